@@ -1,0 +1,1 @@
+"""The training configurations that ship with the package, as `sr_keras.configs`."""

@@ -1,0 +1,8 @@
+from setuptools import find_packages, setup
+
+# configs/ stands at the top, where people look for it; the wheel carries it as sr_keras.configs.
+setup(
+    packages=[*find_packages(include=["sr_keras", "sr_keras.*"]), "sr_keras.configs"],
+    package_dir={"sr_keras.configs": "configs"},
+    package_data={"sr_keras": ["py.typed", "weights/*"], "sr_keras.configs": ["*.yaml"]},
+)

@@ -1,0 +1,118 @@
+"""What happens during a training run: checkpoints that survive a kill at any moment, and progress."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from sr_keras.errors import StageError
+from sr_keras.files import written_whole
+from sr_keras.progress import progress_bar
+
+# The figure by which the best epoch is chosen: PSNR of the final output on the validation slices.
+MONITOR = "val_final_psnr"
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the weights of the last epoch, with the optimizer's state, and those of the best epoch.
+
+    Each file appears whole or not at all. How far a run came is read from the optimizer's own step counter, so weights
+    and progress cannot disagree.
+
+    Args:
+        folder: where `last.weights.h5` and `best.weights.h5` are kept.
+        best: the best figure of the epochs before, -inf for a new run.
+    """
+
+    def __init__(self, folder: Path, best: float) -> None:
+        super().__init__()
+        self.last, self.best_epoch = folder / "last.weights.h5", folder / "best.weights.h5"
+        self._best = best
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write both files."""
+        score = (logs or {})[MONITOR]
+        if score > self._best:
+            self._best = score
+            _save(self.model, self.best_epoch)
+        _save(self.model, self.last)
+
+
+class TrainingProgress(keras.callbacks.Callback):
+    """Shows a bar over the whole run, with loss, PSNR and time left, and prints a line after each epoch.
+
+    Args:
+        epochs: of the whole run.
+        steps_per_epoch: batches in an epoch.
+        epochs_done: epochs of the run that an earlier process did.
+    """
+
+    def __init__(self, epochs: int, steps_per_epoch: int, epochs_done: int) -> None:
+        super().__init__()
+        self._epochs, self._steps = epochs, steps_per_epoch
+        self._progress = progress_bar()
+        self._task = self._progress.add_task(
+            "training", total=epochs * steps_per_epoch, completed=epochs_done * steps_per_epoch
+        )
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Show the bar."""
+        self._progress.start()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Move the bar."""
+        figures = logs or {}
+        text = f"loss {figures['loss']:.5f}  PSNR {figures['final_psnr']:.2f} dB"
+        self._progress.update(self._task, advance=1, description=text)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Print the epoch's figures."""
+        figures = logs or {}
+        self._progress.console.print(
+            f"epoch {epoch + 1}/{self._epochs}: loss {figures['loss']:.5f}, validation PSNR "
+            f"{figures[MONITOR]:.2f} dB, SSIM {figures['val_final_ssim']:.4f}",
+            highlight=False,
+        )
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Take the bar away."""
+        self._progress.stop()
+
+
+def restore(model: Any, path: Path, steps_per_epoch: int) -> int:
+    """Load weights and optimizer state into a compiled model, and return the number of epochs they have seen.
+
+    Raises:
+        StageError: the file is damaged or belongs to another network.
+    """
+    model.optimizer.build(model.trainable_variables)
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise StageError(
+            f"A checkpoint must belong to its run's configuration. Received: {path}, which does not load. Start a new run."
+        ) from error
+    return int(model.optimizer.iterations) // steps_per_epoch
+
+
+def rewind_log(path: Path, epochs: int) -> float:
+    """Drop the rows of a log that lie past a checkpoint, and return the best figure among those that stay.
+
+    Args:
+        path: the run's CSV log; it need not exist.
+        epochs: rows to keep.
+    """
+    if not path.exists():
+        return float("-inf")
+    with path.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    with written_whole(path) as temporary, temporary.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows[:epochs]])
+    column = header.index(MONITOR)
+    return max((float(row[column]) for row in rows[:epochs]), default=float("-inf"))
+
+
+def _save(model: Any, path: Path) -> None:
+    with written_whole(path) as temporary:
+        model.save_weights(temporary)

@@ -1,0 +1,201 @@
+"""The configuration of a training run: YAML read into frozen dataclasses, every key checked."""
+
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sr_keras.errors import ConfigurationError
+from sr_keras.networks import FAMILIES, SCALES, STAGES, StageName, output_factors
+
+LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
+PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclass(frozen=True)
+class NetworkConfiguration:
+    """Which network: a family, a stage ("hw" or "d") and a scale."""
+
+    family: str
+    stage: StageName
+    scale: int
+
+
+@dataclass(frozen=True)
+class DegradationConfiguration:
+    """How low-resolution patches are made.
+
+    Attributes:
+        probability: of smoothing a patch before it is reduced; 0 smooths none.
+        sigma_low: least standard deviation of the Gaussian, in high-resolution pixels.
+        sigma_high: largest one; equal to `sigma_low` it is fixed.
+        kernel_size: odd number of taps of the Gaussian.
+    """
+
+    probability: float = 0.5
+    sigma_low: float = 0.0
+    sigma_high: float = 0.5
+    kernel_size: int = 3
+
+
+@dataclass(frozen=True)
+class PatchConfiguration:
+    """High-resolution patches: their height and width in pixels (the width of a d patch is depth), and a batch's size."""
+
+    height: int
+    width: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class TrainingConfiguration:
+    """How long, how fast and on what.
+
+    Attributes:
+        epochs: the log and the checkpoints get one entry an epoch.
+        steps_per_epoch: batches in an epoch.
+        learning_rate: Adam's rate at the first step.
+        final_learning_rate: its rate at the last step, reached along a cosine; equal to the first it is constant.
+        loss: "l1" or "l2".
+        intermediate_weight: weight of the intermediate output's loss; the final output's is 1.
+        precision: a Keras dtype policy.
+        seed: of the weights, the patches and the degradation.
+        validation_slices: slices drawn evenly from each validation scan after each epoch.
+    """
+
+    epochs: int
+    steps_per_epoch: int
+    learning_rate: float
+    final_learning_rate: float
+    loss: str = "l1"
+    intermediate_weight: float = 1.0
+    precision: str = "float32"
+    seed: int = 0
+    validation_slices: int = 4
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that decides what a training run makes of its scans.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+    """
+
+    network: NetworkConfiguration
+    patches: PatchConfiguration
+    training: TrainingConfiguration
+    degradation: DegradationConfiguration = DegradationConfiguration()
+
+    def __post_init__(self) -> None:
+        network, patches, training, degradation = self.network, self.patches, self.training, self.degradation
+        _one_of("network.family", network.family, FAMILIES)
+        _one_of("network.stage", network.stage, STAGES)
+        _one_of("network.scale", network.scale, SCALES)
+        factors = output_factors(network.stage, network.scale)
+        _require(
+            patches.height % factors[0] == patches.width % factors[1] == 0 and min(patches.height, patches.width) >= 7,
+            "patches.height and patches.width",
+            "multiples of the scale, at least 7 pixels",
+            f"{patches.height}x{patches.width}",
+        )
+        _require(
+            network.stage == "d" or patches.height == patches.width,
+            "patches.height and patches.width",
+            "equal for the hw stage, whose patches are turned by 90 degrees",
+            f"{patches.height}x{patches.width}",
+        )
+        for name in ("epochs", "steps_per_epoch", "validation_slices", "learning_rate", "final_learning_rate"):
+            _require(getattr(training, name) > 0, f"training.{name}", "above zero", getattr(training, name))
+        _require(patches.batch > 0, "patches.batch", "above zero", patches.batch)
+        _one_of("training.loss", training.loss, tuple(LOSSES))
+        _one_of("training.precision", training.precision, PRECISIONS)
+        _require(training.seed >= 0, "training.seed", "zero or more", training.seed)
+        weight = training.intermediate_weight
+        _require(weight >= 0, "training.intermediate_weight", "zero or more", weight)
+        probability = degradation.probability
+        _require(0 <= probability <= 1, "degradation.probability", "between 0 and 1", probability)
+        low, high = degradation.sigma_low, degradation.sigma_high
+        _require(0 <= low <= high, "degradation.sigma_low and sigma_high", "0 <= low <= high", f"{low} and {high}")
+        size = degradation.kernel_size
+        _require(size > 0 and size % 2 == 1, "degradation.kernel_size", "odd and above zero", size)
+
+
+def read_configuration(name: str) -> Configuration:
+    """Read a configuration: a YAML file, or one that ships with the package by its name.
+
+    Raises:
+        ConfigurationError: there is no such file, it is not YAML, or a key or a value is wrong.
+    """
+    shipped = {entry.name.removesuffix(".yaml"): entry for entry in _shipped()}
+    if not Path(name).is_file() and name not in shipped:
+        raise ConfigurationError(
+            f"A configuration must be a YAML file or one of {', '.join(sorted(shipped))}. Received: {name}."
+        )
+    try:
+        text = shipped[name].read_text() if name in shipped else Path(name).read_text()
+        return parse_configuration(yaml.safe_load(text))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"A configuration must be YAML. Received: {name}: {reason}.") from error
+
+
+def parse_configuration(tree: Any) -> Configuration:
+    """Return the configuration that nested dictionaries describe.
+
+    Raises:
+        ConfigurationError: a key is unknown or missing, or a value has the wrong type or is out of its range.
+    """
+    result: Configuration = _parsed(Configuration, tree, "")
+    return result
+
+
+def format_configuration(configuration: Configuration) -> str:
+    """Return the YAML that `read_configuration` reads back, every default written out."""
+    text: str = yaml.safe_dump(asdict(configuration), sort_keys=False)
+    return text
+
+
+def _shipped() -> list[Any]:
+    folder = files("sr_keras.configs")
+    return [entry for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+
+
+def _parsed(kind: type[Any], tree: Any, place: str) -> Any:
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{place or 'A configuration'} must be a mapping of keys to values. Received: {tree!r}.")
+    known = {field.name: field for field in fields(kind)}
+    for key in tree:
+        if key not in known:
+            nearest = get_close_matches(str(key), known, n=1, cutoff=0)[0]
+            raise ConfigurationError(f"Every key must be known. Received: {place}{key}. Did you mean {place}{nearest}?")
+    values = {key: _value(known[key].type, value, f"{place}{key}") for key, value in tree.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        missing = ", ".join(f"{place}{key}" for key in known if f"'{key}'" in str(error))
+        raise ConfigurationError(f"Every key without a default must be given. Missing: {missing}.") from error
+
+
+def _value(kind: Any, value: Any, place: str) -> Any:
+    if is_dataclass(kind):
+        return _parsed(kind, value, f"{place}.")  # type: ignore[arg-type]
+    expected = kind if kind in (int, float) else str
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        hint = " (YAML wants 1.0e-3, not 1e-3)" if expected is float else ""
+        raise ConfigurationError(f"{place} must be of type {expected.__name__}{hint}. Received: {value!r}.")
+    return value
+
+
+def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    _require(value in allowed, name, f"one of {', '.join(map(str, allowed))}", value)
+
+
+def _require(holds: bool, name: str, rule: str, received: Any) -> None:
+    if not holds:
+        raise ConfigurationError(f"{name} must be {rule}. Received: {received}.")

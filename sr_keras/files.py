@@ -1,0 +1,78 @@
+"""Outputs that appear whole or not at all, and memory that is asked for before it is taken."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from sr_keras.errors import OutputError, VolumeError
+
+
+def check_output(path: Path, *, force: bool) -> None:
+    """Refuse an output path before any work is done for it.
+
+    Raises:
+        OutputError: it exists and `force` is not given, its folder does not exist, or it cannot be written.
+    """
+    if path.exists() and not force:
+        raise OutputError(f"Nothing is overwritten unasked. Received: {path}, which exists. Choose another, or --force.")
+    if not path.parent.is_dir():
+        raise OutputError(f"The output's folder must exist. Received: {path.parent}. Create it first.")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OutputError(f"The output must be a file that can be written. Received: {path}. Choose another place.")
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, of the same suffixes, and rename it to `path` if all goes well.
+
+    Whatever goes wrong, an interruption too, the temporary file is removed and `path` stays as it was.
+
+    Raises:
+        OutputError: the file cannot be written: a full disk, a folder without permission.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=path.parent) as folder:
+            temporary = Path(folder) / path.name
+            yield temporary
+            os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_memory(needed: int, purpose: str) -> None:
+    """Refuse work that does not fit into the memory that is free now.
+
+    Args:
+        needed: bytes.
+        purpose: what needs them, as the subject of a sentence.
+
+    Raises:
+        VolumeError: fewer bytes are available.
+    """
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise VolumeError(
+            f"{purpose} must fit into memory. Received: {format_bytes(needed)} needed, {format_bytes(available)} "
+            "available. Crop the scan, choose a smaller scale, or use a machine with more memory."
+        )
+
+
+def format_bytes(count: float) -> str:
+    """Return a number of bytes as people write it, "1.5 GB"."""
+    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"

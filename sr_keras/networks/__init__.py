@@ -1,0 +1,70 @@
+"""The families of networks. A family is one module of this package, listed in `FAMILIES`.
+
+A family's module defines
+
+- `build(stage, scale, precision)`: a Keras functional model from (batch, height, width, 1) to a dictionary of the
+  outputs `intermediate` and `final`, height and width free; and
+- `reach(stage, scale)`: how many low-resolution pixels away an input still changes an output, in height and width.
+
+Both stages are networks of two-dimensional images. The hw stage enlarges both axes. The d stage enlarges the *second*
+axis of the image only: its input is (batch, in-plane, depth, 1).
+"""
+
+from importlib import import_module
+from typing import Any, Literal, Protocol, cast
+
+from sr_keras.errors import ConfigurationError
+
+StageName = Literal["hw", "d"]
+STAGES: tuple[StageName, ...] = ("hw", "d")
+FAMILIES: tuple[str, ...] = ("georgescu2020",)
+SCALES: tuple[int, ...] = (2, 3, 4)
+
+
+class Family(Protocol):
+    """What a family's module offers."""
+
+    def build(self, stage: StageName, scale: int, precision: str = "float32") -> Any:
+        """Return a new, untrained Keras model."""
+
+    def reach(self, stage: StageName, scale: int) -> tuple[int, int]:
+        """Return the radius of the receptive field along height and width, in low-resolution pixels."""
+
+
+def family_named(name: str) -> Family:
+    """Return the module of a family. Imports Keras.
+
+    Raises:
+        ConfigurationError: there is no such family.
+    """
+    if name not in FAMILIES:
+        raise ConfigurationError(f"The family must be one of {', '.join(FAMILIES)}. Received: {name}.")
+    return cast(Family, import_module(f"{__name__}.{name}"))
+
+
+def output_factors(stage: StageName, scale: int) -> tuple[int, int]:
+    """Return how many times a stage enlarges the height and the width of its images."""
+    return (scale, scale) if stage == "hw" else (1, scale)
+
+
+def build_network(family: str, stage: StageName, scale: int, precision: str = "float32") -> Any:
+    """Return a new, untrained model of a family.
+
+    Args:
+        family: a name of `FAMILIES`.
+        stage: "hw" or "d".
+        scale: 2, 3 or 4.
+        precision: a Keras dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". Outputs are float32.
+
+    Returns:
+        A Keras functional model: (batch, height, width, 1) -> {"intermediate", "final"}, each (batch, height * scale or
+        height, width * scale, 1).
+
+    Raises:
+        ConfigurationError: an argument is none of those.
+    """
+    if stage not in STAGES:
+        raise ConfigurationError(f"The stage must be hw (height and width) or d (depth). Received: {stage}.")
+    if scale not in SCALES:
+        raise ConfigurationError(f"The scale must be one of {', '.join(map(str, SCALES))}. Received: {scale}.")
+    return family_named(family).build(stage, scale, precision)

@@ -1,0 +1,63 @@
+"""Cubic resampling along an axis, as a matrix that numpy and every Keras backend apply alike.
+
+The kernel is that of R. G. Keys, "Cubic convolution interpolation for digital image processing" (1981),
+DOI 10.1109/TASSP.1981.1163711, with a = -0.5. Where the grid gets coarser it is stretched by the step, which is the
+antialiasing of MATLAB's `imresize`; beyond the border the samples are mirrored, as there.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+KEYS_A = -0.5
+# Half the width of the kernel, in samples.
+KEYS_SUPPORT = 2.0
+
+
+def keys_kernel(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the kernel's value at distances in samples, any shape, float64."""
+    x = np.abs(distance)
+    near = ((KEYS_A + 2.0) * x - (KEYS_A + 3.0)) * x**2 + 1.0
+    far = KEYS_A * (((x - 5.0) * x + 8.0) * x - 4.0)
+    return np.where(x <= 1.0, near, np.where(x < KEYS_SUPPORT, far, 0.0))
+
+
+def cubic_matrix(length: int, new_length: int, step: float) -> npt.NDArray[np.float64]:
+    """Return the matrix (new samples, old samples), float64, that resamples an axis.
+
+    Args:
+        length: samples of the old grid.
+        new_length: samples of the new grid.
+        step: new spacing over old spacing. Both grids begin at the same voxel edge, so new sample n lies at
+            (n + 0.5) * step - 0.5 on the old grid.
+    """
+    stretch = max(step, 1.0)
+    centres = (np.arange(new_length) + 0.5) * step - 0.5
+    taps = 2 * int(np.ceil(KEYS_SUPPORT * stretch)) + 1
+    indices = np.floor(centres - KEYS_SUPPORT * stretch).astype(int)[:, None] + np.arange(taps + 1)
+    weights = keys_kernel((indices - centres[:, None]) / stretch)
+    weights /= weights.sum(axis=1, keepdims=True)
+    matrix = np.zeros((new_length, length))
+    rows = np.broadcast_to(np.arange(new_length)[:, None], indices.shape)
+    np.add.at(matrix, (rows, _mirrored(indices, length)), weights)
+    return matrix
+
+
+def resample_axis(
+    voxels: npt.NDArray[np.float32], axis: int, new_length: int, step: float
+) -> npt.NDArray[np.float32]:
+    """Return the array with one axis resampled by cubic interpolation, float32.
+
+    Args:
+        voxels: any shape.
+        axis: the axis to resample.
+        new_length: its new number of samples.
+        step: new spacing over old spacing.
+    """
+    matrix = cubic_matrix(voxels.shape[axis], new_length, step).astype(np.float32)
+    return np.moveaxis(np.tensordot(voxels, matrix, axes=(axis, 1)), -1, axis)
+
+
+def _mirrored(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
+    """Reflect indices at the outer voxel edges: -1 is 0, `length` is `length` - 1."""
+    period = np.mod(indices, 2 * length)
+    return np.where(period < length, period, 2 * length - 1 - period)

@@ -1,0 +1,159 @@
+"""Trained stages: weights with a card that says what they are, shipped with the package or made by a run.
+
+A stage is two files of one name, `NAME.json` (the card) and `NAME.weights.h5`. Nothing in them is ever executed: the
+network is built from its family's code, and the weights are plain arrays.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sr_keras.errors import MissingDependencyError, StageError
+from sr_keras.files import file_sha256, written_whole
+from sr_keras.networks import StageName
+
+WEIGHTS_SUFFIX = ".weights.h5"
+
+
+@dataclass(frozen=True)
+class StageCard:
+    """What a trained stage is and where it came from.
+
+    Attributes:
+        family: the network's family.
+        stage: "hw" or "d".
+        scale: the factor it enlarges by.
+        modalities: what it was trained on, of "CT" and "MR".
+        trained_on: file name and SHA-256 of each training scan.
+        scores: rows of `sr-keras evaluate`, for stages that were measured.
+        configuration: of the training run.
+        versions: of the libraries it was trained with.
+        weights_sha256: of the weights' file.
+    """
+
+    family: str
+    stage: StageName
+    scale: int
+    modalities: list[str]
+    trained_on: dict[str, str]
+    scores: list[dict[str, Any]]
+    configuration: dict[str, Any]
+    versions: dict[str, str]
+    weights_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class TrainedStage:
+    """A card and the weights beside it.
+
+    Attributes:
+        name: the shipped name, or the path it was found at.
+        card: what it is.
+        weights: the weights' file.
+    """
+
+    name: str
+    card: StageCard
+    weights: Path
+
+    @cached_property
+    def network(self) -> Any:
+        """The Keras model with its weights. Imports Keras.
+
+        Raises:
+            StageError: the weights are not those of the card, or do not fit its network.
+            MissingDependencyError: Keras or its backend is not installed.
+        """
+        if not self.weights.is_file() or file_sha256(self.weights) != self.card.weights_sha256:
+            raise StageError(
+                f"The weights of {self.name} must be the file its card was written for. Received: {self.weights.name}, "
+                "which is missing or has another SHA-256. Copy both files again."
+            )
+        require_keras()
+        from sr_keras.networks import build_network
+
+        model = build_network(self.card.family, self.card.stage, self.card.scale)
+        try:
+            model.load_weights(self.weights)
+        except (OSError, ValueError, KeyError) as error:
+            raise StageError(
+                f"The weights must fit the configuration on their card ({self.card.family}, {self.card.stage}, "
+                f"x{self.card.scale}). Received: {self.weights.name}, which does not. Use the card it was saved with."
+            ) from error
+        return model
+
+
+def shipped_stages() -> dict[str, TrainedStage]:
+    """Return the stages that come with the package, by name."""
+    folder = Path(str(files("sr_keras") / "weights"))
+    return {path.stem: _read_stage(path, path.stem) for path in sorted(folder.glob("*.json"))}
+
+
+def find_stage(name: str) -> TrainedStage:
+    """Return a stage by its shipped name, by the path of its card, or by the folder of the run that trained it.
+
+    Raises:
+        StageError: there is none, or its card cannot be read.
+    """
+    path = Path(name)
+    if path.is_dir():
+        path = path / "stage.json"
+    if path.suffix == ".json" and path.is_file():
+        return _read_stage(path, name)
+    stages = shipped_stages()
+    if name not in stages:
+        raise StageError(
+            f"A model must be a run's folder, a stage's .json file, or one of {', '.join(stages)}. Received: {name}."
+        )
+    return stages[name]
+
+
+def save_stage(network: Any, card: StageCard, path: Path) -> Path:
+    """Write the weights of a Keras model and their card.
+
+    Args:
+        network: the trained model.
+        card: what it is; `weights_sha256` is filled in here.
+        path: where, without suffix.
+
+    Returns:
+        The path of the card.
+    """
+    weights, target = path.with_name(path.name + WEIGHTS_SUFFIX), path.with_name(path.name + ".json")
+    # A copy without optimizer, whose state would make the file three times as large.
+    network.optimizer = None
+    with written_whole(weights) as temporary:
+        network.save_weights(temporary)
+    content = asdict(card) | {"weights_sha256": file_sha256(weights)}
+    with written_whole(target) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    return target
+
+
+def require_keras() -> None:
+    """Check that Keras and its backend can be imported.
+
+    Raises:
+        MissingDependencyError: they cannot; the message says how to install them.
+    """
+    try:
+        import keras  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"This needs Keras and a backend. Missing: {error.name}. Install them: pip install 'sr_keras[train]'."
+        ) from error
+
+
+def _read_stage(path: Path, name: str) -> TrainedStage:
+    try:
+        content = json.loads(path.read_text())
+        card = StageCard(**{field.name: content[field.name] for field in fields(StageCard)})
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
+        raise StageError(
+            f"A stage's card must be JSON with the fields that save_stage writes. Received: {path}: {error!r}. "
+            "Copy it again from the run that made it."
+        ) from error
+    return TrainedStage(name, card, path.with_name(path.stem + WEIGHTS_SUFFIX))
