@@ -1,0 +1,64 @@
+"""Super-resolution of 3-D CT and MRI scans.
+
+Everything public is imported from here, and only when it is used: `import sr_keras` loads no deep-learning framework.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sr_keras.configuration import Configuration as Configuration
+    from sr_keras.configuration import read_configuration as read_configuration
+    from sr_keras.engines import KerasEngine as KerasEngine
+    from sr_keras.errors import SrKerasError as SrKerasError
+    from sr_keras.networks import build_network as build_network
+    from sr_keras.nifti import read_volume as read_volume
+    from sr_keras.nifti import write_volume as write_volume
+    from sr_keras.prediction import Upscaler as Upscaler
+    from sr_keras.stages import find_stage as find_stage
+    from sr_keras.stages import shipped_stages as shipped_stages
+    from sr_keras.training import resume_training as resume_training
+    from sr_keras.training import start_training as start_training
+    from sr_keras.volume import Volume as Volume
+
+_HOMES = {
+    "Configuration": "configuration",
+    "KerasEngine": "engines",
+    "SrKerasError": "errors",
+    "Upscaler": "prediction",
+    "Volume": "volume",
+    "build_network": "networks",
+    "find_stage": "stages",
+    "read_configuration": "configuration",
+    "read_volume": "nifti",
+    "resume_training": "training",
+    "shipped_stages": "stages",
+    "start_training": "training",
+    "write_volume": "nifti",
+}
+
+__all__ = [
+    "Configuration",
+    "KerasEngine",
+    "SrKerasError",
+    "Upscaler",
+    "Volume",
+    "build_network",
+    "find_stage",
+    "read_configuration",
+    "read_volume",
+    "resume_training",
+    "shipped_stages",
+    "start_training",
+    "write_volume",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -91,7 +91,8 @@ def restore(model: Any, path: Path, steps_per_epoch: int) -> int:
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise StageError(
-            f"A checkpoint must belong to its run's configuration. Received: {path}, which does not load. Start a new run."
+            f"A checkpoint must belong to its run's configuration. Received: {path}, which does not load. "
+            "Start a new run."
         ) from error
     return int(model.optimizer.iterations) // steps_per_epoch
 

@@ -43,7 +43,7 @@ class DegradationConfiguration:
 
 @dataclass(frozen=True)
 class PatchConfiguration:
-    """High-resolution patches: their height and width in pixels (the width of a d patch is depth), and a batch's size."""
+    """High-resolution patches: height and width in pixels (a d patch has its depth along the width), and the batch."""
 
     height: int
     width: int
@@ -166,7 +166,9 @@ def _shipped() -> list[Any]:
 
 def _parsed(kind: type[Any], tree: Any, place: str) -> Any:
     if not isinstance(tree, dict):
-        raise ConfigurationError(f"{place or 'A configuration'} must be a mapping of keys to values. Received: {tree!r}.")
+        raise ConfigurationError(
+            f"{place or 'A configuration'} must be a mapping of keys to values. Received: {tree!r}."
+        )
     known = {field.name: field for field in fields(kind)}
     for key in tree:
         if key not in known:

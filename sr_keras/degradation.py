@@ -3,17 +3,16 @@
 M.-I. Georgescu, R. T. Ionescu, N. Verga, "Convolutional Neural Networks with Intermediate Loss for 3D Super-Resolution
 of CT and MRI Scans", IEEE Access 8 (2020), DOI 10.1109/ACCESS.2020.2980266: with some probability a patch is smoothed
 by a small Gaussian whose standard deviation is drawn anew for each patch; then it is reduced by antialiased cubic
-interpolation. Evaluation uses the same reduction without smoothing.
+interpolation. Evaluation uses `sr_keras.resampling.reduce_volume`, the same reduction without smoothing.
 """
 
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 from keras import ops
 
-from sr_keras.resampling import cubic_matrix, resample_axis
+from sr_keras.resampling import cubic_matrix
 
 # Standard deviations below this leave a patch as it is; keeps 1 / sigma finite.
 SMALLEST_SIGMA = 1e-3
@@ -61,19 +60,6 @@ def reduce_images(images: Any, scale: int, axes: tuple[int, ...]) -> Any:
         matrix = ops.convert_to_tensor(cubic_matrix(length, length // scale, scale), dtype=images.dtype)
         reduced = ops.matmul(reduced, ops.transpose(matrix)) if axis == 2 else ops.matmul(matrix, reduced)
     return reduced[..., None]
-
-
-def reduce_array(voxels: npt.NDArray[np.float32], factors: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-    """Make a volume smaller by the same interpolation, outside any graph.
-
-    Args:
-        voxels: (i, j, k), float32, each length a multiple of its factor.
-        factors: how many times smaller along i, j, k.
-    """
-    for axis, factor in enumerate(factors):
-        if factor > 1:
-            voxels = resample_axis(voxels, axis, voxels.shape[axis] // factor, factor)
-    return voxels
 
 
 def _window(images: Any, axis: int, start: int, length: int) -> Any:

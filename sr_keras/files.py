@@ -19,7 +19,9 @@ def check_output(path: Path, *, force: bool) -> None:
         OutputError: it exists and `force` is not given, its folder does not exist, or it cannot be written.
     """
     if path.exists() and not force:
-        raise OutputError(f"Nothing is overwritten unasked. Received: {path}, which exists. Choose another, or --force.")
+        raise OutputError(
+            f"Nothing is overwritten unasked. Received: {path}, which exists. Choose another, or --force."
+        )
     if not path.parent.is_dir():
         raise OutputError(f"The output's folder must exist. Received: {path.parent}. Create it first.")
     if path.is_dir() or not os.access(path.parent, os.W_OK):

@@ -35,7 +35,7 @@ class Normalization:
 
     @property
     def data_range(self) -> float:
-        """ceiling - floor, in the scan's units: the data_range of every PSNR and SSIM in this package."""
+        """Ceiling - floor, in the scan's units: the data_range of every PSNR and SSIM in this package."""
         return self.ceiling - self.floor
 
     def apply(self, voxels: Array) -> npt.NDArray[np.float32]:

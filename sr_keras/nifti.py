@@ -76,17 +76,30 @@ def write_volume(volume: Volume, path: Path, *, like: Volume, dtype: str | None 
     Raises:
         OutputError: the name is not that of a NIfTI file, the type is unknown, or the file cannot be written.
     """
-    if not is_nifti(path):
-        raise OutputError(f"An output must be named .nii or .nii.gz. Received: {path.name}. Rename it.")
+    check_nifti_output(path, dtype)
     header = _header(volume, like, dtype)
     slope, intercept = header.get_slope_inter()
     stored = stored_values(volume.voxels, header.get_data_dtype(), slope, intercept)
-    image_type = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    image_type: Any = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
     image = image_type(stored, None, header)
     # nibabel forgets a header's scaling when it makes an image; set again, it writes the stored values as they are.
     image.header.set_slope_inter(slope, intercept)
     with written_whole(path) as temporary:
         nibabel.save(image, temporary)
+
+
+def check_nifti_output(path: Path, dtype: str | None) -> None:
+    """Refuse a name or a type on disk that no NIfTI file has.
+
+    Raises:
+        OutputError: the name does not end in .nii or .nii.gz, or the type is not one of `DTYPES`.
+    """
+    if not is_nifti(path):
+        raise OutputError(f"An output must be named .nii or .nii.gz. Received: {path.name}. Rename it.")
+    if dtype is not None and dtype not in DTYPES:
+        raise OutputError(
+            f"The type on disk must be one of {', '.join(DTYPES)}. Received: {dtype}. Choose one of those."
+        )
 
 
 def stored_values(voxels: Array, dtype: np.dtype[Any], slope: float = 1.0, intercept: float = 0.0) -> Array:
@@ -121,8 +134,6 @@ def _header(volume: Volume, like: Volume, dtype: str | None) -> Any:
         header.set_sform(like.affine, "scanner")
         header.set_slope_inter(1.0, 0.0)
     if dtype is not None:
-        if dtype not in DTYPES:
-            raise OutputError(f"The type on disk must be one of {', '.join(DTYPES)}. Received: {dtype}.")
         header.set_data_dtype(dtype)
         header.set_slope_inter(1.0, 0.0)
     steps = np.divide(volume.spacing, like.spacing)
@@ -133,13 +144,14 @@ def _header(volume: Volume, like: Volume, dtype: str | None) -> Any:
         header.set_data_shape(volume.shape)
     except HeaderDataError as error:
         raise OutputError(
-            f"A NIfTI-1 axis holds at most 32767 voxels. Received: {format_shape(volume.shape)}. Choose a smaller scale."
+            f"A NIfTI-1 axis holds at most 32767 voxels. Received: {format_shape(volume.shape)}. "
+            "Choose a smaller scale."
         ) from error
     header.set_zooms(zooms)
     if qform_code:
-        header.set_qform(rescaled_affine(qform, steps), int(qform_code))
+        header.set_qform(rescaled_affine(qform, list(steps)), int(qform_code))
     if sform_code:
-        header.set_sform(rescaled_affine(sform, steps), int(sform_code))
+        header.set_sform(rescaled_affine(sform, list(steps)), int(sform_code))
     # When each slice was taken is not known of the slices between them.
     header["slice_end"] = header["slice_code"] = header["slice_duration"] = 0
     return header
@@ -194,7 +206,9 @@ def _reading(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise VolumeError(f"The scan must exist. Received: {path}. Check the path.") from error
     except (EOFError, zlib.error) as error:
-        raise VolumeError(f"{path}: the file is truncated or corrupt ({error}). Copy it again from its source.") from error
+        raise VolumeError(
+            f"{path}: the file is truncated or corrupt ({error}). Copy it again from its source."
+        ) from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise VolumeError(

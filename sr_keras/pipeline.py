@@ -12,9 +12,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from sr_keras.configuration import Configuration, DegradationConfiguration
-from sr_keras.degradation import gaussian_blur, reduce_array, reduce_images
+from sr_keras.degradation import gaussian_blur, reduce_images
 from sr_keras.intensity import tissue_slices
 from sr_keras.networks import StageName, output_factors
+from sr_keras.resampling import reduce_volume
 from sr_keras.sampling import Scan, draw_patches
 
 # Numbers that keep the random streams of one step apart.
@@ -89,13 +90,12 @@ def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slice
             for hr in _validation_slices(scan, stage, slices):
                 height, width = (length // factor * factor for length, factor in zip(hr.shape, factors, strict=True))
                 cropped = hr[None, :height, :width].astype(np.float32)
-                lr = reduce_array(cropped, (1, *factors))[..., None]
+                lr = reduce_volume(cropped, (1, *factors))[..., None]
                 yield lr, {"intermediate": cropped[..., None], "final": cropped[..., None]}
 
     image = tf.TensorSpec((1, None, None, 1), tf.float32)
-    return tf.data.Dataset.from_generator(
-        images, output_signature=(image, {"intermediate": image, "final": image})
-    ).cache()
+    dataset = tf.data.Dataset.from_generator(images, output_signature=(image, {"intermediate": image, "final": image}))
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(scans) * slices)).cache()
 
 
 def _validation_slices(scan: Scan, stage: StageName, count: int) -> Iterator[npt.NDArray[np.float16]]:
@@ -104,7 +104,7 @@ def _validation_slices(scan: Scan, stage: StageName, count: int) -> Iterator[npt
         axis = 0 if stage == "hw" else 1 + number % 2
         with_tissue = tissue_slices(scan.tissue, axis)
         index = int(with_tissue[(2 * number + 1) * with_tissue.size // (2 * count)])
-        image = scan.voxels.take(index, axis)
+        image: npt.NDArray[np.float16] = scan.voxels.take([index], axis).squeeze(axis)
         yield image if stage == "hw" else image.T
 
 

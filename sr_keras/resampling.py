@@ -5,6 +5,8 @@ DOI 10.1109/TASSP.1981.1163711, with a = -0.5. Where the grid gets coarser it is
 antialiasing of MATLAB's `imresize`; beyond the border the samples are mirrored, as there.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -42,9 +44,7 @@ def cubic_matrix(length: int, new_length: int, step: float) -> npt.NDArray[np.fl
     return matrix
 
 
-def resample_axis(
-    voxels: npt.NDArray[np.float32], axis: int, new_length: int, step: float
-) -> npt.NDArray[np.float32]:
+def resample_axis(voxels: npt.NDArray[np.float32], axis: int, new_length: int, step: float) -> npt.NDArray[np.float32]:
     """Return the array with one axis resampled by cubic interpolation, float32.
 
     Args:
@@ -55,6 +55,19 @@ def resample_axis(
     """
     matrix = cubic_matrix(voxels.shape[axis], new_length, step).astype(np.float32)
     return np.moveaxis(np.tensordot(voxels, matrix, axes=(axis, 1)), -1, axis)
+
+
+def reduce_volume(voxels: npt.NDArray[np.float32], factors: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Make a volume smaller by antialiased cubic interpolation, float32.
+
+    Args:
+        voxels: one axis for each factor, each length a multiple of its factor.
+        factors: how many times smaller along each axis.
+    """
+    for axis, factor in enumerate(factors):
+        if factor > 1:
+            voxels = resample_axis(voxels, axis, voxels.shape[axis] // factor, factor)
+    return voxels
 
 
 def _mirrored(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:

@@ -52,7 +52,9 @@ def load_scan(path: Path, cache: Path) -> Scan:
     voxels, tissue = (np.load(files[part], mmap_mode="r") for part in ("voxels.npy", "tissue.npy"))
     slices = tissue_slices(tissue, 0)
     if slices.size == 0:
-        raise ConfigurationError(f"A scan to train on must show tissue. Received: {path}, which is empty. Leave it out.")
+        raise ConfigurationError(
+            f"A scan to train on must show tissue. Received: {path}, which is empty. Leave it out."
+        )
     return Scan(voxels, tissue, slices, files["modality"].read_text(), str(path))
 
 
@@ -89,7 +91,7 @@ def draw_patches(
     generator = np.random.default_rng(seed)
     patches = np.empty((count, *size, 1), np.float32)
     for patch in patches:
-        scan = scans[generator.integers(len(scans))]
+        scan = scans[int(generator.integers(len(scans)))]
         for _ in range(ATTEMPTS):
             window = _window(scan, stage, size, generator)
             if scan.tissue[window].mean() >= TISSUE_FRACTION:

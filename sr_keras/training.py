@@ -16,7 +16,7 @@ from sr_keras.callbacks import Checkpoints, TrainingProgress, restore, rewind_lo
 from sr_keras.configuration import LOSSES, Configuration, format_configuration, read_configuration
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import file_sha256
-from sr_keras.networks import build_network
+from sr_keras.networks import build_network, family_named
 from sr_keras.pipeline import training_batches, validation_images
 from sr_keras.sampling import Scan, largest_patch, load_scan
 from sr_keras.stages import StageCard, save_stage
@@ -67,7 +67,9 @@ def start_training(
         VolumeError: a scan cannot be used.
     """
     if folder.exists():
-        raise OutputError(f"A new run needs a new folder. Received: {folder}, which exists. Choose another, or --resume it.")
+        raise OutputError(
+            f"A new run needs a new folder. Received: {folder}, which exists. Choose another, or --resume it."
+        )
     if not (training and validation):
         raise ConfigurationError(
             f"A run needs scans to train on and others to validate on. Received: {len(training)} and {len(validation)}."
@@ -98,11 +100,15 @@ def resume_training(folder: Path) -> Path:
     """
     run = Run(folder)
     if not (run.configuration.exists() and run.description.exists()):
-        raise ConfigurationError(f"Only a run's folder can be resumed. Received: {folder}, without configuration or run.json.")
+        raise ConfigurationError(
+            f"Only a run's folder can be resumed. Received: {folder}, without configuration or run.json."
+        )
     description = json.loads(run.description.read_text())
     for name, digest in (description["training"] | description["validation"]).items():
         if not Path(name).exists() or file_sha256(Path(name)) != digest:
-            raise ConfigurationError(f"A resumed run needs the scans it began with. Received: {name}, which is gone or changed.")
+            raise ConfigurationError(
+                f"A resumed run needs the scans it began with. Received: {name}, which is gone or changed."
+            )
     return _train(run, read_configuration(str(run.configuration)), description)
 
 
@@ -122,13 +128,11 @@ def compiled_network(configuration: Configuration) -> Any:
     return model
 
 
-@keras.saving.register_keras_serializable("sr_keras")
 def psnr(truth: Any, predicted: Any) -> Any:
     """Return the PSNR of each image of a batch in dB, for normalised intensities (data_range 1)."""
     return tf.image.psnr(tf.cast(truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0)
 
 
-@keras.saving.register_keras_serializable("sr_keras")
 def ssim(truth: Any, predicted: Any) -> Any:
     """Return the SSIM of each image of a batch, for normalised intensities (data_range 1)."""
     return tf.image.ssim(
@@ -168,6 +172,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
         family=network.family,
         stage=network.stage,
         scale=network.scale,
+        reach=family_named(network.family).reach(network.stage, network.scale),
         modalities=sorted({scan.modality for scan in scans}),
         trained_on={Path(name).name: digest for name, digest in description["training"].items()},
         scores=[],
@@ -198,7 +203,7 @@ def _usable(scan: Scan, configuration: Configuration) -> Scan:
     patches = configuration.patches
     if patches.height > height or patches.width > width:
         raise ConfigurationError(
-            f"A scan must hold a whole patch of {patches.height}x{patches.width} voxels. Received: {scan.source}, which "
-            f"holds {height}x{width} at most. Leave it out, or make patches.height and patches.width smaller."
+            f"A scan must hold a whole patch of {patches.height}x{patches.width} voxels. Received: {scan.source}, "
+            f"which holds {height}x{width} at most. Leave it out, or make patches.height and patches.width smaller."
         )
     return scan

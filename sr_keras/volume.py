@@ -9,7 +9,7 @@ import numpy.typing as npt
 from nibabel.affines import voxel_sizes
 
 from sr_keras.errors import VolumeError
-from sr_keras.geometry import Affine, checked_affine
+from sr_keras.geometry import Affine, checked_affine, format_spacing
 
 Array: TypeAlias = npt.NDArray[Any]
 Modality = Literal["CT", "MR"]
@@ -72,6 +72,11 @@ class Volume:
     def axis_codes(self) -> tuple[str, str, str]:
         """The anatomical direction in which each axis grows, as in ("R", "A", "S")."""
         return cast(tuple[str, str, str], nibabel.aff2axcodes(self.affine))
+
+    @property
+    def summary(self) -> str:
+        """Shape, spacing and modality in a few words."""
+        return f"{format_shape(self.shape)} voxels of {format_spacing(self.spacing)} mm, {self.modality}"
 
     def with_voxels(self, voxels: Array, affine: Affine | None = None) -> "Volume":
         """Return this scan with other voxels, and with another affine (mm, RAS+) where one is given."""

@@ -1,0 +1,81 @@
+"""`sr-keras evaluate`: how good is it, where the truth is known."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sr_keras.cli.options import (
+    force_option,
+    load_upscalers,
+    modality_option,
+    model_option,
+    nan_fill_option,
+    slice_axis_option,
+    to_modality,
+)
+
+if TYPE_CHECKING:
+    from sr_keras.evaluation import Task
+
+
+@click.command()
+@click.argument("scans", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--scale", type=int, default=2, show_default=True, help="How many times the scan is reduced and restored."
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Choice(["in-plane", "through-plane", "3-D"]),
+    help="Which axes are reduced; once for each.  [default: all that the models have stages for]",
+)
+@click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write the figures to a JSON file.")
+@click.option(
+    "--figure",
+    type=click.Path(path_type=Path),
+    help="Draw a detail of the first task by every method, with error maps.",
+)
+@model_option
+@modality_option
+@slice_axis_option
+@nan_fill_option
+@force_option
+def evaluate(
+    scans: tuple[Path, ...],
+    scale: int,
+    tasks: "tuple[Task, ...]",
+    json_output: Path | None,
+    figure: Path | None,
+    **options: Any,
+) -> None:
+    """Reduce each of SCANS (high-resolution NIfTI files), restore it by every method, and compare it with itself."""
+    if figure and len(scans) > 1:
+        raise click.UsageError("--figure draws one scan: give one.")
+    from sr_keras.evaluation import possible_tasks, restore, score
+    from sr_keras.files import check_output
+    from sr_keras.jobs import find_scans
+    from sr_keras.nifti import read_volume
+    from sr_keras.progress import progress_report
+    from sr_keras.tables import print_scores, score_rows, write_scores
+
+    for output in filter(None, (json_output, figure)):
+        check_output(output, force=options["force"])
+    upscalers = load_upscalers(options["models"])
+    modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]
+    rows: list[dict[str, Any]] = []
+    with progress_report() as report:
+        for scan in find_scans(scans):
+            volume = read_volume(scan, modality=modality, nan_fill=nan_fill)
+            for task in tasks or possible_tasks(upscalers, scale):
+                restoration = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)
+                scores = score(restoration)
+                rows += score_rows(restoration, scores)
+                if figure and len(rows) == len(scores):
+                    from sr_keras.figure import draw_figure
+
+                    draw_figure(restoration, scores, figure)
+    print_scores(rows)
+    if json_output:
+        write_scores(rows, json_output)

@@ -1,0 +1,78 @@
+"""`sr-keras predict`: a scan in, a sharper scan out."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sr_keras.cli.options import (
+    force_option,
+    load_upscalers,
+    modality_option,
+    model_option,
+    nan_fill_option,
+    slice_axis_option,
+    to_modality,
+)
+
+
+@click.command()
+@click.argument("scan", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .nii or .nii.gz, or a folder.")
+@click.option("--scale", metavar="N|NxNxN", help="Factor for all axes, or one for each axis of the file.  [default: 2]")
+@click.option("--spacing", metavar="MM|MMxMMxMM", help="A spacing in mm to reach instead.")
+@click.option(
+    "--ensemble",
+    type=click.Choice(["none", "mean", "median"]),
+    default="none",
+    show_default=True,
+    help="Do each slice turned and mirrored as well, and join the results: 8 (hw) and 4 (d) times the work.",
+)
+@click.option("--dtype", metavar="TYPE", help="Type of the voxels on disk.  [default: the scan's]")
+@model_option
+@modality_option
+@slice_axis_option
+@nan_fill_option
+@force_option
+def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **options: Any) -> None:
+    r"""Enlarge SCAN, a NIfTI file or a folder of them, so that the result lies exactly over it.
+
+    \b
+    sr-keras predict scan.nii.gz -o sharper.nii.gz --scale 2
+    sr-keras predict scan.nii.gz -o sharper.nii.gz --spacing 0.5x0.5x1
+    sr-keras predict scans/ -o sharper/
+    """
+    if scale and spacing:
+        raise click.UsageError("Give --scale or --spacing, not both.")
+    from sr_keras.jobs import PredictionJob, run_folder
+    from sr_keras.planning import parse_scale, parse_spacing
+    from sr_keras.progress import progress_report
+
+    upscaler, *others = load_upscalers(options["models"], options["ensemble"]).values()
+    if others:
+        raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
+    job = PredictionJob(
+        upscaler,
+        factors=parse_scale(scale or "2"),
+        spacing=parse_spacing(spacing) if spacing else None,
+        slice_axis=options["slice_axis"],
+        dtype=options["dtype"],
+        modality=to_modality(options["modality"]),
+        nan_fill=options["nan_fill"],
+        force=options["force"],
+    )
+    start = time.monotonic()
+    with progress_report() as report:
+        if scan.is_dir():
+            summary = run_folder(job, scan, output, click.echo, report)
+        else:
+            written = job.run(scan, output, report)
+    seconds = time.monotonic() - start
+    if not scan.is_dir():
+        click.echo(f"{output}: {written.summary}, {seconds:.1f} s")
+        return
+    click.echo(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed, {seconds:.1f} s")
+    if summary.failed:
+        sys.exit(1)

@@ -1,0 +1,52 @@
+"""The one place where Keras is first imported: late, quietly, and with a clear word where it is missing."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sr_keras.errors import MissingDependencyError
+
+INSTALL = "Install them: pip install 'sr_keras[train]'."
+
+
+def load_keras() -> Any:
+    """Import Keras and the backend that it is set to, and return it.
+
+    Raises:
+        MissingDependencyError: one of them is not installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        with _silent_libraries():
+            import keras
+    except ImportError as error:
+        raise MissingDependencyError(f"This needs Keras and its backend. Missing: {error.name}. {INSTALL}") from error
+    return keras
+
+
+def require_training() -> None:
+    """Check that Keras runs on TensorFlow, whose tf.data feeds the training.
+
+    Raises:
+        MissingDependencyError: it is not installed, or Keras is set to another backend.
+    """
+    backend = load_keras().backend.backend()
+    if backend != "tensorflow":
+        raise MissingDependencyError(
+            f"Training needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
+        )
+
+
+@contextmanager
+def _silent_libraries() -> Iterator[None]:
+    """Drop what compiled libraries write to stderr as they load: TensorFlow logs before its log level is read."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,121 @@
+"""Files in, files out: one scan or a folder of them, enlarged and written."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sr_keras.errors import OutputError, SrKerasError, VolumeError
+from sr_keras.files import check_output
+from sr_keras.nifti import check_nifti_output, is_nifti, read_volume, write_volume
+from sr_keras.passes import Report
+from sr_keras.planning import Factors
+from sr_keras.prediction import Upscaler
+from sr_keras.volume import Modality, Volume
+
+
+@dataclass(frozen=True)
+class PredictionJob:
+    """What to do with each scan.
+
+    Attributes:
+        upscaler: the stages and how to apply them.
+        factors: by which to enlarge along i, j, k.
+        spacing: to reach instead, in mm along i, j, k.
+        slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+        dtype: type on disk; None keeps the scan's.
+        modality: of the scans; None tells it from their values.
+        nan_fill: the value for voxels that are NaN or infinite; None refuses them.
+        force: whether outputs that exist are overwritten.
+    """
+
+    upscaler: Upscaler
+    factors: Factors = (2, 2, 2)
+    spacing: tuple[float, float, float] | None = None
+    slice_axis: int | None = None
+    dtype: str | None = None
+    modality: Modality | None = None
+    nan_fill: float | None = None
+    force: bool = False
+
+    def run(self, scan: Path, output: Path, report: Report | None = None) -> Volume:
+        """Enlarge one scan and return what was written.
+
+        Raises:
+            SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
+        """
+        check_nifti_output(output, self.dtype)
+        check_output(output, force=self.force)
+        volume = read_volume(scan, modality=self.modality, nan_fill=self.nan_fill)
+        if self.spacing is not None:
+            enlarged = self.upscaler.to_spacing(volume, self.spacing, slice_axis=self.slice_axis, report=report)
+        else:
+            enlarged = self.upscaler.enlarge(volume, self.factors, slice_axis=self.slice_axis, report=report)
+        write_volume(enlarged, output, like=volume, dtype=self.dtype)
+        return enlarged
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many scans of a folder were done, skipped because their output exists, and failed."""
+
+    done: int
+    skipped: int
+    failed: int
+
+
+def run_folder(
+    job: PredictionJob, folder: Path, output: Path, tell: Callable[[str], None], report: Report | None = None
+) -> Summary:
+    """Enlarge every scan of a folder into the same place under another one; go on after a failure.
+
+    Args:
+        job: what to do.
+        folder: searched for NIfTI files with all its subfolders.
+        output: made if need be. A scan whose output exists there is skipped, so an interrupted run goes on.
+        tell: told one line about each scan.
+        report: told about progress within a scan.
+
+    Raises:
+        VolumeError: the folder has no scan in it.
+        OutputError: the output is not a folder, or is the folder of the scans.
+    """
+    scans = find_scans([folder])
+    if output.resolve().is_relative_to(folder.resolve()) or output.is_file():
+        raise OutputError(f"The output must be a folder apart from the scans. Received: {output}. Choose another.")
+    counts = {"done": 0, "skipped": 0, "failed": 0}
+    for scan in scans:
+        name = scan.relative_to(folder)
+        target = output / name
+        outcome = "skipped" if target.exists() and not job.force else _attempt(job, scan, target, tell, report)
+        counts[outcome] += 1
+        if outcome != "failed":
+            tell(f"{name}: {outcome}")
+    return Summary(**counts)
+
+
+def find_scans(paths: Iterable[Path]) -> list[Path]:
+    """Return the NIfTI files among the paths and in the folders among them, sorted within each folder.
+
+    Raises:
+        VolumeError: a path does not exist, or a folder has no scan in it.
+    """
+    return [scan for path in paths for scan in ([path] if path.is_file() else _in_folder(path))]
+
+
+def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str], None], report: Report | None) -> str:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        job.run(scan, target, report)
+    except (SrKerasError, OSError) as error:
+        tell(f"{scan.name}: failed: {error}")
+        return "failed"
+    return "done"
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    scans = sorted(path for path in folder.rglob("*") if is_nifti(path) and path.is_file()) if folder.is_dir() else []
+    if not scans:
+        raise VolumeError(
+            f"Scans must be .nii or .nii.gz files, or a folder of them. Received: {folder}. Check the path."
+        )
+    return scans

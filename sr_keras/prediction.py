@@ -1,0 +1,131 @@
+"""Enlarge a volume with trained stages; geometry and intensities are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sr_keras.engines import Engine, Images
+from sr_keras.errors import VolumeError
+from sr_keras.files import check_memory
+from sr_keras.geometry import rescaled_affine, through_plane_axis
+from sr_keras.intensity import normalization_of
+from sr_keras.passes import Ensemble, Report, run_step
+from sr_keras.planning import Factors, Step, enlarged_shape, factors_for_spacing, plan_steps
+from sr_keras.resampling import resample_axis
+from sr_keras.volume import Volume, format_shape
+
+# Float32 copies of the enlarged volume that exist at once at most: two orientations and their sum.
+PEAK_COPIES = 3
+# A last resampling that changes the spacing by less than this fraction would only smooth.
+SAME_SPACING = 1e-6
+
+
+@dataclass(frozen=True)
+class Upscaler:
+    """Trained stages and how to apply them.
+
+    Attributes:
+        engines: the stages at hand, one for each stage and scale.
+        ensemble: "mean" or "median" does each slice turned and mirrored as well and joins the results.
+    """
+
+    engines: Sequence[Engine]
+    ensemble: Ensemble = "none"
+
+    def plan(self, factors: Factors, slice_axis: int) -> list[Step]:
+        """Return the passes that enlarge a volume by whole factors along i, j, k.
+
+        Raises:
+            ConfigurationError: no stage makes these factors.
+        """
+        return plan_steps(factors, slice_axis, [engine.card for engine in self.engines])
+
+    def factors_for(self, volume: Volume, spacing: Sequence[float]) -> Factors:
+        """Return the factors by which the stages enlarge this volume before it is resampled to a spacing in mm."""
+        return factors_for_spacing(volume.spacing, spacing, [engine.card for engine in self.engines])
+
+    def enlarge(
+        self, volume: Volume, factors: Factors, *, slice_axis: int | None = None, report: Report | None = None
+    ) -> Volume:
+        """Return the volume with each axis enlarged by a whole factor.
+
+        Args:
+            volume: the scan.
+            factors: along i, j, k.
+            slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+            report: told about progress.
+
+        Returns:
+            A float32 volume in the scan's own units whose voxel edges enclose the same box.
+
+        Raises:
+            ConfigurationError: no stage makes these factors.
+            VolumeError: an axis is too short for a network, or the result does not fit into memory.
+        """
+        axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
+        steps = self.plan(factors, axis)
+        shape = enlarged_shape(volume.shape, factors)
+        check_memory(PEAK_COPIES * 4 * int(np.prod(shape)), f"Enlarging {volume.source} to {format_shape(shape)}")
+        self._check_reach(volume, steps)
+        affine = rescaled_affine(volume.affine, [1 / factor for factor in factors])
+        if volume.voxels.min() == volume.voxels.max():
+            return volume.with_voxels(np.full(shape, volume.voxels.flat[0], np.float32), affine)
+        normalization = normalization_of(volume)
+        voxels = normalization.apply(volume.voxels)
+        # The networks know nothing darker than the floor of the scale. What lies below it, such as the padding around
+        # a CT's field of view, goes around them.
+        below = np.minimum(voxels, 0)
+        np.maximum(voxels, 0, out=voxels)
+        for step in steps:
+            voxels = run_step(voxels, step, self._engine(step), self.ensemble, report)
+        if below.any():
+            voxels = voxels + _repeated(below, factors)
+        return volume.with_voxels(normalization.invert(voxels), affine)
+
+    def to_spacing(
+        self,
+        volume: Volume,
+        spacing: Sequence[float],
+        *,
+        slice_axis: int | None = None,
+        report: Report | None = None,
+    ) -> Volume:
+        """Return the volume at a spacing in mm: enlarged by stages, then resampled by cubic interpolation.
+
+        The first voxel edges stay where they are; where the spacing does not divide the field of view, the last ones
+        move by half a voxel at most.
+
+        Raises:
+            VolumeError: as in `enlarge`.
+        """
+        enlarged = self.enlarge(volume, self.factors_for(volume, spacing), slice_axis=slice_axis, report=report)
+        voxels, steps = enlarged.voxels, np.divide(spacing, enlarged.spacing)
+        for axis, step in enumerate(steps):
+            if abs(step - 1) > SAME_SPACING:
+                voxels = resample_axis(voxels, axis, max(1, round(voxels.shape[axis] / step)), float(step))
+        return enlarged.with_voxels(voxels, rescaled_affine(enlarged.affine, list(steps)))
+
+    def _engine(self, step: Step) -> Engine:
+        return next(
+            engine for engine in self.engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale)
+        )
+
+    def _check_reach(self, volume: Volume, steps: Sequence[Step]) -> None:
+        """Refuse slices in which a network would see more border than scan."""
+        for step in steps:
+            reach = max(self._engine(step).card.reach)
+            in_slices = range(3) if step.stage == "d" else step.axes
+            shortest = min(volume.shape[axis] for axis in in_slices)
+            if shortest < reach:
+                raise VolumeError(
+                    f"{volume.source}: an axis must have at least {reach} voxels, the reach of the network of "
+                    f"{step.label}. Received: {format_shape(volume.shape)}. Leave that axis out with a factor of 1, "
+                    "as in --scale 2x2x1, or use a larger scan."
+                )
+
+
+def _repeated(voxels: Images, factors: Factors) -> Images:
+    for axis, factor in enumerate(factors):
+        voxels = voxels.repeat(factor, axis)
+    return voxels

@@ -1,0 +1,41 @@
+"""What the tests share: the sample scan, and small scans made of it."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import nibabel
+import numpy as np
+import pytest
+
+from sr_keras.nifti import read_volume
+from sr_keras.volume import Volume
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "t1w_brain.nii.gz"
+
+
+@pytest.fixture(scope="session")
+def sample() -> Volume:
+    """The sample MRI, 168x80x112."""
+    return read_volume(SAMPLE)
+
+
+@pytest.fixture(scope="session")
+def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with 48x40x24 voxels of brain, int16."""
+    path = tmp_path_factory.mktemp("scans") / "brain.nii.gz"
+    nibabel.save(nibabel.load(SAMPLE).slicer[60:108, 36:76, 40:64], path)
+    return path
+
+
+@pytest.fixture
+def noise() -> np.ndarray:
+    """Voxels without any structure, (20, 18, 16), int16."""
+    return np.random.default_rng(0).integers(0, 1000, (20, 18, 16), dtype=np.int16)
+
+
+def write_scan(path: Path, voxels: np.ndarray, affine: np.ndarray | None = None) -> Path:
+    """Write a NIfTI-1 file by nibabel alone."""
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 2, 1]) if affine is None else affine), path)
+    return path
