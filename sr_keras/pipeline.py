@@ -77,11 +77,18 @@ def degrade(images: Any, degradation: DegradationConfiguration, stage: StageName
     return reduce_images(blurred, scale, (1, 2) if stage == "hw" else (2,))
 
 
-def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slices: int) -> Any:
+def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slices: int, *, copies: int = 1) -> Any:
     """Return whole slices, evenly drawn from those with tissue, reduced without smoothing.
 
+    Args:
+        scans: to draw from.
+        stage: "hw" or "d".
+        scale: the factor.
+        slices: from each scan.
+        copies: of the one image in each batch: one for each device, since none may go empty-handed.
+
     Returns:
-        A tf.data.Dataset of (lr, {"intermediate": hr, "final": hr}) with one image a batch, float32.
+        A tf.data.Dataset of (lr, {"intermediate": hr, "final": hr}), float32.
     """
     factors = output_factors(stage, scale)
 
@@ -89,11 +96,11 @@ def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slice
         for scan in scans:
             for hr in _validation_slices(scan, stage, slices):
                 height, width = (length // factor * factor for length, factor in zip(hr.shape, factors, strict=True))
-                cropped = hr[None, :height, :width].astype(np.float32)
+                cropped = hr[None, :height, :width].astype(np.float32).repeat(copies, axis=0)
                 lr = reduce_volume(cropped, (1, *factors))[..., None]
                 yield lr, {"intermediate": cropped[..., None], "final": cropped[..., None]}
 
-    image = tf.TensorSpec((1, None, None, 1), tf.float32)
+    image = tf.TensorSpec((copies, None, None, 1), tf.float32)
     dataset = tf.data.Dataset.from_generator(images, output_signature=(image, {"intermediate": image, "final": image}))
     return dataset.apply(tf.data.experimental.assert_cardinality(len(scans) * slices)).cache()
 

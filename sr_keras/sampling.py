@@ -39,7 +39,7 @@ class Scan:
 
 
 def load_scan(path: Path, cache: Path) -> Scan:
-    """Return a scan, normalised once and kept in the folder `cache` for the next run.
+    """Return a scan, normalised once and kept in the folder `cache`, which is made if need be.
 
     Raises:
         VolumeError: the file cannot be used.
@@ -48,6 +48,7 @@ def load_scan(path: Path, cache: Path) -> Scan:
     stem = f"{path.name.split('.')[0]}-{file_sha256(path)[:16]}"
     files = {part: cache / f"{stem}.{part}" for part in ("voxels.npy", "tissue.npy", "modality")}
     if not all(file.exists() for file in files.values()):
+        cache.mkdir(parents=True, exist_ok=True)
         _fill_cache(path, files)
     voxels, tissue = (np.load(files[part], mmap_mode="r") for part in ("voxels.npy", "tissue.npy"))
     slices = tissue_slices(tissue, 0)

@@ -5,10 +5,13 @@ network is built from its family's code, and the weights are plain arrays.
 """
 
 import json
+import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from sr_keras.errors import StageError
@@ -30,7 +33,7 @@ class StageCard:
         reach: how many low-resolution pixels away an input still changes an output, in height and width.
         modalities: what it was trained on, of "CT" and "MR".
         trained_on: file name and SHA-256 of each training scan.
-        scores: rows of `sr-keras evaluate`, for stages that were measured.
+        scores: rows of `sr-keras evaluate` for this stage and Lanczos, where it was measured.
         configuration: of the training run.
         versions: of the libraries it was trained with.
         weights_sha256: of the weights' file.
@@ -49,8 +52,16 @@ class StageCard:
 
     @property
     def score(self) -> str:
-        """The scores in a few words, "in-plane 33.4 dB (Lanczos 31.2)"."""
-        return "not measured"
+        """The mean PSNR over slices in a few words, "in-plane 33.4 dB (Lanczos 31.2 dB)"."""
+        tasks = dict.fromkeys(row["task"] for row in self.scores)
+        return ", ".join(self._task_score(task) for task in tasks) or "not measured"
+
+    def _task_score(self, task: str) -> str:
+        def mean(methods: Callable[[str], bool]) -> float:
+            return fmean(row["slice_psnr"] for row in self.scores if row["task"] == task and methods(row["method"]))
+
+        own, lanczos = mean(lambda method: method.startswith(self.family)), mean(lambda method: method == "lanczos")
+        return f"{task} {own:.2f} dB (Lanczos {lanczos:.2f} dB)"
 
 
 @dataclass(frozen=True)
@@ -84,8 +95,11 @@ class TrainedStage:
 
         model = build_network(self.card.family, self.card.stage, self.card.scale)
         try:
-            model.load_weights(self.weights)
-        except (OSError, ValueError, KeyError) as error:
+            with warnings.catch_warnings():
+                # Keras only warns where a file lacks a layer, and leaves it untrained.
+                warnings.simplefilter("error", UserWarning)
+                model.load_weights(self.weights)
+        except (OSError, ValueError, KeyError, UserWarning) as error:
             raise StageError(
                 f"The weights must fit the configuration on their card ({self.card.family}, {self.card.stage}, "
                 f"x{self.card.scale}). Received: {self.weights.name}, which does not. Use the card it was saved with."

@@ -81,7 +81,7 @@ def start_training(
         "versions": {name: version(name) for name in ("sr_keras", "keras", "numpy")} | {"tensorflow": tf.__version__},
         "python": platform.python_version(),
     }
-    (folder / "cache").mkdir(parents=True)
+    folder.mkdir(parents=True)
     run = Run(folder)
     run.configuration.write_text(format_configuration(configuration))
     run.description.write_text(json.dumps(description, indent=2) + "\n")
@@ -104,7 +104,7 @@ def resume_training(folder: Path) -> Path:
             f"Only a run's folder can be resumed. Received: {folder}, without configuration or run.json."
         )
     description = json.loads(run.description.read_text())
-    for name, digest in (description["training"] | description["validation"]).items():
+    for name, digest in (*description["training"].items(), *description["validation"].items()):
         if not Path(name).exists() or file_sha256(Path(name)) != digest:
             raise ConfigurationError(
                 f"A resumed run needs the scans it began with. Received: {name}, which is gone or changed."
@@ -152,7 +152,13 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
     checkpoints = Checkpoints(run.folder, best)
     model.fit(
         training_batches(scans, configuration, epochs_done * training.steps_per_epoch),
-        validation_data=validation_images(validation, network.stage, network.scale, training.validation_slices),
+        validation_data=validation_images(
+            validation,
+            network.stage,
+            network.scale,
+            training.validation_slices,
+            copies=model.distribute_strategy.num_replicas_in_sync,
+        ),
         initial_epoch=epochs_done,
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch,

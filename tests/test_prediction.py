@@ -89,7 +89,7 @@ def test_trained_networks_do_not_shift_a_real_scan(sample, factors):
     assert np.abs(shift).max() <= 0.01
 
 
-def test_metal_is_not_clipped(sample):
+def test_metal_is_not_clipped():
     head = np.full((40, 40, 3), -1000, np.int16)
     head[8:32, 8:32] = 40
     head[18:22, 18:22] = 15_000
@@ -98,7 +98,7 @@ def test_metal_is_not_clipped(sample):
     assert np.abs(enlarged[24:28, 24:28] - 40).max() < 150
 
 
-def test_padding_below_the_scale_of_a_ct_comes_back(tmp_path):
+def test_padding_below_the_scale_of_a_ct_comes_back():
     voxels = np.full((32, 32, 2), -3024, np.int16)
     voxels[8:24, 8:24] = -1000
     enlarged = TRAINED.enlarge(Volume(voxels, np.eye(4)), (2, 2, 1)).voxels

@@ -6,6 +6,7 @@ import click
 
 if TYPE_CHECKING:
     from sr_keras.prediction import Upscaler
+    from sr_keras.stages import TrainedStage
     from sr_keras.volume import Modality
 
 model_option = click.option(
@@ -43,17 +44,22 @@ def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str,
     from sr_keras.engines import KerasEngine
     from sr_keras.passes import Ensemble
     from sr_keras.prediction import Upscaler
-    from sr_keras.stages import TrainedStage, find_stage, shipped_stages
+    from sr_keras.stages import find_stage, shipped_stages
 
-    groups: list[dict[tuple[str, int], TrainedStage]] = [{}]
+    groups: "list[dict[tuple[str, int], TrainedStage]]" = [{}]
     for stage in [find_stage(name) for name in names] or shipped_stages().values():
         kind = (stage.card.stage, stage.card.scale)
         if kind in groups[-1]:
             groups.append({})
         groups[-1][kind] = stage
     return {
-        "+".join(stage.name for stage in group.values()): Upscaler(
+        _title(list(group.values()), alone=len(groups) == 1): Upscaler(
             [KerasEngine(stage) for stage in group.values()], cast(Ensemble, ensemble)
         )
         for group in groups
     }
+
+
+def _title(stages: "list[TrainedStage]", *, alone: bool) -> str:
+    """Return what a table calls stages that work together: their families, or their names where sets are compared."""
+    return "+".join(dict.fromkeys(stage.card.family if alone else stage.name for stage in stages))

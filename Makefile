@@ -1,0 +1,33 @@
+# `make demo` and `make test` set up everything they need: Python 3.11 and make are all that must be there.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN = $(VENV)/bin
+SAMPLE = samples/t1w_brain.nii.gz
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(VENV)/installed
+	mkdir -p demo
+	$(BIN)/sr-keras predict $(SAMPLE) -o demo/t1w_brain_x2.nii.gz --scale 2 --force
+	$(BIN)/sr-keras evaluate $(SAMPLE) --task in-plane --figure demo/comparison.png --force
+	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/installed
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/installed: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

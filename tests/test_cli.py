@@ -1,0 +1,120 @@
+"""The command line as a user meets it: a process, its exit code, its two streams and its files."""
+
+import json
+import subprocess
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sr_keras.cli import main
+
+
+def run(*arguments, expect=0):
+    """Run a command in this process; return its result."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == expect, result.output
+    return result
+
+
+def test_predict_says_what_it_wrote(small_scan, tmp_path):
+    result = run("predict", small_scan, "-o", tmp_path / "out.nii.gz", "--scale", "2")
+    assert "out.nii.gz: 96x80x48 voxels of 0.572917x0.572917x0.5 mm, MR, " in result.stdout
+    assert nibabel.load(tmp_path / "out.nii.gz").shape == (96, 80, 48)
+
+
+def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_path):
+    out = tmp_path / "out.nii"
+    run("predict", small_scan, "-o", out, "--spacing", "1x1x0.5", "--ensemble", "median", "--dtype", "float32")
+    written = nibabel.load(out)
+    assert written.header.get_zooms() == pytest.approx((1, 1, 0.5), rel=1e-5)
+    assert written.get_data_dtype() == np.float32
+
+
+def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
+    command = [sys.executable, "-m", "sr_keras", "predict", str(small_scan), "-o", str(tmp_path / "out.nii")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.count("\n") == 1
+    assert again.stderr.startswith("Error: Nothing is overwritten unasked. Received: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--scale", "3"), 1, "made of the factors 1, 2, 4, 8 along each axis. Received: 3x3x3"),
+        (("--scale", "two"), 1, "one whole number"),
+        (("--spacing", "0"), 1, "mm above zero"),
+        (("--dtype", "int7"), 1, "one of uint8, int8"),
+        (("--model", "unet"), 1, "A model must be"),
+        (("--slice-axis", "3"), 2, "--slice-axis"),
+        (("--scale", "2", "--spacing", "1"), 2, "--scale or --spacing, not both"),
+        (("--model", "georgescu2020_hw_x2", "--model", "georgescu2020_hw_x2"), 2, "two are for the same"),
+        (("--bigger",), 2, "No such option"),
+    ],
+)
+def test_predict_refuses_with_one_line_and_writes_nothing(small_scan, tmp_path, options, code, message):
+    result = run("predict", small_scan, "-o", tmp_path / "out.nii.gz", *options, expect=code)
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not list(tmp_path.iterdir())
+    if code == 1:
+        assert result.stderr.count("\n") == 1
+
+
+def test_predict_a_folder_ends_with_a_summary_and_a_code(small_scan, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "good.nii.gz").write_bytes(small_scan.read_bytes())
+    (scans / "bad.nii.gz").write_bytes(b"no scan")
+    result = run("predict", scans, "-o", tmp_path / "out", "--scale", "2x2x1", expect=1)
+    assert "1 done, 0 skipped, 1 failed" in result.stdout
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.nii.gz"]
+
+
+def test_evaluate_prints_a_table_and_writes_figures(small_scan, tmp_path):
+    result = run(
+        "evaluate", small_scan, "--task", "in-plane", "--json", tmp_path / "s.json", "--figure", tmp_path / "f.png"
+    )
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert [row["method"] for row in rows][:4] == ["nearest", "linear", "cubic", "lanczos"]
+    assert len(rows) == 5
+    assert f"{rows[4]['slice_psnr']:.2f}" in result.stdout
+    assert (tmp_path / "f.png").stat().st_size > 10_000
+    again = run("evaluate", small_scan, "--json", tmp_path / "s.json", expect=1)
+    assert "s.json, which exists" in again.stderr
+
+
+def test_evaluate_compares_models(small_scan):
+    result = run("evaluate", small_scan, *["--model", "georgescu2020_hw_x2"] * 2)
+    assert result.stdout.count("in-plane") == 5
+    assert "through-plane" not in result.stdout
+
+
+def test_models_lists_what_ships():
+    lines = [line for line in run("models").stdout.splitlines() if "georgescu2020" in line]
+    assert len(lines) == 2
+    for line in lines:
+        assert "8 scans, CT and MR" in line or "5 scans, CT and MR" in line
+        assert "Lanczos" in line
+
+
+def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):
+    assert "or --resume RUN alone" in run("train", expect=2).stderr
+    assert "or --resume RUN alone" in run("train", "x", "-o", tmp_path, "--resume", tmp_path, expect=2).stderr
+    assert "Only a run's folder can be resumed" in run("train", "--resume", tmp_path, expect=1).stderr
+    result = run("train", "georgescu2020_hw_x2", "--data", tmp_path, "-o", tmp_path / "run", expect=1)
+    assert "must be .nii or .nii.gz files, or a folder of them" in result.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["evaluate"], ["train"], ["models"]])
+def test_every_command_explains_itself(command):
+    assert "Usage: " in run(*command, "--help").stdout
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout.startswith("sr-keras, version 0.")

@@ -1,0 +1,55 @@
+import pytest
+
+from sr_keras.errors import OutputError, VolumeError
+from sr_keras.files import check_memory, check_output, file_sha256, format_bytes, written_whole
+
+
+def test_a_file_appears_whole(tmp_path):
+    with written_whole(tmp_path / "out.nii.gz") as temporary:
+        temporary.write_text("half")
+        assert temporary.name == "out.nii.gz"
+        assert not (tmp_path / "out.nii.gz").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.nii.gz"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_whatever_goes_wrong_nothing_changes(tmp_path, error):
+    (tmp_path / "out").write_text("before")
+    with pytest.raises(error, match="stop"), written_whole(tmp_path / "out") as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise error("stop")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out").read_text() == "before"
+
+
+def test_outputs_that_cannot_be(tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(OutputError, match=r"Nothing is overwritten unasked. Received: .*out, which exists"):
+        check_output(tmp_path / "out", force=False)
+    check_output(tmp_path / "out", force=True)
+    with pytest.raises(OutputError, match=r"folder must exist. Received: .*nowhere"):
+        check_output(tmp_path / "nowhere" / "out", force=True)
+    with pytest.raises(OutputError, match="must be a file that can be written"):
+        check_output(tmp_path, force=True)
+    with (
+        pytest.raises(OutputError, match="could not be written: Not a directory"),
+        written_whole(tmp_path / "out" / "x"),
+    ):
+        pass
+
+
+def test_memory_is_asked_for():
+    check_memory(1, "A byte")
+    with pytest.raises(VolumeError, match=r"The sky must fit into memory. Received: 1000000.0 TB needed, .* available"):
+        check_memory(10**18, "The sky")
+
+
+@pytest.mark.parametrize(("count", "text"), [(5, "5 bytes"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (3e15, "3000.0 TB")])
+def test_format_bytes(count, text):
+    assert format_bytes(count) == text
+
+
+def test_sha256_by_its_standard(tmp_path):
+    (tmp_path / "abc").write_text("abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_sha256(tmp_path / "abc") == digest

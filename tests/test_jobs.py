@@ -1,0 +1,57 @@
+import shutil
+
+import nibabel
+import numpy as np
+import pytest
+
+from sr_keras.engines import KerasEngine
+from sr_keras.errors import OutputError, VolumeError
+from sr_keras.jobs import PredictionJob, Summary, find_scans, run_folder
+from sr_keras.prediction import Upscaler
+from sr_keras.stages import shipped_stages
+
+JOB = PredictionJob(Upscaler([KerasEngine(stage) for stage in shipped_stages().values()]), factors=(2, 2, 1))
+
+
+@pytest.fixture
+def folder(small_scan, tmp_path):
+    """Two scans, one of them in a subfolder, a damaged one, and a file that is none."""
+    scans = tmp_path / "scans"
+    (scans / "sub").mkdir(parents=True)
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    (scans / "b.nii.gz").write_bytes(small_scan.read_bytes()[:1000])
+    shutil.copy(small_scan, scans / "sub" / "c.nii.gz")
+    (scans / "notes.txt").write_text("nothing")
+    return scans
+
+
+def test_a_scan_becomes_a_larger_one_of_the_same_kind(small_scan, tmp_path):
+    JOB.run(small_scan, tmp_path / "out.nii.gz")
+    before, after = nibabel.load(small_scan), nibabel.load(tmp_path / "out.nii.gz")
+    assert after.shape == (96, 80, 24)
+    assert after.get_data_dtype() == before.get_data_dtype() == np.int16
+    assert nibabel.aff2axcodes(after.affine) == nibabel.aff2axcodes(before.affine)
+    means = np.asarray(after.dataobj).reshape(48, 2, 40, 2, 24).mean(axis=(1, 3))
+    assert np.abs(means - np.asarray(before.dataobj)).mean() < 0.02 * np.asarray(before.dataobj).max()
+
+
+def test_a_folder_goes_on_after_a_failure_and_skips_what_is_done(folder, tmp_path):
+    out, told = tmp_path / "out", []
+    assert run_folder(JOB, folder, out, told.append) == Summary(done=2, skipped=0, failed=1)
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.nii.gz")) == ["a.nii.gz", "sub/c.nii.gz"]
+    assert told[0] == "a.nii.gz: done"
+    assert told[1].startswith("b.nii.gz: failed: ")
+    assert "truncated or corrupt" in told[1]
+    assert run_folder(JOB, folder, out, told.append) == Summary(done=0, skipped=2, failed=1)
+
+
+def test_folders_that_cannot_be(folder, tmp_path):
+    with pytest.raises(OutputError, match="must be a folder apart from the scans. Received: .*inside"):
+        run_folder(JOB, folder, folder / "inside", print)
+    with pytest.raises(VolumeError, match=r"must be .nii or .nii.gz files, or a folder of them. Received: .*nowhere"):
+        run_folder(JOB, tmp_path / "nowhere", tmp_path / "out", print)
+
+
+def test_find_scans_sorts_within_folders(folder, small_scan):
+    names = [path.name for path in find_scans([small_scan, folder])]
+    assert names == ["brain.nii.gz", "a.nii.gz", "b.nii.gz", "c.nii.gz"]

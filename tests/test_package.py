@@ -1,0 +1,58 @@
+"""What is promised of the package as a whole."""
+
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import sr_keras
+
+ROOT = Path(__file__).parents[1]
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
+
+
+def test_the_public_names_are_sorted_and_all_there():
+    assert list(sr_keras.__all__) == sorted(sr_keras.__all__)
+    for name in sr_keras.__all__:
+        assert getattr(sr_keras, name).__module__.startswith("sr_keras.")
+    assert set(sr_keras.__all__) <= set(dir(sr_keras))
+    with pytest.raises(AttributeError, match="no attribute 'Unet'"):
+        sr_keras.Unet  # noqa: B018
+
+
+@pytest.mark.parametrize("module", ["sr_keras", "sr_keras.cli", "sr_keras.prediction", "sr_keras.stages"])
+def test_no_framework_is_imported_before_it_is_used(module):
+    program = f"import sys, {module}; print([name for name in {FRAMEWORKS} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_help_answers_at_once():
+    def seconds() -> float:
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "sr_keras", "--help"], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < 0.4
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The names of the files in the wheel."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, capture_output=True, check=True)
+    return zipfile.ZipFile(next(folder.glob("*.whl"))).namelist()
+
+
+def test_the_wheel_installs_one_top_level_name(wheel):
+    names = {name.split("/")[0] for name in wheel}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"sr_keras"}
+
+
+def test_the_wheel_carries_weights_and_configurations(wheel):
+    for folder, source in (("sr_keras/configs", ROOT / "configs"), ("sr_keras/weights", ROOT / "sr_keras" / "weights")):
+        for path in source.glob("[!_]*.*"):
+            assert f"{folder}/{path.name}" in wheel
