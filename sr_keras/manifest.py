@@ -70,6 +70,10 @@ class Manifest:
         """Return what the file itself carries."""
         return {key: value for key, value in asdict(self).items() if key not in OUTSIDE}
 
+    def facts_json(self) -> str:
+        """Return what the file itself carries, as JSON."""
+        return json.dumps(self.facts(), separators=(",", ":"))
+
     def write(self, artefact: Path) -> Path:
         """Write the manifest beside its artefact and return its path.
 

@@ -20,18 +20,15 @@ class ArtefactEngine(ABC):
     Args:
         path: of the file, or of the folder.
         manifest: what it is.
+        name: what to call it; the file's name if empty.
     """
 
     runtime: ClassVar[str]
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, name: str = "") -> None:
         self.path = path
         self.manifest = manifest
-
-    @property
-    def name(self) -> str:
-        """The file it was loaded from."""
-        return self.path.name
+        self.name = name or path.name
 
     @property
     def card(self) -> StageCard:

@@ -55,17 +55,23 @@ def load_engine(name: str | Path, kind: Kind | None = None) -> NamedEngine:
     shipped = shipped_onnx(stage)
     if shipped is None or (kind or default_kind()) == "keras":
         return KerasEngine(stage)
-    return load_artefact(shipped)
+    engine = load_artefact(shipped, stage.name)
+    if engine.card.weights_sha256 != stage.card.weights_sha256:
+        raise ArtefactError(
+            f"The ONNX file of {stage.name} must be made of its weights. Received: {shipped.name}, made of others. "
+            "Install sr_keras again."
+        )
+    return engine
 
 
-def load_artefact(path: Path) -> ArtefactEngine:
-    """Return the engine for an exported file.
+def load_artefact(path: Path, name: str = "") -> ArtefactEngine:
+    """Return the engine for an exported file, under its own name or another.
 
     Raises:
         ArtefactError: it cannot be used; see `load_engine`.
     """
     manifest = manifest_of(path)
-    return _engine_class(manifest.format)(path, manifest)
+    return _engine_class(manifest.format)(path, manifest, name)
 
 
 def manifest_of(path: Path) -> Manifest:
