@@ -122,7 +122,7 @@ def check(parity: Parity, precision: Precision, name: str) -> None:
     if value is None or not value <= limit:
         raise ArtefactError(
             f"A file of precision {precision} must {what} {limit:g}. Received: {value:.3g} for {name}. "
-            "It is not kept; export with a higher precision."
+            "Use a higher precision."
         )
 
 

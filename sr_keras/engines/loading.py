@@ -71,7 +71,7 @@ def load_artefact(path: Path, name: str = "") -> ArtefactEngine:
         ArtefactError: it cannot be used; see `load_engine`.
     """
     manifest = manifest_of(path)
-    return _engine_class(manifest.format)(path, manifest, name)
+    return engine_class(manifest.format)(path, manifest, name)
 
 
 def manifest_of(path: Path) -> Manifest:
@@ -103,7 +103,7 @@ def default_kind() -> Kind:
 
 
 def _embedded(path: Path, name: FormatName) -> Manifest:
-    engine = _engine_class(name)
+    engine = engine_class(name)
     try:
         facts = engine.embedded(path)
         content = None if facts is None else json.loads(facts)
@@ -117,6 +117,7 @@ def _embedded(path: Path, name: FormatName) -> Manifest:
     return Manifest.parse(content, str(path))
 
 
-def _engine_class(name: FormatName) -> type[ArtefactEngine]:
+def engine_class(name: FormatName) -> type[ArtefactEngine]:
+    """Return the class that runs a format."""
     module, attribute = HOMES[name]
     return cast(type[ArtefactEngine], getattr(import_module(f"sr_keras.engines.{module}"), attribute))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from sr_keras.engines.interface import Images
@@ -37,6 +38,7 @@ class Request:
         intermediate: whether the output of that name is wanted too.
         compute_capabilities: of the GPUs a TensorRT-RTX engine is for, "SM89".
         scratch: bytes that a TensorRT engine may ask for.
+        timing_cache: a file in which TensorRT keeps what it measured, for the next build.
     """
 
     stage: TrainedStage
@@ -46,6 +48,7 @@ class Request:
     intermediate: bool = False
     compute_capabilities: tuple[str, ...] = ()
     scratch: int = SCRATCH
+    timing_cache: Path | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
