@@ -42,13 +42,17 @@ UNVERIFIED = (
 )
 
 
-def export_stage(request: Request, kind: FormatName, output: Path, *, force: bool = False) -> tuple[Path, Manifest]:
+def export_stage(
+    request: Request, kind: FormatName, output: Path, *, reference: NamedEngine | None = None, force: bool = False
+) -> tuple[Path, Manifest]:
     """Write a stage in a format, prove it against Keras, and keep it with its manifest if it passes.
 
     Args:
         request: what is to be made.
         kind: the format.
         output: a folder that exists.
+        reference: what the file is compared with; None loads the stage on Keras, as do several exports in a row best
+            once for all.
         force: whether files that exist are overwritten.
 
     Returns:
@@ -70,7 +74,7 @@ def export_stage(request: Request, kind: FormatName, output: Path, *, force: boo
         path = folder / target.name
         manifest: Manifest = write(request, path)
         engine = engine_class(kind)(path, manifest)
-        parity = _parity(engine, KerasEngine(request.stage), request.slices)
+        parity = _parity(engine, reference or KerasEngine(request.stage), request.slices)
         manifest = replace(manifest, parity=parity.as_dict(), files=files_of(path))
         manifest.write(path)
     return target, manifest
@@ -128,7 +132,7 @@ def verify(path: Path, slices: RealSlices, model: str | None = None) -> Manifest
     return manifest
 
 
-def _parity(engine: ArtefactEngine, reference: KerasEngine, slices: RealSlices) -> Parity:
+def _parity(engine: ArtefactEngine, reference: NamedEngine, slices: RealSlices) -> Parity:
     manifest = engine.manifest
     try:
         return prove(engine, reference, manifest.precision, slices, _runtime(manifest.format))
