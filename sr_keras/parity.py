@@ -84,7 +84,7 @@ def prove(engine: NamedEngine, reference: NamedEngine, precision: Precision, sli
         [truth for _, truth in pairs],
         batches=tuple(images.shape for images, _ in pairs),
         runtime=runtime,
-        reference=reference.name,
+        reference=f"{reference.name} on {reference.runtime}",
     )
     check(parity, precision, engine.name)
     return parity

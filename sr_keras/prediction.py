@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sr_keras.engines import Engine, Images
+from sr_keras.engines import Engine, Images, fitted
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_memory
 from sr_keras.geometry import rescaled_affine, through_plane_axis
@@ -78,7 +78,7 @@ class Upscaler:
         below = np.minimum(voxels, 0)
         np.maximum(voxels, 0, out=voxels)
         for step in steps:
-            voxels = run_step(voxels, step, self._engine(step), self.ensemble, report)
+            voxels = run_step(voxels, step, fitted(self._engine(step)), self.ensemble, report)
         if below.any():
             voxels = voxels + _repeated(below, factors)
         return volume.with_voxels(normalization.invert(voxels), affine)

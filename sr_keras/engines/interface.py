@@ -37,6 +37,10 @@ class NamedEngine(Engine, Protocol):
         """The model's name, or the file it was loaded from."""
 
     @property
+    def runtime(self) -> str:
+        """What runs it."""
+
+    @property
     def limits(self) -> Limits:
         """The batches that `run` takes."""
 

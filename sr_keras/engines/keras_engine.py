@@ -16,6 +16,7 @@ class KerasEngine:
         stage: a trained stage, as `find_stage` returns it.
     """
 
+    runtime = "Keras"
     limits = Limits()
     inputs: tuple[Tensor, ...] = tensors(("lr",), (None, None, None))
     outputs: tuple[Tensor, ...] = tensors(("final", "intermediate"), (None, None, None))
