@@ -33,8 +33,9 @@ def print_scores(rows: Sequence[dict[str, Any]]) -> None:
     for heading in ("PSNR dB", "SSIM", "volume PSNR dB", "volume SSIM"):
         table.add_column(heading, justify="right")
     for row in rows:
-        psnr, ssim = (f"{row['slice_psnr']:.2f}", f"{row['volume_psnr']:.2f}"), (row["slice_ssim"], row["volume_ssim"])
-        table.add_row(row["scan"], row["task"], row["method"], psnr[0], f"{ssim[0]:.4f}", psnr[1], f"{ssim[1]:.4f}")
+        figures = [f"{row['slice_psnr']:.2f}", f"{row['slice_ssim']:.4f}", f"{row['volume_psnr']:.2f}"]
+        volume_ssim = "-" if row["volume_ssim"] is None else f"{row['volume_ssim']:.4f}"
+        table.add_row(row["scan"], row["task"], row["method"], *figures, volume_ssim)
     Console(width=WIDTH).print(table)
     for scan in {row["scan"]: row for row in rows}.values():
         Console(width=WIDTH).print(

@@ -46,7 +46,7 @@ def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str,
     from sr_keras.prediction import Upscaler
     from sr_keras.stages import find_stage, shipped_stages
 
-    groups: "list[dict[tuple[str, int], TrainedStage]]" = [{}]
+    groups: list[dict[tuple[str, int], TrainedStage]] = [{}]
     for stage in [find_stage(name) for name in names] or shipped_stages().values():
         kind = (stage.card.stage, stage.card.scale)
         if kind in groups[-1]:
