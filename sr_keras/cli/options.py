@@ -46,6 +46,8 @@ def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str,
     from sr_keras.prediction import Upscaler
     from sr_keras.stages import find_stage, shipped_stages
 
+    if len(set(names)) < len(names):
+        raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
     groups: list[dict[tuple[str, int], TrainedStage]] = [{}]
     for stage in [find_stage(name) for name in names] or shipped_stages().values():
         kind = (stage.card.stage, stage.card.scale)
