@@ -38,7 +38,7 @@ with tempfile.TemporaryDirectory() as cache:
     scans = [load_scan(path, Path(cache)) for path in find_scans(Path(name) for name in sys.argv[2:])]
     batches = iter(training_batches(scans, configuration))
     model = compiled_network(configuration)
-    alone = patches_per_second(batches, lambda images, targets: None)
+    alone = patches_per_second(batches, lambda *_: None)
     training = patches_per_second(batches, model.train_on_batch)
     sys.stdout.write(
         f"pipeline alone {alone:.0f} patches/s, with the training step {training:.0f} patches/s, "

@@ -11,12 +11,12 @@ from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.geometry import rescaled_affine, through_plane_axis
 from sr_keras.intensity import normalization_of, tissue_mask, tissue_slices
 from sr_keras.interpolation import METHODS, interpolate
-from sr_keras.metrics import Quality, measure
+from sr_keras.metrics import SSIM_WINDOW, Quality, measure
 from sr_keras.passes import Report
 from sr_keras.planning import Factors
 from sr_keras.prediction import Upscaler
 from sr_keras.resampling import reduce_volume
-from sr_keras.volume import Volume
+from sr_keras.volume import Volume, format_shape
 
 Task = Literal["in-plane", "through-plane", "3-D"]
 TASKS: tuple[Task, ...] = ("in-plane", "through-plane", "3-D")
@@ -104,7 +104,7 @@ def score(restoration: Restoration) -> list[Score]:
     """Return the score of every method over the slices with tissue in them.
 
     Raises:
-        VolumeError: there is no such slice.
+        VolumeError: there is no such slice, or slices are smaller than SSIM's window.
     """
     truth, axis = restoration.truth, restoration.axis
     normalization = normalization_of(truth)
@@ -112,6 +112,12 @@ def score(restoration: Restoration) -> list[Score]:
     if slices.size == 0:
         raise VolumeError(
             f"{truth.source}: a scan to evaluate on must show tissue. Received: an empty one. Leave it out."
+        )
+    smallest = min(length for other, length in enumerate(truth.shape) if other != axis)
+    if smallest < SSIM_WINDOW:
+        raise VolumeError(
+            f"{truth.source}: a slice to evaluate on must have at least {SSIM_WINDOW} voxels each way, SSIM's window. "
+            f"Received: {format_shape(truth.shape)}. Use a larger scan."
         )
     true_slices, data_range = truth.voxels.take(slices, axis), normalization.data_range
     return [

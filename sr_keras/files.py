@@ -25,8 +25,11 @@ def check_output(path: Path, *, force: bool) -> None:
         )
     if not path.parent.is_dir():
         raise OutputError(f"The output's folder must exist. Received: {path.parent}. Create it first.")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise OutputError(f"The output must be a file that can be written. Received: {path}. Choose another place.")
+    if path.is_dir():
+        raise OutputError(f"The output must be a file. Received: {path}, which is a folder. Name a file in it.")
+    # Hours of work should not end at a folder that refuses a file: ask it now.
+    with _refusals(path), tempfile.TemporaryFile(dir=path.parent):
+        pass
 
 
 @contextmanager
@@ -38,14 +41,10 @@ def written_whole(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the file cannot be written: a full disk, a folder without permission.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=path.parent) as folder:
-            temporary = Path(folder) / path.name
-            yield temporary
-            os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error
+    with _refusals(path), tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=path.parent) as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        os.replace(temporary, path)
 
 
 @contextmanager
@@ -102,3 +101,13 @@ def format_bytes(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+
+
+@contextmanager
+def _refusals(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error

@@ -8,6 +8,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 Floats = npt.NDArray[np.float32]
 
+# The Gaussian of SSIM in voxels: its standard deviation, and the width at which scikit-image truncates it.
+SSIM_SIGMA = 1.5
+SSIM_WINDOW = 11
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -17,13 +21,13 @@ class Quality:
         slice_psnr: mean over slices, in dB.
         slice_ssim: mean over slices.
         volume_psnr: of all those slices together, in dB.
-        volume_ssim: with a three-dimensional window.
+        volume_ssim: with a three-dimensional window; None where fewer slices than the window is wide were compared.
     """
 
     slice_psnr: float
     slice_ssim: float
     volume_psnr: float
-    volume_ssim: float
+    volume_ssim: float | None
 
 
 def measure(truth: Floats, restored: Floats, *, data_range: float, axis: int) -> Quality:
@@ -39,7 +43,7 @@ def measure(truth: Floats, restored: Floats, *, data_range: float, axis: int) ->
         axis: the axis along which slices are cut.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or a slice is smaller than the window of 11 x 11 voxels.
     """
     if truth.shape != restored.shape:
         raise ValueError(f"Both volumes must have the same shape. Received: {truth.shape} and {restored.shape}.")
@@ -48,7 +52,7 @@ def measure(truth: Floats, restored: Floats, *, data_range: float, axis: int) ->
         slice_psnr=float(np.mean([psnr(*pair, data_range=data_range) for pair in pairs])),
         slice_ssim=float(np.mean([ssim(*pair, data_range=data_range) for pair in pairs])),
         volume_psnr=psnr(truth, restored, data_range=data_range),
-        volume_ssim=ssim(truth, restored, data_range=data_range),
+        volume_ssim=ssim(truth, restored, data_range=data_range) if len(pairs) >= SSIM_WINDOW else None,
     )
 
 
@@ -62,6 +66,6 @@ def ssim(truth: Floats, restored: Floats, *, data_range: float) -> float:
     """Return the structural similarity of two images or volumes; see `measure`."""
     return float(
         structural_similarity(
-            truth, restored, data_range=data_range, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+            truth, restored, data_range=data_range, gaussian_weights=True, sigma=SSIM_SIGMA, use_sample_covariance=False
         )
     )

@@ -32,24 +32,21 @@ def run_step(voxels: Images, step: Step, engine: Engine, ensemble: Ensemble, rep
         ensemble: whether each slice is also done turned and mirrored, and how the results are joined.
         report: told about progress.
     """
-    factors = (1, step.scale, step.scale) if step.stage == "hw" else (1, 1, step.scale)
     orders = _orientations(step)
     total, done = sum(voxels.shape[order[0]] for order in orders), 0
-    # Summed rather than kept apart: an enlarged volume is the largest thing in memory.
-    result: Images | None = None
-    for order in orders:
-        slices = voxels.transpose(order)
-        enlarged = np.empty([length * factor for length, factor in zip(slices.shape, factors, strict=True)], np.float32)
-        for batch in _batches(slices.shape, step):
-            images = np.ascontiguousarray(slices[batch])
-            enlarged[batch] = _joined(engine, images, ensemble)
-            done += len(images)
-            if report:
-                report(step.label, done, total)
-        enlarged = enlarged.transpose(np.argsort(order)) / np.float32(len(orders))
-        result = enlarged if result is None else result + enlarged
-    if result is None:
-        raise AssertionError("a step has at least one orientation")
+
+    def advance(slices: int) -> None:
+        nonlocal done
+        done += slices
+        if report:
+            report(step.label, done, total)
+
+    passes = (_one_orientation(voxels, step, order, engine, ensemble, advance) for order in orders)
+    # Summed in place, since an enlarged volume is the largest thing in memory.
+    result = next(passes)
+    for other in passes:
+        result += other
+    result /= np.float32(len(orders))
     return result
 
 
@@ -60,6 +57,25 @@ def symmetries(stage: StageName) -> list[tuple[Transform, Transform]]:
     """
     turns = range(4) if stage == "hw" else (0, 2)
     return [_symmetry(turn, flip) for turn in turns for flip in (False, True)]
+
+
+def _one_orientation(
+    voxels: Images,
+    step: Step,
+    order: tuple[int, int, int],
+    engine: Engine,
+    ensemble: Ensemble,
+    advance: Callable[[int], None],
+) -> Images:
+    """Return the enlarged volume (i, j, k) from slices cut in one order of axes (across, height, width)."""
+    slices = voxels.transpose(order)
+    factors = [step.scale if axis in step.axes else 1 for axis in order]
+    enlarged = np.empty([length * factor for length, factor in zip(slices.shape, factors, strict=True)], np.float32)
+    for batch in _batches(slices.shape, step):
+        images = np.ascontiguousarray(slices[batch])
+        enlarged[batch] = _joined(engine, images, ensemble)
+        advance(len(images))
+    return enlarged.transpose(np.argsort(order))
 
 
 def _symmetry(turns: int, flip: bool) -> tuple[Transform, Transform]:

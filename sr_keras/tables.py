@@ -28,18 +28,19 @@ def score_rows(restoration: Restoration, scores: Sequence[Score]) -> list[dict[s
 
 
 def print_scores(rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows of scores on stdout."""
-    table = Table("scan", "task", "method", box=MARKDOWN)
-    for heading in ("PSNR dB", "SSIM", "volume PSNR dB", "volume SSIM"):
-        table.add_column(heading, justify="right")
-    for row in rows:
-        psnr, ssim = (f"{row['slice_psnr']:.2f}", f"{row['volume_psnr']:.2f}"), (row["slice_ssim"], row["volume_ssim"])
-        table.add_row(row["scan"], row["task"], row["method"], psnr[0], f"{ssim[0]:.4f}", psnr[1], f"{ssim[1]:.4f}")
-    Console(width=WIDTH).print(table)
-    for scan in {row["scan"]: row for row in rows}.values():
-        Console(width=WIDTH).print(
-            f"{scan['scan']}: data_range {scan['data_range']:g}, {scan['slices']} slices with tissue compared, "
-            f"{scan['slices_left_out']} without left out",
+    """Print rows of scores on stdout: a table of the means over slices, one over the volumes, and what they rest on."""
+    console = Console(width=WIDTH)
+    for title, figures in (("Mean over slices", "slice"), ("Over the volume", "volume")):
+        methods = list(dict.fromkeys(row["method"] for row in rows))
+        table = Table("scan", "task", *methods, box=MARKDOWN)
+        for place in dict.fromkeys((row["scan"], row["task"]) for row in rows):
+            cells = {row["method"]: _cell(row, figures) for row in rows if (row["scan"], row["task"]) == place}
+            table.add_row(*place, *(cells.get(method, "") for method in methods))
+        console.print(f"{title}, PSNR in dB / SSIM:", table)
+    for row in {row["scan"]: row for row in rows}.values():
+        console.print(
+            f"{row['scan']}: data_range {row['data_range']:g}, {row['slices']} slices with tissue compared, "
+            f"{row['slices_left_out']} without left out",
             highlight=False,
         )
 
@@ -52,6 +53,11 @@ def write_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """
     with written_whole(path) as temporary:
         temporary.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def _cell(row: dict[str, Any], figures: str) -> str:
+    psnr, ssim = row[f"{figures}_psnr"], row[f"{figures}_ssim"]
+    return f"{psnr:.2f} / " + ("-" if ssim is None else f"{ssim:.4f}")
 
 
 def _flat(tree: dict[str, Any]) -> dict[str, Any]:

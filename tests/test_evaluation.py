@@ -60,13 +60,26 @@ def test_a_scan_without_tissue_is_refused():
         score(restore(empty, "in-plane", 2, {}))
 
 
+def test_few_slices_have_no_ssim_of_the_volume_and_small_ones_none_at_all(crop, capsys):
+    restoration = restore(Volume(crop.voxels[..., :8], crop.affine), "in-plane", 2, {})
+    rows = score_rows(restoration, score(restoration))
+    assert {row["volume_ssim"] for row in rows} == {None}
+    print_scores(rows)
+    assert capsys.readouterr().out.count(" / - ") == 4
+    small = Volume(crop.voxels[:10], crop.affine, source="small")
+    with pytest.raises(VolumeError, match=r"small: a slice .* at least 11 voxels each way.* Received: 10x40x33"):
+        score(restore(small, "in-plane", 2, {}))
+
+
 def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
     restoration = restore(crop, "in-plane", 2, {})
     rows = score_rows(restoration, score(restoration))
     print_scores(rows)
     printed = capsys.readouterr().out
     assert f"data_range {rows[0]['data_range']:g}, 33 slices with tissue compared, 0 without left out" in printed
-    assert f"| crop | in-plane | lanczos | {rows[3]['slice_psnr']:.2f}" in " ".join(printed.split())
+    for figures in ("slice", "volume"):
+        cells = [f"{row[f'{figures}_psnr']:.2f} / {row[f'{figures}_ssim']:.4f}" for row in rows]
+        assert f"| crop | in-plane | {' | '.join(cells)} |" in " ".join(printed.split())
 
 
 @pytest.mark.parametrize("task", ["in-plane", "through-plane"])

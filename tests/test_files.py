@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from sr_keras.errors import OutputError, VolumeError
@@ -29,8 +31,10 @@ def test_outputs_that_cannot_be(tmp_path):
     check_output(tmp_path / "out", force=True)
     with pytest.raises(OutputError, match=r"folder must exist. Received: .*nowhere"):
         check_output(tmp_path / "nowhere" / "out", force=True)
-    with pytest.raises(OutputError, match="must be a file that can be written"):
+    with pytest.raises(OutputError, match="must be a file. Received: .*, which is a folder"):
         check_output(tmp_path, force=True)
+    with pytest.raises(OutputError, match=r"/proc/out could not be written: "):
+        check_output(Path("/proc/out"), force=False)
     with (
         pytest.raises(OutputError, match="could not be written: Not a directory"),
         written_whole(tmp_path / "out" / "x"),

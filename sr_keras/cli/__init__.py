@@ -31,7 +31,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands)
-@click.version_option(package_name="sr_keras")
+@click.version_option(package_name="sr_keras", prog_name="sr-keras")
 def main() -> None:
     """Make CT and MRI scans sharper by super-resolution."""
     signal.signal(signal.SIGTERM, _terminated)
