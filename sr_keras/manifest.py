@@ -23,7 +23,7 @@ SCHEMA = "sr_keras/manifest/1"
 # What a file without its manifest does not know of itself.
 OUTSIDE = ("files", "parity")
 NORMALISATION: dict[str, Any] = {
-    "output": "(value - floor) / (ceiling - floor), not clipped",
+    "input": "(value - floor) / (ceiling - floor), not clipped",
     "CT": {"floor": CT_FLOOR, "ceiling": f"percentile {CEILING_PERCENTILE['CT']:g}", "unit": "HU"},
     "MR": {"floor": "the lesser of 0 and the least value", "ceiling": f"percentile {CEILING_PERCENTILE['MR']:g}"},
 }

@@ -1,5 +1,6 @@
 """Proof that an exported file computes what its stage computes: both run on real slices, and their results compared."""
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -138,15 +139,18 @@ def _finite(value: float) -> float | None:
 
 @contextmanager
 def _exact_tensorflow() -> Iterator[None]:
-    """Keep TensorFlow from rounding to TF32 on a GPU while it is the reference."""
+    """Keep TensorFlow from rounding to TF32 on a GPU, and from talking, while it is the reference."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         yield
         return
-    settings = tensorflow.config.experimental
-    before = settings.tensor_float_32_execution_enabled()
+    settings, logger = tensorflow.config.experimental, logging.getLogger("tensorflow")
+    before, level = settings.tensor_float_32_execution_enabled(), logger.level
     settings.enable_tensor_float_32_execution(False)
+    # It warns that each size of image is traced anew, which is what is wanted here.
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
+        logger.setLevel(level)
         settings.enable_tensor_float_32_execution(before)

@@ -106,7 +106,7 @@ class Upscaler:
         below = np.minimum(voxels, 0)
         enlarged = np.maximum(voxels, 0)
         for step in steps:
-            enlarged = run_step(enlarged, step, self._engine(step), self.ensemble, report)
+            enlarged = run_step(enlarged, step, fitted(self._engine(step)), self.ensemble, report)
         return enlarged + _repeated(below, enlarged.shape) if below.any() else enlarged
 
     def _engine(self, step: Step) -> Engine:
