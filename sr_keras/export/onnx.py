@@ -57,7 +57,13 @@ def _lowest(onnx: Any, request: Request) -> Any:
             model = tidy(onnx, _converted(onnx, request, opset), request.shape, output_factors(card.stage, card.scale))
             onnx.checker.check_model(model, full_check=True)
             return model
-        except (ValueError, RuntimeError, NotImplementedError, onnx.checker.ValidationError) as error:
+        except (
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+            onnx.checker.ValidationError,
+            onnx.shape_inference.InferenceError,
+        ) as error:
             reasons.append(f"opset {opset}: {error}")
     raise ArtefactError(
         f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, which "

@@ -46,8 +46,9 @@ def to_half(onnx: Any, model: Any) -> Any:
 def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
     """Return the model quantised after training, in the Q/DQ form that TensorRT reads.
 
-    Weights by channel, activations by tensor, both symmetric int8. Biases, and the first and the last convolution,
-    through which the image itself passes, stay float32.
+    Convolutions take int8: weights by channel, activations by tensor, both symmetric. Biases, sums, and the first and
+    the last convolution, through which the image itself passes, stay float32. So do the values between a convolution
+    and its ReLU, whose negative half would take a bit from the other.
 
     Args:
         onnx: the module.
@@ -75,10 +76,12 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
             activation_type=quantization.QuantType.QInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.Percentile,
+            op_types_to_quantize=["Conv"],
             nodes_to_exclude=[convolutions[0], convolutions[-1]],
             extra_options={
                 "ActivationSymmetric": True,
                 "CalibPercentile": CALIBRATION_PERCENTILE,
+                "OpTypesToExcludeOutputQuantization": ["Conv"],
                 "QuantizeBias": False,
             },
         )
