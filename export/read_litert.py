@@ -2,7 +2,8 @@
 
     python export/read_litert.py MODEL IMAGES.npy RESULT.npy
 
-IMAGES.npy is (batch, height, width), float32, scaled to 0..1 as the file's manifest says. Needs: pip install ai-edge-litert
+IMAGES.npy is (batch, height, width), float32, scaled to 0..1 as the file's manifest says.
+Needs: pip install ai-edge-litert
 """
 
 import sys

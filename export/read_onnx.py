@@ -2,7 +2,8 @@
 
     python export/read_onnx.py MODEL IMAGES.npy RESULT.npy
 
-IMAGES.npy is (batch, height, width), float32, scaled to 0..1 as the file's manifest says. Needs: pip install onnxruntime
+IMAGES.npy is (batch, height, width), float32, scaled to 0..1 as the file's manifest says.
+Needs: pip install onnxruntime
 """
 
 import sys

@@ -8,6 +8,7 @@ Needs: pip install cuda-bindings, and tensorrt or tensorrt-rtx-cu13
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cuda.bindings import runtime as cuda
@@ -19,7 +20,7 @@ else:
     import tensorrt as trt
 
 
-def checked(answer):
+def checked(answer: tuple[Any, ...]) -> Any:
     """Return what a CUDA call gave, or end."""
     error, *values = answer
     if error != cuda.cudaError_t.cudaSuccess:

@@ -19,5 +19,7 @@ output = Path(sys.argv[1])
 output.mkdir(parents=True, exist_ok=True)
 for stage in shipped_stages().values():
     for precision in ("fp32", "fp16", "int8"):
-        path, manifest = export_stage(Request(stage, precision, shipped_slices(), shape=SHAPE), "litert", output, force=True)
+        path, manifest = export_stage(
+            Request(stage, precision, shipped_slices(), shape=SHAPE), "litert", output, force=True
+        )
         sys.stdout.write(f"{path}: largest error {manifest.parity['largest_error']:.1e}\n")

@@ -16,7 +16,7 @@ model_option = click.option(
     "models",
     multiple=True,
     metavar="NAME|RUN|FILE",
-    help="A shipped model, the folder of a training run, or an exported file; once for each stage.  [default: those that ship]",
+    help="A shipped model, a training run's folder, or an exported file; once for each stage.  [default: those that ship]",
 )
 modality_option = click.option(
     "--modality", type=click.Choice(["ct", "mr"]), help="What the scan is.  [default: told from its values]"
@@ -63,16 +63,14 @@ def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str,
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
-    groups: "list[dict[tuple[str, int], NamedEngine]]" = [{}]
+    groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
     for engine in [load_engine(name) for name in names or shipped_stages()]:
         kind = (engine.card.stage, engine.card.scale)
         if kind in groups[-1]:
             groups.append({})
         groups[-1][kind] = engine
     return {
-        _title(list(group.values()), alone=len(groups) == 1): Upscaler(
-            list(group.values()), cast(Ensemble, ensemble)
-        )
+        _title(list(group.values()), alone=len(groups) == 1): Upscaler(list(group.values()), cast(Ensemble, ensemble))
         for group in groups
     }
 

@@ -66,8 +66,8 @@ def _lowest(onnx: Any, request: Request) -> Any:
         ) as error:
             reasons.append(f"opset {opset}: {error}")
     raise ArtefactError(
-        f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, which "
-        f"is not: {reasons[-1].splitlines()[0]}. Choose another format."
+        f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, "
+        f"which is not: {reasons[-1].splitlines()[0]}. Choose another format."
     )
 
 
@@ -78,7 +78,5 @@ def _converted(onnx: Any, request: Request, opset: int) -> Any:
     signature = [load_keras().InputSpec(shape=(*FREE, 1), dtype="float32", name="lr")]
     with TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "keras.onnx"
-        request.model().export(
-            str(path), format="onnx", verbose=False, opset_version=opset, input_signature=signature
-        )
+        request.model().export(str(path), format="onnx", verbose=False, opset_version=opset, input_signature=signature)
         return slim.slim(onnx.load(path))

@@ -58,19 +58,13 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
     quantization = load_module("onnxruntime.quantization", FORMATS["onnx"].install)
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-        def get_next(self) -> dict[str, Images] | None:
-            """Return the next input, None after the last."""
-            images = next(batches, None)
-            return None if images is None else {"lr": images[..., None]}
-
     with TemporaryDirectory() as folder, quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
         quantization.quantize_static(
             source,
             target,
-            Reader(),
+            _reader(quantization, batches),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             activation_type=quantization.QuantType.QInt8,
@@ -86,3 +80,15 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
             },
         )
         return onnx.load(target)
+
+
+def _reader(quantization: Any, batches: Iterator[Images]) -> Any:
+    """Return batches as onnxruntime reads them."""
+
+    class Reader(quantization.CalibrationDataReader):
+        def get_next(self) -> dict[str, Images] | None:
+            """Return the next input, None after the last."""
+            images = next(batches, None)
+            return None if images is None else {"lr": images[..., None]}
+
+    return Reader()

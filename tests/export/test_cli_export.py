@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from sr_keras.cli import main
-from sr_keras.formats import parse_formats
-from sr_keras.export import parse_shape
 from sr_keras.errors import ConfigurationError
+from sr_keras.export import parse_shape
+from sr_keras.formats import parse_formats
 
 
 def run(*arguments, expect=0):
@@ -43,10 +43,16 @@ def test_predict_takes_an_exported_file(onnx_file, small_scan, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--format", "caffe"), "A format must be one of saved_model, onnx, litert, openvino, tensorrt, tensorrt-rtx. R"),
+        (
+            ("--format", "caffe"),
+            "A format must be one of saved_model, onnx, litert, openvino, tensorrt, tensorrt-rtx. R",
+        ),
         (("--format", "onnx", "--precision", "fp8"), "A precision must be one of fp32, fp16, int8. Received: fp8."),
         (("--format", "onnx,openvino", "--precision", "int8"), "The precision of openvino must be one of fp32, fp16."),
-        (("--format", "onnx", "--shape", "256"), "batch, height and width as in 1x256x256, ? for a free one. Received: 256"),
+        (
+            ("--format", "onnx", "--shape", "256"),
+            "batch, height and width as in 1x256x256, ? for a free one. Received: 256",
+        ),
     ],
 )
 def test_export_refuses_with_one_line(options, message, tmp_path):

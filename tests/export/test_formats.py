@@ -114,7 +114,9 @@ def test_a_file_over_the_limit_is_refused_and_not_kept(tmp_path):
     noise = np.random.default_rng(0).random((8, 48, 48), dtype=np.float32)
     dark = RealSlices(noise * 1e-3, SLICES.first, SLICES.second)
     request = Request(HW, "int8", dark)
-    with pytest.raises(ArtefactError, match=r"precision int8 must lose at most, in dB against the truth, 0.15. Received"):
+    with pytest.raises(
+        ArtefactError, match=r"precision int8 must lose at most, in dB against the truth, 0.15. Received"
+    ):
         export_stage(request, "onnx", tmp_path, reference=REFERENCES[HW.name])
     assert not list(tmp_path.iterdir())
 
@@ -132,7 +134,9 @@ def test_nothing_is_overwritten_unasked(tmp_path):
 
 @pytest.mark.parametrize("kind", ["saved_model", "openvino"])
 def test_a_precision_that_a_format_cannot_have_is_refused(kind, tmp_path):
-    with pytest.raises(ConfigurationError, match=f"precision of {kind} must be one of fp32, fp16. Received: int8. .*onnx"):
+    with pytest.raises(
+        ConfigurationError, match=f"precision of {kind} must be one of fp32, fp16. Received: int8. .*onnx"
+    ):
         exported(HW, "int8", kind, tmp_path)
 
 
