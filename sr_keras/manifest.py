@@ -96,7 +96,8 @@ class Manifest:
             if not path.is_file() or file_sha256(path) != expected:
                 raise ArtefactError(
                     f"An exported file must be the one its manifest was written for. Received: {path}, which is "
-                    f"missing or has another SHA-256 than {manifest_path(artefact).name} says. Copy or export both again."
+                    f"missing or has another SHA-256 than {manifest_path(artefact).name} says. "
+                    "Copy or export both again."
                 )
 
     @classmethod

@@ -16,7 +16,7 @@ model_option = click.option(
     "models",
     multiple=True,
     metavar="NAME|RUN|FILE",
-    help="A shipped model, a training run's folder, or an exported file; once for each stage.  [default: those that ship]",
+    help="A shipped model, a run, or an exported file; once for each stage.  [default: those that ship]",
 )
 modality_option = click.option(
     "--modality", type=click.Choice(["ct", "mr"]), help="What the scan is.  [default: told from its values]"
