@@ -52,28 +52,28 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
 
     stage, kinds = find_stage(model), parse_formats(formats)
     requests = [
-        Request(
-            stage,
-            precision,
-            load_slices(options["scan"]),
-            parse_shape(shape) if shape else (None, None, None),
-            options["intermediate"],
-            options["capabilities"],
-            options["scratch"] << 20,
+        (
+            kind,
+            Request(
+                stage,
+                precision,
+                load_slices(options["scan"]),
+                parse_shape(shape) if shape else (None, None, None),
+                options["intermediate"],
+                options["capabilities"] if kind == "tensorrt-rtx" or "tensorrt-rtx" not in kinds else (),
+                options["scratch"] << 20,
+            ),
         )
+        for kind in kinds
         for precision in parse_precisions(precisions)
     ]
     output.mkdir(parents=True, exist_ok=True)
-    for kind in kinds:
-        for request in requests:
-            check_request(request, kind, output, force=options["force"])
+    for kind, request in requests:
+        check_request(request, kind, output, force=options["force"])
     reference = KerasEngine(stage)
-    rows = [
-        export_stage(request, kind, output, reference=reference, force=options["force"])
-        for kind in kinds
-        for request in requests
-    ]
-    print_exports(rows)
+    print_exports(
+        [export_stage(request, kind, output, reference=reference, force=options["force"]) for kind, request in requests]
+    )
 
 
 def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
