@@ -41,6 +41,7 @@ def onnx_model(request: Request) -> Any:
         model = to_half(onnx, model)
     if request.precision == "int8":
         model = to_int8(onnx, model, request.calibration_inputs())
+    onnx.checker.check_model(model, full_check=True)
     return model
 
 
