@@ -63,7 +63,7 @@ def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str,
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
-    groups: "list[dict[tuple[str, int], NamedEngine]]" = [{}]
+    groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
     for engine in [load_engine(name) for name in names or shipped_stages()]:
         kind = (engine.card.stage, engine.card.scale)
         if kind in groups[-1]:
