@@ -1,6 +1,6 @@
 """Make the real slices that ship with the package from a scan.
 
-    python export/make_slices.py samples/t1w_brain.nii.gz sr_keras/export/slices.npz
+python export/make_slices.py samples/t1w_brain.nii.gz sr_keras/export/slices.npz
 """
 
 import sys

@@ -1,6 +1,6 @@
 """Write the ONNX files that ship with the package, by which it predicts without Keras. Run after weights change.
 
-    python export/ship_onnx.py sr_keras/weights/onnx
+python export/ship_onnx.py sr_keras/weights/onnx
 """
 
 import sys

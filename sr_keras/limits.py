@@ -29,7 +29,8 @@ class Limits:
         """
         ranges = (self.batch, self.height, self.width)
         inside = len(shape) == 3 and all(
-            low <= length and (high is None or length <= high) for length, (low, high) in zip(shape, ranges, strict=True)
+            low <= length and (high is None or length <= high)
+            for length, (low, high) in zip(shape, ranges, strict=True)
         )
         if not inside:
             raise ArtefactError(

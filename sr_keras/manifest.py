@@ -95,8 +95,9 @@ class Manifest:
             path = artefact.parent / name
             if not path.is_file() or file_sha256(path) != expected:
                 raise ArtefactError(
-                    f"An exported file must be the one its manifest was written for. Received: {path}, which is missing "
-                    f"or has another SHA-256 than {manifest_path(artefact).name} says. Copy or export both again."
+                    f"An exported file must be the one its manifest was written for. Received: {path}, which is "
+                    f"missing or has another SHA-256 than {manifest_path(artefact).name} says. "
+                    "Copy or export both again."
                 )
 
     @classmethod
@@ -111,7 +112,11 @@ class Manifest:
             ArtefactError: it is not a manifest.
         """
         try:
-            if content["schema"] != SCHEMA or content["format"] not in FORMATS or content["precision"] not in PRECISIONS:
+            if (
+                content["schema"] != SCHEMA
+                or content["format"] not in FORMATS
+                or content["precision"] not in PRECISIONS
+            ):
                 raise ValueError(f"schema {content['schema']}")
             known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
             return cls(**known | _parsed(content))

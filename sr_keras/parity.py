@@ -58,7 +58,9 @@ class Parity:
         return asdict(self)
 
 
-def prove(engine: NamedEngine, reference: NamedEngine, precision: Precision, slices: RealSlices, runtime: str) -> Parity:
+def prove(
+    engine: NamedEngine, reference: NamedEngine, precision: Precision, slices: RealSlices, runtime: str
+) -> Parity:
     """Compare an engine with its reference on real slices.
 
     Args:
@@ -91,11 +93,11 @@ def prove(engine: NamedEngine, reference: NamedEngine, precision: Precision, sli
     return parity
 
 
-def compare(
-    outputs: Sequence[Images], expected: Sequence[Images], truths: Sequence[Images], **record: Any
-) -> Parity:
+def compare(outputs: Sequence[Images], expected: Sequence[Images], truths: Sequence[Images], **record: Any) -> Parity:
     """Return the figures of outputs against those of a reference and against the truth, over all batches together."""
-    output, reference, truth = (np.concatenate([part.ravel() for part in parts]) for parts in (outputs, expected, truths))
+    output, reference, truth = (
+        np.concatenate([part.ravel() for part in parts]) for parts in (outputs, expected, truths)
+    )
     errors = np.abs(output.astype(np.float64) - reference)
     bright = np.abs(reference) >= RELATIVE_FLOOR
     to_truth = psnr(truth, output)

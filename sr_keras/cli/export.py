@@ -13,10 +13,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.option("--format", "formats", required=True, metavar="LIST", help="Of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.")
+@click.option(
+    "--format",
+    "formats",
+    required=True,
+    metavar="LIST",
+    help="Of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.",
+)
 @click.option("--precision", "precisions", default="fp32", show_default=True, metavar="LIST", help="Of fp32,fp16,int8.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A folder; made if need be.")
-@click.option("--shape", metavar="NxHxW", help="Fix batch, height and width of the input; ? leaves one free.  [default: all free]")
+@click.option(
+    "--shape", metavar="NxHxW", help="Fix batch, height and width of the input; ? leaves one free.  [default: all free]"
+)
 @click.option("--intermediate", is_flag=True, help="Keep the output right after the upscaling layer as well.")
 @click.option(
     "--compute-capability",

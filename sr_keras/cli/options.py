@@ -16,7 +16,7 @@ model_option = click.option(
     "models",
     multiple=True,
     metavar="NAME|RUN|FILE",
-    help="A shipped model, the folder of a training run, or an exported file; once for each stage.  [default: those that ship]",
+    help="A shipped model, a run, or an exported file; once for each stage.  [default: those that ship]",
 )
 modality_option = click.option(
     "--modality", type=click.Choice(["ct", "mr"]), help="What the scan is.  [default: told from its values]"
@@ -70,9 +70,7 @@ def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str,
             groups.append({})
         groups[-1][kind] = engine
     return {
-        _title(list(group.values()), alone=len(groups) == 1): Upscaler(
-            list(group.values()), cast(Ensemble, ensemble)
-        )
+        _title(list(group.values()), alone=len(groups) == 1): Upscaler(list(group.values()), cast(Ensemble, ensemble))
         for group in groups
     }
 

@@ -43,4 +43,8 @@ def _open(path: Path) -> Any:
     options.log_severity_level = ONLY_FATAL
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
-    return runtime.InferenceSession(str(path), options, providers=providers)
+    try:
+        return runtime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:
+        # Its errors have no common base but Exception.
+        raise ValueError(str(error)) from error

@@ -1,5 +1,6 @@
 """Runs OpenVINO files."""
 
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,5 +32,18 @@ class OpenvinoEngine(ArtefactEngine):
         return output
 
 
+def load_openvino() -> Any:
+    """Import OpenVINO without the telemetry that it comes with, and return it.
+
+    Its converter reports each use to a server, from a process that it forks off a thread. Medical software must not,
+    and a fork while numpy multiplies matrices leaves numpy waiting for ever.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return load_module("openvino", FORMATS["openvino"].install)
+
+
 def _core() -> Any:
-    return load_module("openvino", FORMATS["openvino"].install).Core()
+    return load_openvino().Core()

@@ -12,18 +12,19 @@ from sr_keras.framework import load_module
 FACTS_FILE = Path("assets.extra") / "sr_keras.json"
 # A SavedModel is a program, and some operators of TensorFlow read and write files or run Python. Only those that
 # compute with tensors, and those that load the model's own variables, are let through.
-OPERATORS = frozenset(
-    (
-        "Add AddN AddV2 AvgPool BatchToSpaceND BiasAdd BroadcastTo Cast ClipByValue ConcatV2 Const Conv2D "
-        "Conv2DBackpropInput DepthToSpace DepthwiseConv2dNative Elu Exp ExpandDims Fill FusedBatchNormV3 GatherV2 "
-        "Identity IdentityN LeakyRelu MatMul Max MaxPool Maximum Mean Minimum MirrorPad Mul Neg NoOp Pack Pad PadV2 "
-        "PartitionedCall Placeholder PlaceholderWithDefault Pow Prod RealDiv Relu Relu6 Reshape ResizeBicubic "
-        "ResizeBilinear ResizeNearestNeighbor Rsqrt Selu Shape Sigmoid Slice Softmax Softplus SpaceToBatchND "
-        "SpaceToDepth Split SplitV Sqrt Square Squeeze StatefulPartitionedCall StopGradient StridedSlice Sub Sum Tanh "
-        "Tile Transpose Unpack ZerosLike VarHandleOp ReadVariableOp AssignVariableOp VarIsInitializedOp RestoreV2 "
-        "SaveV2 MergeV2Checkpoints ShardedFilename StringJoin StaticRegexFullMatch Select DisableCopyOnRead"
-    ).split()
-)
+_COMPUTING = """
+Add AddN AddV2 AvgPool BatchToSpaceND BiasAdd BroadcastTo Cast ClipByValue ConcatV2 Const Conv2D Conv2DBackpropInput
+DepthToSpace DepthwiseConv2dNative Elu Exp ExpandDims Fill FusedBatchNormV3 GatherV2 Identity IdentityN LeakyRelu MatMul
+Max MaxPool Maximum Mean Minimum MirrorPad Mul Neg NoOp Pack Pad PadV2 PartitionedCall Placeholder
+PlaceholderWithDefault Pow Prod RealDiv Relu Relu6 Reshape ResizeBicubic ResizeBilinear ResizeNearestNeighbor Rsqrt Selu
+Shape Sigmoid Slice Softmax Softplus SpaceToBatchND SpaceToDepth Split SplitV Sqrt Square Squeeze
+StatefulPartitionedCall StopGradient StridedSlice Sub Sum Tanh Tile Transpose Unpack ZerosLike
+"""
+_LOADING = """
+VarHandleOp ReadVariableOp AssignVariableOp VarIsInitializedOp RestoreV2 SaveV2 MergeV2Checkpoints ShardedFilename
+StringJoin StaticRegexFullMatch Select DisableCopyOnRead
+"""
+OPERATORS = frozenset([*_COMPUTING.split(), *_LOADING.split()])
 
 
 class SavedModelEngine(ArtefactEngine):

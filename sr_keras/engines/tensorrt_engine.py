@@ -163,7 +163,7 @@ def check_hardware(name: str, target: dict[str, Any], present: str) -> None:
 def collecting_logger(tensorrt: Any, messages: list[str]) -> Any:
     """Return a TensorRT logger that keeps errors for their exceptions instead of writing them to stderr."""
 
-    class Collecting(tensorrt.ILogger):  # type: ignore[misc]
+    class Collecting(tensorrt.ILogger):
         def __init__(self) -> None:
             tensorrt.ILogger.__init__(self)
 

@@ -57,11 +57,17 @@ def _lowest(onnx: Any, request: Request) -> Any:
             model = tidy(onnx, _converted(onnx, request, opset), request.shape, output_factors(card.stage, card.scale))
             onnx.checker.check_model(model, full_check=True)
             return model
-        except (ValueError, RuntimeError, NotImplementedError, onnx.checker.ValidationError) as error:
+        except (
+            ValueError,
+            RuntimeError,
+            NotImplementedError,
+            onnx.checker.ValidationError,
+            onnx.shape_inference.InferenceError,
+        ) as error:
             reasons.append(f"opset {opset}: {error}")
     raise ArtefactError(
-        f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, which "
-        f"is not: {reasons[-1].splitlines()[0]}. Choose another format."
+        f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, "
+        f"which is not: {reasons[-1].splitlines()[0]}. Choose another format."
     )
 
 
@@ -72,7 +78,5 @@ def _converted(onnx: Any, request: Request, opset: int) -> Any:
     signature = [load_keras().InputSpec(shape=(*FREE, 1), dtype="float32", name="lr")]
     with TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "keras.onnx"
-        request.model().export(
-            str(path), format="onnx", verbose=False, opset_version=opset, input_signature=signature
-        )
+        request.model().export(str(path), format="onnx", verbose=False, opset_version=opset, input_signature=signature)
         return slim.slim(onnx.load(path))

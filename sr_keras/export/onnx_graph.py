@@ -41,7 +41,7 @@ def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int]) -> Any:
     standard = [entry for entry in model.opset_import if not entry.domain]
     del model.opset_import[:]
     model.opset_import.extend(standard)
-    _name_axes(graph, shape, factors)
+    _name_axes(onnx, graph, shape, factors)
     return onnx.shape_inference.infer_shapes(model, strict_mode=True)
 
 
@@ -139,22 +139,18 @@ def _rename(graph: Any) -> None:
         constant.name = names[constant.name]
 
 
-def _name_axes(graph: Any, shape: Shape, factors: tuple[int, int]) -> None:
+def _name_axes(onnx: Any, graph: Any, shape: Shape, factors: tuple[int, int]) -> None:
     """State the axes of inputs and outputs: lengths that are fixed, names for the free ones."""
     batch, height, width = shape
     enlarged = tuple(
         None if length is None else length * factor for length, factor in zip((height, width), factors, strict=True)
     )
     titles = ("batch", "height", "width"), ("batch", "enlarged_height", "enlarged_width")
+    described = onnx.helper.make_tensor_value_info
     for values, lengths, names in (
         (graph.input, shape, titles[0]),
         (graph.output, (batch, *enlarged), titles[1]),
     ):
+        axes = [name if length is None else length for length, name in zip(lengths, names, strict=True)]
         for value in values:
-            for axis, (length, name) in enumerate(zip(lengths, names, strict=True)):
-                dimension = value.type.tensor_type.shape.dim[axis]
-                dimension.Clear()
-                if length is None:
-                    dimension.dim_param = name
-                else:
-                    dimension.dim_value = length
+            value.CopyFrom(described(value.name, onnx.TensorProto.FLOAT, [*axes, 1]))

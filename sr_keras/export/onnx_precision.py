@@ -46,8 +46,9 @@ def to_half(onnx: Any, model: Any) -> Any:
 def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
     """Return the model quantised after training, in the Q/DQ form that TensorRT reads.
 
-    Weights by channel, activations by tensor, both symmetric int8. Biases, and the first and the last convolution,
-    through which the image itself passes, stay float32.
+    Convolutions take int8: weights by channel, activations by tensor, both symmetric. Biases, sums, and the first and
+    the last convolution, through which the image itself passes, stay float32. So do the values between a convolution
+    and its ReLU, whose negative half would take a bit from the other.
 
     Args:
         onnx: the module.
@@ -57,29 +58,37 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
     quantization = load_module("onnxruntime.quantization", FORMATS["onnx"].install)
     convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
 
-    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-        def get_next(self) -> dict[str, Images] | None:
-            """Return the next input, None after the last."""
-            images = next(batches, None)
-            return None if images is None else {"lr": images[..., None]}
-
     with TemporaryDirectory() as folder, quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
         quantization.quantize_static(
             source,
             target,
-            Reader(),
+            _reader(quantization, batches),
             quant_format=quantization.QuantFormat.QDQ,
             per_channel=True,
             activation_type=quantization.QuantType.QInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.Percentile,
+            op_types_to_quantize=["Conv"],
             nodes_to_exclude=[convolutions[0], convolutions[-1]],
             extra_options={
                 "ActivationSymmetric": True,
                 "CalibPercentile": CALIBRATION_PERCENTILE,
+                "OpTypesToExcludeOutputQuantization": ["Conv"],
                 "QuantizeBias": False,
             },
         )
         return onnx.load(target)
+
+
+def _reader(quantization: Any, batches: Iterator[Images]) -> Any:
+    """Return batches as onnxruntime reads them."""
+
+    class Reader(quantization.CalibrationDataReader):
+        def get_next(self) -> dict[str, Images] | None:
+            """Return the next input, None after the last."""
+            images = next(batches, None)
+            return None if images is None else {"lr": images[..., None]}
+
+    return Reader()

@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from sr_keras.engines.openvino_engine import RT_INFO_KEY
+from sr_keras.engines.openvino_engine import RT_INFO_KEY, load_openvino
 from sr_keras.export.request import Request, quiet
-from sr_keras.formats import FORMATS
-from sr_keras.framework import load_module
 from sr_keras.manifest import Manifest
 
 
 def write(request: Request, path: Path) -> Manifest:
     """Write the two files and return their manifest. Half precision is that of the weights."""
-    openvino = load_module("openvino", FORMATS["openvino"].install)
+    openvino = load_openvino()
     manifest = request.manifest("openvino", ("openvino",))
     plain = path.with_name("plain.xml")
     with quiet():

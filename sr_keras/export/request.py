@@ -90,7 +90,7 @@ class Request:
         height, width = output_factors(card.stage, card.scale)
         batch, rows, columns = self.shape
         enlarged = (batch, None if rows is None else rows * height, None if columns is None else columns * width)
-        general = {"limits": self.limits, "target": {"hardware": "any"}}
+        general: dict[str, Any] = {"limits": self.limits, "target": {"hardware": "any"}}
         return Manifest(
             format=kind,
             precision=self.precision,

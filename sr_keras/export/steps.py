@@ -5,10 +5,10 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from sr_keras.engines.artefact import ArtefactEngine
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import engine_class, load_engine, manifest_of
-from sr_keras.engines.artefact import ArtefactEngine
 from sr_keras.errors import ArtefactError, ConfigurationError, MissingDependencyError, OutputError
 from sr_keras.export.request import Request, require_tensorflow
 from sr_keras.files import written_together

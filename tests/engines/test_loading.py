@@ -14,9 +14,9 @@ from sr_keras.engines.saved_model_engine import SavedModelEngine
 from sr_keras.engines.tensorrt_engine import check_hardware
 from sr_keras.errors import ArtefactError, SrKerasError, StageError
 from sr_keras.manifest import manifest_path
+from sr_keras.prediction import Upscaler
 from sr_keras.stages import find_stage, shipped_stages
 from sr_keras.volume import Volume
-from sr_keras.prediction import Upscaler
 
 FORMATS = ("saved_model", "onnx", "litert", "openvino")
 
@@ -57,7 +57,7 @@ def test_a_file_found_alone_says_what_it_is(exported, kind, tmp_path, brain, exp
         if source.name == path.name or (kind == "openvino" and source.suffix == ".bin"):
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / source.name)
     alone = manifest_of(tmp_path / path.name)
-    assert alone.facts() == manifest.facts()
+    assert alone.facts_json() == manifest.facts_json()
     assert (alone.parity, alone.files) == ({}, {})
     np.testing.assert_allclose(load_engine(tmp_path / path.name).run(brain), expected, atol=1e-5)
 
@@ -79,7 +79,9 @@ def test_a_changed_file_is_refused(exported, kind, tmp_path):
 def test_a_damaged_file_is_refused_by_one_line(tmp_path, suffix, content):
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
-    with pytest.raises(ArtefactError, match=r"^[^\n]*(must be a whole file|must be one that sr-keras export wrote)[^\n]*$"):
+    with pytest.raises(
+        ArtefactError, match=r"^[^\n]*(must be a whole file|must be one that sr-keras export wrote)[^\n]*$"
+    ):
         load_engine(path)
 
 
@@ -128,7 +130,9 @@ def test_a_saved_model_that_could_touch_files_is_refused_unread(exported, tmp_pa
 
 
 def test_an_engine_for_other_hardware_is_refused():
-    with pytest.raises(ArtefactError, match="Received: x.rtx, built for SM89, SM120, on a GPU of SM75. Export it again"):
+    with pytest.raises(
+        ArtefactError, match="Received: x.rtx, built for SM89, SM120, on a GPU of SM75. Export it again"
+    ):
         check_hardware("x.rtx", {"compute_capabilities": ["SM89", "SM120"]}, "SM75")
     check_hardware("x.rtx", {"compute_capabilities": ["SM89"]}, "SM89")
 
