@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from sr_keras.cli.benchmark import benchmark
 from sr_keras.cli.evaluate import evaluate
 from sr_keras.cli.export import export
 from sr_keras.cli.info import info
@@ -42,5 +43,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-for command in (evaluate, export, info, models, predict, train, verify):
+for command in (benchmark, evaluate, export, info, models, predict, train, verify):
     main.add_command(command)
