@@ -40,11 +40,15 @@ class DicomHeader:
         frames: one for each k, with the data sets of their files.
         sha256: of the series: the hash of its files' hashes, sorted, hexadecimal.
         mirror: the volume's values are this minus the file's, for a MONOCHROME1 image without absolute units.
+        integer: whether stored values are integers.
+        compression: bytes of the pixels over bytes of the files.
     """
 
     frames: tuple[Frame, ...]
     sha256: str
     mirror: float | None
+    integer: bool
+    compression: float
 
 
 def read_series(
@@ -75,11 +79,12 @@ def read_series(
     frames = sorted_frames(one_group(frames, source, frame_group))
     check_stack(frames, source)
     affine = ras_affine(lps_affine(frames))
-    voxels, digest = _decoded_series(chosen, frames, source)
     mirror = _mirror(frames[0], known, source)
+    voxels, origin = _decoded_series(chosen, frames, source)
+    header = DicomHeader(tuple(frames), origin.sha256, mirror, origin.integer, origin.compression)
     if mirror is not None:
         voxels = (mirror - voxels).astype(voxels.dtype)
-    return Volume(narrowed(voxels), affine, known, source, DicomHeader(tuple(frames), digest, mirror))
+    return Volume(narrowed(voxels), affine, known, source, header)
 
 
 def _mirror(frame: Frame, modality: Modality, source: str) -> float | None:
@@ -89,39 +94,50 @@ def _mirror(frame: Frame, modality: Modality, source: str) -> float | None:
     return mirror_of(frame, encoding_of(frame.header, source))
 
 
-def _decoded_series(series: Series, frames: Sequence[Frame], source: str) -> tuple[Array, str]:
-    """Return the voxels (i, j, k) in real units, and the hash of the series."""
+def _decoded_series(series: Series, frames: Sequence[Frame], source: str) -> tuple[Array, "_Origin"]:
+    """Return the voxels (i, j, k) in real units, and what is known of their files."""
     shape = (*frames[0].shape, len(frames))
     check_memory(BYTES_PER_VOXEL * int(np.prod(shape, dtype=object)), f"{source} ({format_shape(shape)})")
-    voxels: Array | None = None
+    keyword = ""
+    voxels = np.empty(0)
     padded = np.zeros(shape if "PixelPaddingValue" in frames[0].header else 0, bool)
-    digests = []
-    for file, (place, header) in enumerate(zip(series.sources, series.headers, strict=True)):
+    digests, size = [], 0
+    for file, place in enumerate(series.sources):
         data = place.read()
         digests.append(hashlib.sha256(data).hexdigest())
         wanted = {frame.index: k for k, frame in enumerate(frames) if frame.file == file}
         if not wanted:
             continue
+        size += len(data) * len(wanted) // (max(wanted) + 1)
         dataset = parsed(data, pixels=True)
-        if voxels is None:
-            voxels = np.empty(shape, volume_dtype(frames, pixel_keyword(dataset)), order="F")
-        pixels = decoded(dataset, source)
-        _check_frames(len(pixels), wanted, frames[wanted[min(wanted)]], source)
-        padding = encoding_of(header, source).padding
-        for index, k in wanted.items():
-            voxels[:, :, k] = voxels_of(pixels[index], frames[k])
-            if padding is not None and padded.size:
-                padded[:, :, k] = ((pixels[index] >= padding[0]) & (pixels[index] <= padding[1])).T
-    if voxels is None:
-        raise VolumeError(f"{source}: a series must have pixels. Received: none. Export the series again.")
+        if not keyword:
+            keyword = pixel_keyword(dataset)
+            voxels = np.empty(shape, volume_dtype(frames, keyword), order="F")
+        _fill(voxels, padded, decoded(dataset, source), [(index, k, frames[k]) for index, k in wanted.items()], source)
     if padded.size:
         fill_padding(voxels, padded)
-    return voxels, hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+    digest = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+    return voxels, _Origin(digest, keyword == "PixelData", 2 * voxels.size / max(size, 1))
 
 
-def _check_frames(count: int, wanted: dict[int, int], frame: Frame, source: str) -> None:
-    if max(wanted) >= count:
-        raise VolumeError(
-            f"{source}: every frame must have its pixels. Received: {count} frames of pixels, {max(wanted) + 1} "
-            f"described, in the file of {frame.name}. Copy the series again from its source."
-        )
+@dataclass(frozen=True)
+class _Origin:
+    sha256: str
+    integer: bool
+    compression: float
+
+
+def _fill(
+    voxels: Array, padded: Array, pixels: Array, wanted: Sequence[tuple[int, int, Frame]], source: str
+) -> None:
+    """Put frames of one file, (index in it, k, frame), in their places of the volume."""
+    for index, k, frame in wanted:
+        if index >= len(pixels):
+            raise VolumeError(
+                f"{source}: every frame must have its pixels. Received: {len(pixels)} frames of pixels for "
+                f"{frame.name}. Copy the series again from its source."
+            )
+        voxels[:, :, k] = voxels_of(pixels[index], frame)
+        padding = encoding_of(frame.header, source).padding
+        if padding is not None and padded.size:
+            padded[:, :, k] = ((pixels[index] >= padding[0]) & (pixels[index] <= padding[1])).T
