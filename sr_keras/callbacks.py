@@ -1,6 +1,7 @@
 """What happens during a training run: checkpoints that survive a kill at any moment, and progress."""
 
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write both files."""
-        score = (logs or {})[MONITOR]
+        figures = logs or {}
+        if not math.isfinite(figures["loss"]):
+            return
+        score = figures[MONITOR]
         if score > self._best:
             self._best = score
             _save(self.model, self.best_epoch)

@@ -15,7 +15,7 @@ from sr_keras.planning import Factors, Step, enlarged_shape, factors_for_spacing
 from sr_keras.resampling import resample_axis
 from sr_keras.volume import Volume, format_shape
 
-# Float32 copies of the enlarged volume that exist at once at most: two orientations and their sum.
+# Float32 copies of the enlarged volume that exist at once at most: normalised, in real units, and what is stored.
 PEAK_COPIES = 3
 # A last resampling that changes the spacing by less than this fraction would only smooth.
 SAME_SPACING = 1e-6
@@ -64,23 +64,14 @@ class Upscaler:
             VolumeError: an axis is too short for a network, or the result does not fit into memory.
         """
         axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
-        steps = self.plan(factors, axis)
-        shape = enlarged_shape(volume.shape, factors)
+        steps, shape = self.plan(factors, axis), enlarged_shape(volume.shape, factors)
         check_memory(PEAK_COPIES * 4 * int(np.prod(shape)), f"Enlarging {volume.source} to {format_shape(shape)}")
         self._check_reach(volume, steps)
         affine = rescaled_affine(volume.affine, [1 / factor for factor in factors])
         if volume.voxels.min() == volume.voxels.max():
             return volume.with_voxels(np.full(shape, volume.voxels.flat[0], np.float32), affine)
         normalization = normalization_of(volume)
-        voxels = normalization.apply(volume.voxels)
-        # The networks know nothing darker than the floor of the scale. What lies below it, such as the padding around
-        # a CT's field of view, goes around them.
-        below = np.minimum(voxels, 0)
-        np.maximum(voxels, 0, out=voxels)
-        for step in steps:
-            voxels = run_step(voxels, step, self._engine(step), self.ensemble, report)
-        if below.any():
-            voxels = voxels + _repeated(below, factors)
+        voxels = self._enlarged(normalization.apply(volume.voxels), steps, report)
         return volume.with_voxels(normalization.invert(voxels), affine)
 
     def to_spacing(
@@ -106,6 +97,18 @@ class Upscaler:
                 voxels = resample_axis(voxels, axis, max(1, round(voxels.shape[axis] / step)), float(step))
         return enlarged.with_voxels(voxels, rescaled_affine(enlarged.affine, list(steps)))
 
+    def _enlarged(self, voxels: Images, steps: Sequence[Step], report: Report | None) -> Images:
+        """Return normalised voxels after all passes.
+
+        The networks know nothing darker than the floor of the scale. What lies below it, such as the padding around a
+        CT's field of view, goes around them.
+        """
+        below = np.minimum(voxels, 0)
+        enlarged = np.maximum(voxels, 0)
+        for step in steps:
+            enlarged = run_step(enlarged, step, self._engine(step), self.ensemble, report)
+        return enlarged + _repeated(below, enlarged.shape) if below.any() else enlarged
+
     def _engine(self, step: Step) -> Engine:
         return next(
             engine for engine in self.engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale)
@@ -125,7 +128,7 @@ class Upscaler:
                 )
 
 
-def _repeated(voxels: Images, factors: Factors) -> Images:
-    for axis, factor in enumerate(factors):
-        voxels = voxels.repeat(factor, axis)
+def _repeated(voxels: Images, shape: Sequence[int]) -> Images:
+    for axis, length in enumerate(shape):
+        voxels = voxels.repeat(length // voxels.shape[axis], axis)
     return voxels

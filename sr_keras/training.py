@@ -172,6 +172,11 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
             TrainingProgress(training.epochs, training.steps_per_epoch, epochs_done),
         ],
     )
+    if model.stop_training:
+        raise ConfigurationError(
+            f"The loss must stay finite. Received: NaN, in {run.folder}. Start a new run with a lower "
+            "training.learning_rate, or with training.precision float32."
+        )
     model.load_weights(checkpoints.best_epoch)
     shutil.rmtree(run.folder / "cache")
     card = StageCard(

@@ -160,6 +160,15 @@ def test_two_devices_share_a_batch_and_agree_with_one(finished, small_scan, tmp_
         assert shared == pytest.approx(alone, rel=1e-4)
 
 
+def test_a_loss_that_explodes_is_said_and_not_kept(small_scan, tmp_path):
+    training = replace(CONFIGURATION.training, learning_rate=1e30, final_learning_rate=1e30, loss="l2")
+    with pytest.raises(
+        ConfigurationError, match=r"The loss must stay finite. Received: NaN, .* training.learning_rate"
+    ):
+        start_training(replace(CONFIGURATION, training=training), [small_scan], [small_scan], tmp_path / "run")
+    assert not (tmp_path / "run" / "last.weights.h5").exists()
+
+
 def test_runs_that_cannot_begin(small_scan, tmp_path):
     with pytest.raises(OutputError, match=r"A new run needs a new folder. Received: .*, which exists."):
         start_training(CONFIGURATION, [small_scan], [small_scan], tmp_path)
