@@ -116,7 +116,7 @@ class Task:
 
 def new_task(volume: Volume, like: Volume, processing: Processing) -> Task:
     """Return the task of writing a volume as a new series."""
-    return Task(volume, like, processing, generate_uid(), storage_for(volume, like), datetime.now())  # noqa: DTZ005
+    return Task(volume, like, processing, generate_uid(), storage_for(volume, like), datetime.now())
 
 
 def derived_dataset(header: Dataset, task: Task) -> Dataset:

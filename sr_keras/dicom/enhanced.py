@@ -8,15 +8,19 @@ from pydicom.uid import generate_uid
 from sr_keras.dicom.derived import Task, derived_dataset, derived_type, describe_derivation
 from sr_keras.dicom.frames import PER_FRAME, SHARED, lookup
 from sr_keras.dicom.parsing import items, number, text
-from sr_keras.dicom.provenance import DERIVATION, coded, derivation, source_references
+from sr_keras.dicom.provenance import DERIVATION, coded, derivation, evidence, source_references
 from sr_keras.dicom.storage import decimal, mirror_window, pixel_bytes, set_pixel_format, set_rescale
 
 STACK = "1"
-# Attributes of a plane that some scanners also write outside the functional groups; there they would be the old ones.
-PLANE_ATTRIBUTES = (
+# The enhanced objects know no SECONDARY: PRIMARY is the only second value that the standard gives their image type.
+SECOND_VALUE = "PRIMARY"
+# What the standard keeps for acquired objects, and attributes of a plane that some scanners also write outside the
+# functional groups, where they would be the old ones.
+OUTDATED = (
     "ImageOrientationPatient",
     "ImagePositionPatient",
     "LargestImagePixelValue",
+    "MRAcquisitionType",
     "PixelSpacing",
     "RescaleIntercept",
     "RescaleSlope",
@@ -44,7 +48,9 @@ def enhanced_object(task: Task) -> Dataset:
     header = task.source.frames[0].header
     dataset = derived_dataset(header, task)
     describe_derivation(dataset, task, task.source.frames)
-    for keyword in PLANE_ATTRIBUTES:
+    dataset.ImageType = derived_type(text(header, "ImageType"), second=SECOND_VALUE)
+    dataset.SourceImageEvidenceSequence = [evidence(task.source.frames)]
+    for keyword in OUTDATED:
         dataset.pop(keyword, None)
     dataset.InstanceNumber = 1
     set_pixel_format(dataset, task.storage, task.source)
@@ -112,7 +118,7 @@ def _clear(group: Dataset) -> None:
         group.pop(keyword, None)
     for keyword in FRAME_TYPES:
         for item in items(group, keyword):
-            item.FrameType = derived_type(text(item, "FrameType"))
+            item.FrameType = derived_type(text(item, "FrameType"), second=SECOND_VALUE)
 
 
 def _derivation(task: Task, k: int) -> Dataset:

@@ -108,7 +108,8 @@ def _frame_count(header: Dataset, source: str) -> int:
     if count > 1 and not groups:
         raise VolumeError(
             f"{source}: a multi-frame object must say where each frame lies. Received: {int(count)} frames of "
-            f"{UID(text(header, 'SOPClassUID')).name} without functional groups. Export single-frame or enhanced objects."
+            f"{UID(text(header, 'SOPClassUID')).name} without functional groups. "
+            "Export single-frame or enhanced objects."
         )
     return int(count)
 
@@ -145,7 +146,7 @@ DIRECTION_TOLERANCE = 1e-2
 
 def _directions(orientation: tuple[float, ...], source: str) -> tuple[Vector, Vector]:
     row, column = np.asarray(orientation[:3]), np.asarray(orientation[3:])
-    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
     if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(float(row @ column))) > DIRECTION_TOLERANCE:
         raise VolumeError(
             f"{source}: rows and columns must have perpendicular directions of length 1. "

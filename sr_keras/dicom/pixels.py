@@ -52,7 +52,7 @@ def encoding_of(header: Dataset, source: str) -> Encoding:
             f"Received: {bits} of {allocated} bits. Export the series again."
         )
     signed = number(header, "PixelRepresentation") == 1
-    return Encoding(int(bits), signed, _padding(header, int(bits), signed))
+    return Encoding(int(bits), signed, _padding(header, signed))
 
 
 def decoded(dataset: Dataset, source: str) -> Array:
@@ -64,9 +64,7 @@ def decoded(dataset: Dataset, source: str) -> Array:
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not syntax.is_deflated and not _has_decoder(syntax):
-        raise MissingDependencyError(
-            f"{source}: compressed pixels need a decoder. Received: {syntax.name}. {INSTALL}"
-        )
+        raise MissingDependencyError(f"{source}: compressed pixels need a decoder. Received: {syntax.name}. {INSTALL}")
     with quiet(), no_surprises(f"{source}: the pixel data"):
         pixels = np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
@@ -143,7 +141,7 @@ def _without_unused_bits(pixels: Array, dataset: Dataset, encoding: Encoding) ->
     return pixels if right == 0 else (pixels << left) >> right
 
 
-def _padding(header: Dataset, bits: int, signed: bool) -> tuple[int, int] | None:
+def _padding(header: Dataset, signed: bool) -> tuple[int, int] | None:
     """Return the range of padding, in the order of size."""
     one = _stored(header, "PixelPaddingValue", signed)
     if one is None:
@@ -163,7 +161,7 @@ def _stored(header: Dataset, keyword: str, signed: bool) -> int | None:
 
 
 def _has_decoder(syntax: str) -> bool:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     try:
         return bool(get_decoder(syntax).is_available)

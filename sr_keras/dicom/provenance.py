@@ -77,6 +77,18 @@ def source_references(frames: Sequence[Frame]) -> list[Dataset]:
     return [_reference(group) for group in by_file.values()]
 
 
+def evidence(frames: Sequence[Frame]) -> Dataset:
+    """Return an item of a Source Image Evidence Sequence: the study and series of the frames, and their objects."""
+    objects = {frame.file: frame.header for frame in frames}
+    item, series = Dataset(), Dataset()
+    header = frames[0].header
+    item.StudyInstanceUID = text(header, "StudyInstanceUID")
+    series.SeriesInstanceUID = text(header, "SeriesInstanceUID")
+    series.ReferencedSOPSequence = [_object_reference(header) for header in objects.values()]
+    item.ReferencedSeriesSequence = [series]
+    return item
+
+
 def equipment(processing: Processing, now: datetime) -> Dataset:
     """Return an item of a Contributing Equipment Sequence that names this software."""
     item = Dataset()
@@ -108,9 +120,15 @@ def write_sidecar(folder: Path, volume: Volume, like: Volume, processing: Proces
 
 def _reference(frames: Sequence[Frame]) -> Dataset:
     header = frames[0].header
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = text(header, "SOPClassUID"), text(header, "SOPInstanceUID")
+    item = _object_reference(header)
     if items(header, PER_FRAME):
         item.ReferencedFrameNumber = sorted(frame.index + 1 for frame in frames)
     item.PurposeOfReferenceCodeSequence = [coded(SOURCE_PURPOSE)]
+    return item
+
+
+def _object_reference(header: Dataset) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = text(header, "SOPClassUID")
+    item.ReferencedSOPInstanceUID = text(header, "SOPInstanceUID")
     return item

@@ -127,9 +127,7 @@ class _Origin:
     compression: float
 
 
-def _fill(
-    voxels: Array, padded: Array, pixels: Array, wanted: Sequence[tuple[int, int, Frame]], source: str
-) -> None:
+def _fill(voxels: Array, padded: Array, pixels: Array, wanted: Sequence[tuple[int, int, Frame]], source: str) -> None:
     """Put frames of one file, (index in it, k, frame), in their places of the volume."""
     for index, k, frame in wanted:
         if index >= len(pixels):

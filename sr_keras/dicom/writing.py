@@ -1,10 +1,10 @@
 """Write a volume as a derived DICOM series that lies exactly over its source."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 from pydicom import Dataset, dcmwrite
@@ -37,16 +37,22 @@ def write_series(volume: Volume, folder: Path, *, like: Volume, processing: Proc
     Raises:
         OutputError: `like` is not from DICOM, or the folder cannot be written.
     """
-    if not isinstance(like.header, DicomHeader):
-        raise OutputError(
-            f"Only a scan read from DICOM can be written as DICOM. Received: {like.source}. "
-            "Name the output .nii or .nii.gz."
-        )
+    _check_origin(like)
     task = new_task(volume, like, processing)
     with written_folder(folder) as temporary:
         for number, dataset in enumerate(_objects(task), start=1):
             _write(dataset, temporary / FILE_NAME.format(number))
         write_sidecar(temporary, volume, like, processing, task.series_uid)
+
+
+def check_source(volume: Volume) -> None:
+    """Refuse a scan whose attributes cannot be written again: hours of work should not end there.
+
+    Raises:
+        OutputError: it is not from DICOM, or has an attribute that no DICOM file can hold.
+    """
+    _check_origin(volume)
+    _write(next(_objects(new_task(volume, volume, Processing({}, "none")))), BytesIO())
 
 
 def check_folder_output(folder: Path, scan: Path, *, force: bool) -> None:
@@ -98,10 +104,18 @@ def _objects(task: Task) -> Iterator[Dataset]:
         yield from (classic_object(task, k) for k in range(task.volume.shape[2]))
 
 
-def _write(dataset: Dataset, path: Path) -> None:
+def _check_origin(volume: Volume) -> None:
+    if not isinstance(volume.header, DicomHeader):
+        raise OutputError(
+            f"Only a scan read from DICOM can be written as DICOM. Received: {volume.source}. "
+            "Name the output .nii or .nii.gz."
+        )
+
+
+def _write(dataset: Dataset, file: Path | BytesIO) -> None:
     try:
         with quiet():
-            dcmwrite(path, dataset, enforce_file_format=True)
+            dcmwrite(file, dataset, enforce_file_format=True)
     except OSError:
         raise
     # An element of the source that could be read but has a value that its type forbids: any built-in exception.
