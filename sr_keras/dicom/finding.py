@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage, UID
 
 from sr_keras.dicom.frames import lookup
 from sr_keras.dicom.parsing import has_magic, looks_like_dicom, number, numbers, parsed, text
@@ -21,6 +21,8 @@ HEAD_BYTES = 132
 # SOP classes that only list other files: left out in silence.
 DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
 IMAGE_CLASSES = (CTImageStorage, MRImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage)
+# UIDs of the standard itself: what begins so and is not known was cut off.
+STANDARD_ROOT = "1.2.840.10008."
 DAMAGED = "{path}: every DICOM file must be whole. Received: {what}. Copy the scan again from its source."
 
 
@@ -212,7 +214,9 @@ def _header(source: Source) -> Dataset | None:
 def _is_image(header: Dataset, path: Path) -> bool:
     if (number(header, "Rows") or 0) > 0 and (number(header, "Columns") or 0) > 0:
         return True
-    if text(header, "SOPClassUID") in IMAGE_CLASSES:
+    # The file says its class twice: what one place lost may be in the other.
+    stated = (UID(text(header, "SOPClassUID")), UID(text(header.file_meta, "MediaStorageSOPClassUID")))
+    if any(uid in IMAGE_CLASSES or (uid.startswith(STANDARD_ROOT) and uid.name == uid) for uid in stated):
         raise VolumeError(DAMAGED.format(path=path, what="an image without rows and columns"))
     return False
 

@@ -15,6 +15,7 @@ from sr_keras.errors import VolumeError
 # A Part 10 file has its magic word here; objects from before Part 10 begin with an element of group 0002 or 0008.
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")
+LOUD_LIBRARIES = ("jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
 # Deeper sequences than any standard object has; corrupted lengths can nest without end.
 DEEPEST_SEQUENCE = 16
 
@@ -50,15 +51,18 @@ def parsed(data: bytes, *, pixels: bool) -> Dataset:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence pydicom's warnings and log: they quote values, and a value may be a patient's name."""
-    logger = logging.getLogger("pydicom")
-    before, logger.disabled = logger.disabled, True
+    """Silence the warnings and logs of pydicom and its decoders: they quote values, maybe a patient's name."""
+    loggers = [logging.getLogger(name) for name in LOUD_LIBRARIES]
+    levels = [logger.level for logger in loggers]
     try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.disabled = before
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 @contextmanager

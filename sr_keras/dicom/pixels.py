@@ -9,11 +9,14 @@ from pydicom import Dataset
 from sr_keras.dicom.frames import Frame
 from sr_keras.dicom.parsing import no_surprises, number, quiet, text
 from sr_keras.errors import MissingDependencyError, VolumeError
+from sr_keras.files import check_memory
 from sr_keras.volume import Array
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # The first of these that holds all values is a volume's type: none so narrow that a sharper edge would not fit.
 INTEGER_TYPES = (np.int16, np.uint16, np.int32)
+# A pixel in 32 bits, and a copy of it.
+BYTES_PER_PIXEL = 8
 INSTALL = "Install the decoders: pip install pylibjpeg pylibjpeg-openjpeg pyjpegls python-gdcm."
 
 
@@ -49,7 +52,7 @@ def encoding_of(header: Dataset, source: str) -> Encoding:
     if allocated not in (8, 16, 32, 64) or bits is None or not 1 <= bits <= allocated or bits != int(bits):
         raise VolumeError(
             f"{source}: pixels must have 1 to 32 of 8, 16 or 32 bits, or be floats. "
-            f"Received: {bits} of {allocated} bits. Export the series again."
+            f"Received: {bits or 0:.0f} of {allocated or 0:.0f} bits. Export the series again."
         )
     signed = number(header, "PixelRepresentation") == 1
     return Encoding(int(bits), signed, _padding(header, signed))
@@ -65,12 +68,15 @@ def decoded(dataset: Dataset, source: str) -> Array:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not syntax.is_deflated and not _has_decoder(syntax):
         raise MissingDependencyError(f"{source}: compressed pixels need a decoder. Received: {syntax.name}. {INSTALL}")
+    encoding = encoding_of(dataset, source)
+    count = (number(dataset, "NumberOfFrames") or 1) * (number(dataset, "Rows") or 0) * (number(dataset, "Columns") or 0)
+    check_memory(int(count) * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
     with quiet(), no_surprises(f"{source}: the pixel data"):
         pixels = np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
     if syntax.is_compressed or pixels.dtype.kind == "f":
         return pixels
-    return _without_unused_bits(pixels, dataset, encoding_of(dataset, source))
+    return _without_unused_bits(pixels, dataset, encoding)
 
 
 def voxels_of(stored: Array, frame: Frame) -> Array:
