@@ -50,7 +50,10 @@ def evaluate(
     figure: Path | None,
     **options: Any,
 ) -> None:
-    """Reduce each of SCANS (high-resolution NIfTI files or DICOM series), restore it by every method, and compare it with itself."""
+    """Reduce each of SCANS, restore it by every method, and compare it with itself.
+
+    SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
+    """
     if figure and len(scans) > 1:
         raise click.UsageError("--figure draws one scan: give one.")
     from sr_keras.evaluation import possible_tasks, restore, score

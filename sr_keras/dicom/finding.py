@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage, UID
+from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage
 
 from sr_keras.dicom.frames import lookup
-from sr_keras.dicom.parsing import has_magic, looks_like_dicom, number, numbers, parsed, text
+from sr_keras.dicom.parsing import has_magic, looks_like_dicom, number, numbers, parsed, quiet, text
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_memory
 from sr_keras.geometry import format_spacing
@@ -98,6 +98,7 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+@quiet()
 def find_series(path: Path) -> list[Series]:
     """Return the series of images in a folder tree, a .zip or a file, by number.
 

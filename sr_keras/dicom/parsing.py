@@ -43,9 +43,12 @@ def parsed(data: bytes, *, pixels: bool) -> Dataset:
     with quiet(), no_surprises("It"):
         dataset = dcmread(BytesIO(data), stop_before_pixels=not pixels, force=True)
         _drop_unreadable(dataset)
-        if not getattr(dataset, "file_meta", None) or "TransferSyntaxUID" not in dataset.file_meta:
-            dataset.ensure_file_meta()
+        dataset.ensure_file_meta()
+        if not dataset.file_meta:
             dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        _drop_unreadable(dataset.file_meta)
+        # Raises where it is absent or none of the standard's.
+        _ = dataset.file_meta.TransferSyntaxUID.is_compressed
     return dataset
 
 

@@ -69,8 +69,8 @@ def decoded(dataset: Dataset, source: str) -> Array:
     if syntax.is_compressed and not syntax.is_deflated and not _has_decoder(syntax):
         raise MissingDependencyError(f"{source}: compressed pixels need a decoder. Received: {syntax.name}. {INSTALL}")
     encoding = encoding_of(dataset, source)
-    count = (number(dataset, "NumberOfFrames") or 1) * (number(dataset, "Rows") or 0) * (number(dataset, "Columns") or 0)
-    check_memory(int(count) * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
+    lengths = [number(dataset, keyword) or 1 for keyword in ("NumberOfFrames", "Rows", "Columns")]
+    check_memory(int(np.prod(lengths)) * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
     with quiet(), no_surprises(f"{source}: the pixel data"):
         pixels = np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))

@@ -11,7 +11,7 @@ from sr_keras.dicom.finding import Series, choose_series, find_series
 from sr_keras.dicom.frames import Frame, frames_of
 from sr_keras.dicom.grid import check_planes, check_stack, lps_affine, ras_affine, sorted_frames
 from sr_keras.dicom.groups import one_group
-from sr_keras.dicom.parsing import parsed
+from sr_keras.dicom.parsing import parsed, quiet
 from sr_keras.dicom.pixels import (
     decoded,
     encoding_of,
@@ -51,6 +51,7 @@ class DicomHeader:
     compression: float
 
 
+@quiet()
 def read_series(
     path: Path, *, series: str | None = None, frame_group: int | None = None, modality: Modality | None = None
 ) -> Volume:

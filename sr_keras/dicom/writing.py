@@ -2,8 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from sr_keras.dicom.frames import PER_FRAME
 from sr_keras.dicom.parsing import quiet
 from sr_keras.dicom.provenance import SIDECAR, Processing, write_sidecar
 from sr_keras.dicom.reading import DicomHeader
-from sr_keras.errors import OutputError
+from sr_keras.errors import OutputError, SrKerasError
 from sr_keras.volume import Volume
 
 # File names of eight characters, upper case and digits, as DICOM media ask.
 FILE_NAME = "IM{:06d}.dcm"
 
 
+@quiet()
 def write_series(volume: Volume, folder: Path, *, like: Volume, processing: Processing) -> None:
     """Write a volume as a new series into a new folder, which appears whole or not at all.
 
@@ -40,11 +42,12 @@ def write_series(volume: Volume, folder: Path, *, like: Volume, processing: Proc
     _check_origin(like)
     task = new_task(volume, like, processing)
     with written_folder(folder) as temporary:
-        for number, dataset in enumerate(_objects(task), start=1):
-            _write(dataset, temporary / FILE_NAME.format(number))
+        for number, make in enumerate(_makers(task), start=1):
+            _write(make, temporary / FILE_NAME.format(number))
         write_sidecar(temporary, volume, like, processing, task.series_uid)
 
 
+@quiet()
 def check_source(volume: Volume) -> None:
     """Refuse a scan whose attributes cannot be written again: hours of work should not end there.
 
@@ -52,7 +55,7 @@ def check_source(volume: Volume) -> None:
         OutputError: it is not from DICOM, or has an attribute that no DICOM file can hold.
     """
     _check_origin(volume)
-    _write(next(_objects(new_task(volume, volume, Processing({}, "none")))), BytesIO())
+    _write(_makers(new_task(volume, volume, Processing({}, "none")))[0], BytesIO())
 
 
 def check_folder_output(folder: Path, scan: Path, *, force: bool) -> None:
@@ -97,11 +100,11 @@ def written_folder(folder: Path) -> Iterator[Path]:
         os.replace(temporary, folder)
 
 
-def _objects(task: Task) -> Iterator[Dataset]:
+def _makers(task: Task) -> list[Callable[[], Dataset]]:
+    """Return what makes each object of the series: one after the other, they need little memory."""
     if PER_FRAME in task.source.frames[0].header:
-        yield enhanced_object(task)
-    else:
-        yield from (classic_object(task, k) for k in range(task.volume.shape[2]))
+        return [partial(enhanced_object, task)]
+    return [partial(classic_object, task, k) for k in range(task.volume.shape[2])]
 
 
 def _check_origin(volume: Volume) -> None:
@@ -112,11 +115,11 @@ def _check_origin(volume: Volume) -> None:
         )
 
 
-def _write(dataset: Dataset, file: Path | BytesIO) -> None:
+def _write(make: Callable[[], Dataset], file: Path | BytesIO) -> None:
     try:
         with quiet():
-            dcmwrite(file, dataset, enforce_file_format=True)
-    except OSError:
+            dcmwrite(file, make(), enforce_file_format=True)
+    except (OSError, SrKerasError):
         raise
     # An element of the source that could be read but has a value that its type forbids: any built-in exception.
     except Exception as error:

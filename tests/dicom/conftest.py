@@ -68,4 +68,6 @@ def violations(path):
     """Return the kinds of errors that dciodvfy finds in a file, without the values and tags that they quote."""
     output = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False)
     errors = [line for line in output.stderr.splitlines() if line.startswith("Error")]
-    return {line.split(' - "')[0].split("[")[0].split("=")[0] if "UID" in line or "VR" in line else line for line in errors}
+    return {
+        line.split(' - "')[0].split("[")[0].split("=")[0] if "UID" in line or "VR" in line else line for line in errors
+    }

@@ -27,7 +27,9 @@ def common(modality: str) -> Dataset:
     """What every object of a series shares."""
     dataset = Dataset()
     dataset.PatientName, dataset.PatientID, dataset.PatientBirthDate = PATIENT, "Q-4711", "19500101"
-    dataset.PatientSex = dataset.AccessionNumber = dataset.ReferringPhysicianName = dataset.PositionReferenceIndicator = ""
+    dataset.PatientSex = dataset.AccessionNumber = dataset.ReferringPhysicianName = (
+        dataset.PositionReferenceIndicator
+    ) = ""
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.FrameOfReferenceUID = generate_uid()
     dataset.StudyDate, dataset.StudyTime, dataset.StudyID = "20200101", "120000", "1"

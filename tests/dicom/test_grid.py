@@ -55,8 +55,14 @@ def lose(datasets, *slices):
         (lambda all_: lose(all_, 2), r"1 missing slice between slice 2 .*and slice 4 "),
         (lambda all_: lose(all_, 1, 2), r"2 missing slices between slice 1 .*and slice 4 "),
         (lambda all_: lose(all_, 0, 1, 2), "at least 3 slices.* Received: 2"),
-        (lambda all_: shift(all_, 4, ImagePositionPatient=[-10, -20, 41]), "uneven spacing, 2.5 to 3.5 mm.* and slice 5"),
-        (lambda all_: shift(all_, 3, ImagePositionPatient=[-10, -20, 35]), "slice 4 .* and slice 3 .*at the same position"),
+        (
+            lambda all_: shift(all_, 4, ImagePositionPatient=[-10, -20, 41]),
+            "uneven spacing, 2.5 to 3.5 mm.* and slice 5",
+        ),
+        (
+            lambda all_: shift(all_, 3, ImagePositionPatient=[-10, -20, 35]),
+            "slice 4 .* and slice 3 .*at the same position",
+        ),
         (lambda all_: shift(all_, 3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "mixed orientations.* 90.0 degrees"),
         (lambda all_: shift(all_, 3, PixelSpacing=[0.75, 0.6]), r"one size and pixel spacing. Received: .*0.6x0.75 mm"),
         (lambda all_: shift(all_, 3, Rows=31), r"one size and pixel spacing. Received: .*36x31"),

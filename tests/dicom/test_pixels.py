@@ -111,8 +111,8 @@ def test_the_four_compressions_of_one_scan_are_one_scan():
         np.testing.assert_array_equal(other.voxels, first.voxels)
 
 
-def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("sr_keras.dicom.pixels._has_decoder", lambda syntax: False)
+def test_a_missing_decoder_is_named(monkeypatch):
+    monkeypatch.setattr("sr_keras.dicom.pixels._has_decoder", lambda _: False)
     with pytest.raises(MissingDependencyError, match="JPEG 2000 .* pip install pylibjpeg"):
         read_series(DATA / "compressed_j2k")
 
@@ -130,5 +130,3 @@ def test_a_missing_decoder_is_named(tmp_path, monkeypatch):
 def test_pixels_that_cannot_be_read(tmp_path, changes, message):
     with pytest.raises(VolumeError, match=message):
         read_series(save(changed(**changes), tmp_path / "scan"))
-
-
