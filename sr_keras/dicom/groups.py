@@ -63,8 +63,8 @@ def _groups(frames: Sequence[Frame]) -> tuple[str, list[list[Frame]]]:
     """Return how frames at the same positions are told apart, and the groups.
 
     The first attribute counts that makes as few groups as can be, with no position twice in one; where there is none,
-    the order in which the slices were made decides. Where positions occur unequally often then, one group of all
-    remains, and the duplicates are refused later.
+    an enhanced object's dimension indices do, and else the order in which the slices were made. Where positions occur
+    unequally often then, one group of all remains, and the duplicates are refused later.
     """
     ordered = sorted(frames, key=lambda frame: frame.order)
     fewest = max(Counter(_positions(frames)).values())
@@ -72,15 +72,35 @@ def _groups(frames: Sequence[Frame]) -> tuple[str, list[list[Frame]]]:
         groups = _split(ordered, lambda frame, s=sequence, k=keyword: _value(frame, s, k))  # type: ignore[misc]
         if len(groups) == fewest and all(len(set(_positions(group))) == len(group) for group in groups):
             return kind, groups
-    seen: Counter[Hashable] = Counter()
-    ranks = {}
-    for frame, position in zip(ordered, _positions(ordered), strict=True):
-        seen[position] += 1
-        ranks[id(frame)] = seen[position]
+    indices = _indices(ordered)
+    groups = _split(ordered, lambda frame: indices[id(frame)])
+    if len(groups) == fewest and all(len(set(_positions(group))) == len(group) for group in groups):
+        return "dimension indices", groups
+    ranks = _ranks(ordered)
     groups = _split(ordered, lambda frame: ranks[id(frame)])
     if len({len(group) for group in groups}) == 1:
         return "the order of instances", groups
     return "volume", [list(frames)]
+
+
+def _indices(frames: Sequence[Frame]) -> dict[int, Hashable]:
+    """Return the dimension indices of frames, by identity, without that of the place in the stack."""
+    contents = [lookup(frame.header, frame.index, "FrameContentSequence") for frame in frames]
+    values = [text(content, "DimensionIndexValues").split("\\") for content in contents]
+    places = [text(content, "InStackPositionNumber") for content in contents]
+    width = min(len(each) for each in values)
+    kept = [c for c in range(width) if any(each[c] != place for each, place in zip(values, places, strict=True))]
+    return {id(frame): tuple(each[c] for c in kept) for frame, each in zip(frames, values, strict=True)}
+
+
+def _ranks(frames: Sequence[Frame]) -> dict[int, int]:
+    """Return, by identity, how many frames at a frame's position come before it."""
+    seen: Counter[Hashable] = Counter()
+    ranks = {}
+    for frame, position in zip(frames, _positions(frames), strict=True):
+        ranks[id(frame)] = seen[position]
+        seen[position] += 1
+    return ranks
 
 
 def _value(frame: Frame, sequence: str, keyword: str) -> str:
