@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import DATA
+from comparing import DATA
 from synthetic import classic, enhanced, save
 
 from sr_keras.dicom.reading import read_series

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import DATA
+from comparing import DATA
 from pydicom import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 from synthetic import classic, enhanced, save, voxels

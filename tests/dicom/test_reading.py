@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from conftest import DATA, by_dcm2niix, by_simpleitk, canonical, needs
+from comparing import DATA, by_dcm2niix, by_simpleitk, canonical, needs
 
 from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.reading import read_series

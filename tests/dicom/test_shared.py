@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import by_dcm2niix, by_simpleitk, canonical, corners, needs, violations
+from comparing import by_dcm2niix, by_simpleitk, canonical, corners, needs, violations
 
 from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.reading import read_series

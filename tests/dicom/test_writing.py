@@ -3,7 +3,7 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
-from conftest import DATA, PROCESSING, by_dcm2niix, by_simpleitk, canonical, corners, doubled, needs, violations
+from comparing import DATA, PROCESSING, by_dcm2niix, by_simpleitk, canonical, corners, doubled, needs, violations
 from pydicom import dcmread
 from synthetic import classic, enhanced, save
 

@@ -1,4 +1,4 @@
-"""Fixtures and helpers of the DICOM tests."""
+"""What other programs make of DICOM, for comparison."""
 
 import shutil
 import subprocess
