@@ -4,5 +4,8 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["sr_keras", "sr_keras.*"]), "sr_keras.configs"],
     package_dir={"sr_keras.configs": "configs"},
-    package_data={"sr_keras": ["py.typed", "weights/*"], "sr_keras.configs": ["*.yaml"]},
+    package_data={
+        "sr_keras": ["py.typed", "weights/*", "weights/onnx/*", "export/slices.npz", "manifest.schema.json"],
+        "sr_keras.configs": ["*.yaml"],
+    },
 )

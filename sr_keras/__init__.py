@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sr_keras.configuration import Configuration as Configuration
     from sr_keras.configuration import read_configuration as read_configuration
     from sr_keras.engines import KerasEngine as KerasEngine
+    from sr_keras.engines import load_engine as load_engine
     from sr_keras.errors import SrKerasError as SrKerasError
     from sr_keras.networks import build_network as build_network
     from sr_keras.nifti import read_volume as read_volume
@@ -29,6 +30,7 @@ _HOMES = {
     "Volume": "volume",
     "build_network": "networks",
     "find_stage": "stages",
+    "load_engine": "engines",
     "read_configuration": "configuration",
     "read_volume": "nifti",
     "resume_training": "training",
@@ -45,6 +47,7 @@ __all__ = [
     "Volume",
     "build_network",
     "find_stage",
+    "load_engine",
     "read_configuration",
     "read_volume",
     "resume_training",

@@ -21,5 +21,9 @@ class StageError(SrKerasError):
     """A trained stage that cannot be found, read or used for what was asked."""
 
 
+class ArtefactError(SrKerasError):
+    """An exported file that cannot be made, read or run here, or that does not compute what its stage computes."""
+
+
 class MissingDependencyError(SrKerasError):
     """An optional dependency that this task needs and that is not installed."""

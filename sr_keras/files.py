@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,29 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary = Path(folder) / path.name
         yield temporary
         os.replace(temporary, path)
+
+
+@contextmanager
+def written_together(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder inside `folder`, and move all that is in it to `folder` if all goes well.
+
+    Files and folders of the same names are replaced. They move in the order of their names, so that `x.onnx.json`
+    appears after `x.onnx`.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=folder) as temporary:
+            yield Path(temporary)
+            for path in sorted(Path(temporary).iterdir()):
+                target = folder / path.name
+                if target.is_dir():
+                    shutil.rmtree(target)
+                os.replace(path, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"{folder} could not be written to: {reason}. Free space or choose another place.") from error
 
 
 def file_sha256(path: Path) -> str:

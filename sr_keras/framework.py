@@ -1,8 +1,9 @@
-"""The one place where Keras is first imported: late, quietly, and with a clear word where it is missing."""
+"""Where frameworks are imported: late, quietly, and with a clear word where one is missing."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from sr_keras.errors import MissingDependencyError
@@ -18,11 +19,30 @@ def load_keras() -> Any:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        with _silent_libraries():
+        with silent_libraries():
             import keras
     except ImportError as error:
         raise MissingDependencyError(f"This needs Keras and its backend. Missing: {error.name}. {INSTALL}") from error
     return keras
+
+
+def load_module(name: str, install: str) -> Any:
+    """Import an optional dependency and return it.
+
+    Args:
+        name: of the module.
+        install: what `pip install` gets.
+
+    Raises:
+        MissingDependencyError: it, or something that it needs, is not installed.
+    """
+    try:
+        with silent_libraries():
+            return import_module(name)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"This needs the module {name}. Missing: {error.name or error}. Install it: pip install '{install}'."
+        ) from error
 
 
 def require_training() -> None:
@@ -39,7 +59,7 @@ def require_training() -> None:
 
 
 @contextmanager
-def _silent_libraries() -> Iterator[None]:
+def silent_libraries() -> Iterator[None]:
     """Drop what compiled libraries write to stderr as they load: TensorFlow logs before its log level is read."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sr_keras.engines import Engine, Images
+from sr_keras.engines import Engine, Images, fitted
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_memory
 from sr_keras.geometry import rescaled_affine, through_plane_axis
@@ -106,7 +106,7 @@ class Upscaler:
         below = np.minimum(voxels, 0)
         enlarged = np.maximum(voxels, 0)
         for step in steps:
-            enlarged = run_step(enlarged, step, self._engine(step), self.ensemble, report)
+            enlarged = run_step(enlarged, step, fitted(self._engine(step)), self.ensemble, report)
         return enlarged + _repeated(below, enlarged.shape) if below.any() else enlarged
 
     def _engine(self, step: Step) -> Engine:

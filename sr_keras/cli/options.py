@@ -1,20 +1,22 @@
 """Options that several commands share, and how their texts become values."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
 if TYPE_CHECKING:
+    from sr_keras.engines import NamedEngine
     from sr_keras.prediction import Upscaler
-    from sr_keras.stages import TrainedStage
+    from sr_keras.slices import RealSlices
     from sr_keras.volume import Modality
 
 model_option = click.option(
     "--model",
     "models",
     multiple=True,
-    metavar="NAME|RUN",
-    help="A shipped model or the folder of a training run; once for each stage.  [default: those that ship]",
+    metavar="NAME|RUN|FILE",
+    help="A shipped model, a run, or an exported file; once for each stage.  [default: those that ship]",
 )
 modality_option = click.option(
     "--modality",
@@ -30,6 +32,11 @@ slice_axis_option = click.option(
 nan_fill_option = click.option(
     "--nan-fill", type=float, metavar="VALUE", help="Put VALUE where a voxel is NaN or infinite."
 )
+scan_option = click.option(
+    "--scan",
+    type=click.Path(path_type=Path),
+    help="A scan whose slices files are calibrated on and compared with Keras on.  [default: slices that ship]",
+)
 force_option = click.option("--force", is_flag=True, help="Overwrite the output.")
 
 
@@ -38,32 +45,38 @@ def to_modality(text: str | None) -> "Modality | None":
     return cast("Modality", text.upper()) if text else None
 
 
+def load_slices(scan: Path | None) -> "RealSlices":
+    """Return real slices of a scan, or those that ship."""
+    from sr_keras.nifti import read_volume
+    from sr_keras.slices import shipped_slices, slices_of
+
+    return slices_of(read_volume(scan)) if scan else shipped_slices()
+
+
 def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str, Upscaler]":
     """Return the named models, or all that ship, as upscalers by name.
 
     A second stage of the same kind and scale begins another upscaler, so that `evaluate` compares them.
     """
-    from sr_keras.engines import KerasEngine
+    from sr_keras.engines import load_engine
     from sr_keras.passes import Ensemble
     from sr_keras.prediction import Upscaler
-    from sr_keras.stages import find_stage, shipped_stages
+    from sr_keras.stages import shipped_stages
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
-    groups: list[dict[tuple[str, int], TrainedStage]] = [{}]
-    for stage in [find_stage(name) for name in names] or shipped_stages().values():
-        kind = (stage.card.stage, stage.card.scale)
+    groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
+    for engine in [load_engine(name) for name in names or shipped_stages()]:
+        kind = (engine.card.stage, engine.card.scale)
         if kind in groups[-1]:
             groups.append({})
-        groups[-1][kind] = stage
+        groups[-1][kind] = engine
     return {
-        _title(list(group.values()), alone=len(groups) == 1): Upscaler(
-            [KerasEngine(stage) for stage in group.values()], cast(Ensemble, ensemble)
-        )
+        _title(list(group.values()), alone=len(groups) == 1): Upscaler(list(group.values()), cast(Ensemble, ensemble))
         for group in groups
     }
 
 
-def _title(stages: "list[TrainedStage]", *, alone: bool) -> str:
-    """Return what a table calls stages that work together: their families, or their names where sets are compared."""
-    return "+".join(dict.fromkeys(stage.card.family if alone else stage.name for stage in stages))
+def _title(engines: "list[NamedEngine]", *, alone: bool) -> str:
+    """Return what a table calls engines that work together: their families, or their names where sets are compared."""
+    return "+".join(dict.fromkeys(engine.card.family if alone else engine.name for engine in engines))

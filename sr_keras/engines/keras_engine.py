@@ -1,33 +1,12 @@
-"""What runs a trained stage on images."""
+"""Runs a trained stage on Keras."""
 
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
-import numpy.typing as npt
-from numpy import float32
-
+from sr_keras.engines.interface import Images
 from sr_keras.framework import load_keras
+from sr_keras.limits import Limits, Tensor, tensors
 from sr_keras.stages import StageCard, TrainedStage
-
-Images = npt.NDArray[float32]
-
-
-class Engine(Protocol):
-    """A stage that can be run."""
-
-    @property
-    def card(self) -> StageCard:
-        """What the stage is."""
-
-    def run(self, images: Images) -> Images:
-        """Return the final output for a batch.
-
-        Args:
-            images: (batch, height, width), float32, normalised; for the d stage (batch, in-plane, depth).
-
-        Returns:
-            The same with its enlarged axes, float32, normalised.
-        """
 
 
 class KerasEngine:
@@ -37,8 +16,18 @@ class KerasEngine:
         stage: a trained stage, as `find_stage` returns it.
     """
 
+    runtime = "Keras"
+    limits = Limits()
+    inputs: tuple[Tensor, ...] = tensors(("lr",), (None, None, None))
+    outputs: tuple[Tensor, ...] = tensors(("final", "intermediate"), (None, None, None))
+
     def __init__(self, stage: TrainedStage) -> None:
         self._stage = stage
+
+    @property
+    def name(self) -> str:
+        """The shipped name, or the path the stage was found at."""
+        return self._stage.name
 
     @property
     def card(self) -> StageCard:

@@ -1,0 +1,16 @@
+"""Make the real slices that ship with the package from a scan.
+
+python export/make_slices.py samples/t1w_brain.nii.gz sr_keras/export/slices.npz
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from sr_keras.nifti import read_volume
+from sr_keras.slices import KEYS, slices_of
+
+scan, target = map(Path, sys.argv[1:])
+slices = slices_of(read_volume(scan))
+np.savez_compressed(target, **{key: getattr(slices, key).astype(np.float16) for key in KEYS})

@@ -1,0 +1,23 @@
+"""Write the ONNX files that ship with the package, by which it predicts without Keras. Run after weights change.
+
+python export/ship_onnx.py sr_keras/weights/onnx
+"""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sr_keras.export import Request, export_stage
+from sr_keras.manifest import files_of
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import shipped_stages
+
+target = Path(sys.argv[1])
+for name, stage in shipped_stages().items():
+    with TemporaryDirectory() as folder:
+        written, manifest = export_stage(Request(stage, "fp32", shipped_slices()), "onnx", Path(folder))
+        artefact = target / f"{name}.onnx"
+        artefact.write_bytes(written.read_bytes())
+    replace(manifest, files=files_of(artefact)).write(artefact)
+    sys.stdout.write(f"{artefact}: largest error {manifest.parity['largest_error']:.1e}\n")

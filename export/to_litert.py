@@ -1,0 +1,25 @@
+"""Export the shipped stages for phones and other edge devices, whose delegates want a fixed shape.
+
+    python export/to_litert.py out
+
+Needs `pip install 'sr_keras[train,litert]'`.
+"""
+
+import sys
+from pathlib import Path
+
+from sr_keras.export import Request, export_stage
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import shipped_stages
+
+# Batch, height and width.
+SHAPE = (1, 256, 256)
+
+output = Path(sys.argv[1])
+output.mkdir(parents=True, exist_ok=True)
+for stage in shipped_stages().values():
+    for precision in ("fp32", "fp16", "int8"):
+        path, manifest = export_stage(
+            Request(stage, precision, shipped_slices(), shape=SHAPE), "litert", output, force=True
+        )
+        sys.stdout.write(f"{path}: largest error {manifest.parity['largest_error']:.1e}\n")

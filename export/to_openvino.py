@@ -1,0 +1,20 @@
+"""Export the shipped stages for Intel processors and graphics.
+
+    python export/to_openvino.py out
+
+Needs `pip install 'sr_keras[train,openvino]'`.
+"""
+
+import sys
+from pathlib import Path
+
+from sr_keras.export import Request, export_stage
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import shipped_stages
+
+output = Path(sys.argv[1])
+output.mkdir(parents=True, exist_ok=True)
+for stage in shipped_stages().values():
+    for precision in ("fp32", "fp16"):
+        path, manifest = export_stage(Request(stage, precision, shipped_slices()), "openvino", output, force=True)
+        sys.stdout.write(f"{path}: largest error {manifest.parity['largest_error']:.1e}\n")

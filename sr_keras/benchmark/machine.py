@@ -1,0 +1,83 @@
+"""What a benchmark ran on, and what that machine can do at best."""
+
+import os
+import platform
+import shutil
+import subprocess
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+PACKAGES = (
+    "sr_keras",
+    "numpy",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "torch",
+    "jax",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "ai-edge-litert",
+    "openvino",
+    "tensorrt",
+    "tensorrt-rtx-cu13",
+)
+# Side of the square matrices whose product measures the machine: large enough to be bound by arithmetic alone.
+MATRIX = 2048
+GPU_FIELDS = ("name", "driver_version", "memory.total", "clocks.sm", "clocks.mem")
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return processor, memory, system, GPUs and the versions of all packages that matter."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "gpus": gpu_state(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def gpu_state() -> list[dict[str, str]]:
+    """Return name, driver, memory and present clocks of each NVIDIA GPU; nothing where there is none."""
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return []
+    query = [command, f"--query-gpu={','.join(GPU_FIELDS)}", "--format=csv,noheader,nounits"]
+    result = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
+    rows = result.stdout.splitlines() if result.returncode == 0 else []
+    return [dict(zip(GPU_FIELDS, (cell.strip() for cell in row.split(",")), strict=True)) for row in rows]
+
+
+def matrix_rate(seconds: float) -> float:
+    """Return the multiply-adds a second of a large float32 matrix product on all cores this process may use."""
+    left, right = np.ones((2, MATRIX, MATRIX), np.float32)
+    product = left @ right
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds:
+        np.matmul(left, right, out=product)
+        count += 1
+    return count * MATRIX**3 / (time.perf_counter() - start)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

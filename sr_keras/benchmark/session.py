@@ -1,0 +1,233 @@
+"""A benchmark from settings to samples: engines in processes of their own, checked first, then timed in turn."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from sr_keras.benchmark.arithmetic import stacks_of
+from sr_keras.benchmark.machine import describe_machine, gpu_state
+from sr_keras.benchmark.process import WorkerProcess
+from sr_keras.benchmark.settings import Settings
+from sr_keras.errors import ArtefactError
+from sr_keras.geometry import through_plane_axis
+from sr_keras.nifti import read_volume
+from sr_keras.slices import shipped_slices
+
+FORMAT = "sr_keras.benchmark/1"
+# Seconds of matrix products in each repeat: what the machine can do, and whether it drifts.
+MATRIX_SECONDS = 1.0
+# The least PSNR between an engine and the baseline, in dB, at which both run the same network: int8 keeps about 40, a
+# wrong network is far below.
+SAME_NETWORK = 35.0
+# Slices of the volume that is made where no scan is given.
+VOLUME_SLICES = 32
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An engine to be measured.
+
+    Attributes:
+        label: what the tables call it.
+        model: a shipped name, a run or a file, as `load_engine` takes it.
+        kind: of a shipped model, "keras" or "onnx"; None for a file.
+    """
+
+    label: str
+    model: str
+    kind: str | None = None
+
+
+@dataclass
+class Measurement:
+    """What was measured of one engine at one batch size.
+
+    Attributes:
+        label: of the engine.
+        runtime: what runs it.
+        batch: slices at once.
+        slices: of one run: the batch, or all of a volume.
+        megapixels: of the enlarged slices of one run.
+        multiply_adds: of one run, counted from the network's graph.
+        load_s: from nothing to the first result, building included.
+        first_s: the first run at this shape.
+        samples_s: seconds of every run, a list for each repeat.
+        parts_s: of the volume scenario, seconds of reading, computing and writing of every run.
+        peak_bytes: largest resident memory of the engine's own process.
+        psnr_to_baseline: in dB; None where the outputs are equal.
+        skipped: why it was not measured; empty if it was.
+    """
+
+    label: str
+    runtime: str
+    batch: int
+    slices: int = 0
+    megapixels: float = 0.0
+    multiply_adds: int = 0
+    load_s: float = 0.0
+    first_s: float = 0.0
+    samples_s: list[list[float]] = field(default_factory=list)
+    parts_s: list[dict[str, float]] = field(default_factory=list)
+    peak_bytes: int = 0
+    psnr_to_baseline: float | None = None
+    skipped: str = ""
+
+
+def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Measure engines in turn, the first being the baseline that the others are compared with.
+
+    Args:
+        candidates: the engines, all of one stage.
+        settings: how to measure.
+        tell: told what is being done.
+
+    Returns:
+        What `benchmark.schema.json` describes: settings, machine, drift and every sample.
+
+    Raises:
+        ArtefactError: an engine cannot be loaded or computes something else than the baseline.
+        ConfigurationError: the machine has fewer cores than asked for.
+    """
+    started, clocks = datetime.now(UTC), gpu_state()
+    with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "images.npy", shipped_slices().first)
+        scan = Path(settings.scan) if settings.scan else _noise_scan(settings, folder)
+        matrices = stack.enter_context(WorkerProcess(settings.threads))
+        workers = [stack.enter_context(WorkerProcess(settings.threads)) for _ in candidates]
+        session = _Session(candidates, workers, matrices, settings, folder, scan)
+        tell("loading")
+        session.load()
+        tell("comparing with the baseline")
+        session.compare()
+        rates = []
+        for repeat in range(settings.repeats):
+            tell(f"repeat {repeat + 1} of {settings.repeats}")
+            rates.append(matrices.ask("matrix", seconds=MATRIX_SECONDS)["multiply_adds_per_s"])
+            session.measure()
+        session.finish()
+    return {
+        "format": FORMAT,
+        "started": started.isoformat(timespec="seconds"),
+        "settings": asdict(settings),
+        "machine": describe_machine(),
+        "gpu_before": clocks,
+        "gpu_after": gpu_state(),
+        "matrix_multiply_adds_per_s": rates,
+        "measurements": [asdict(measurement) for measurement in session.measurements],
+    }
+
+
+class _Session:
+    """The engines of one benchmark and what was measured of them so far."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        workers: Sequence[WorkerProcess],
+        counter: WorkerProcess,
+        settings: Settings,
+        folder: Path,
+        scan: Path,
+    ) -> None:
+        self._engines = list(zip(candidates, workers, strict=True))
+        self._counter, self._settings, self._folder, self._scan = counter, settings, folder, scan
+        self._loaded: dict[str, dict[str, Any]] = {}
+        self.measurements: list[Measurement] = []
+
+    def load(self) -> None:
+        """Load every engine in its process."""
+        images = str(self._folder / "images.npy")
+        for candidate, worker in self._engines:
+            self._loaded[candidate.label] = worker.ask(
+                "load", model=candidate.model, kind=candidate.kind, images=images
+            )
+        kinds = dict.fromkeys(f"{loaded['stage']} x{loaded['scale']}" for loaded in self._loaded.values())
+        if len(kinds) > 1:
+            raise ArtefactError(
+                f"Engines that are timed together must be of one stage. Received: {' and '.join(kinds)}. "
+                "Benchmark them apart."
+            )
+
+    def compare(self) -> None:
+        """Run every engine once at every batch size, and refuse one that computes something else."""
+        for batch in self._settings.cells():
+            for candidate, worker in self._engines:
+                measurement = self._prepared(candidate, worker, batch)
+                self.measurements.append(measurement)
+                if not measurement.skipped:
+                    self._check(measurement, worker)
+
+    def measure(self) -> None:
+        """Time every engine at every batch size once more, one after another."""
+        workers = {candidate.label: worker for candidate, worker in self._engines}
+        for measurement in self.measurements:
+            if measurement.skipped:
+                continue
+            worker = workers[measurement.label]
+            if self._settings.scenario == "volume":
+                parts = worker.ask("volume", scan=str(self._scan), seconds=self._settings.seconds)["parts_s"]
+                measurement.parts_s += parts
+                measurement.samples_s.append([sum(part.values()) for part in parts])
+            else:
+                order = self._shape(measurement.batch) | {"seconds": self._settings.seconds}
+                measurement.samples_s.append(worker.ask("measure", **order)["samples_s"])
+
+    def finish(self) -> None:
+        """Ask every engine how much memory it took."""
+        workers = {candidate.label: worker for candidate, worker in self._engines}
+        for measurement in self.measurements:
+            measurement.peak_bytes = workers[measurement.label].ask("memory")["peak_bytes"]
+
+    def _shape(self, batch: int) -> dict[str, Any]:
+        return {"batch": batch, "height": self._settings.height, "width": self._settings.width}
+
+    def _prepared(self, candidate: Candidate, worker: WorkerProcess, batch: int) -> Measurement:
+        loaded = self._loaded[candidate.label]
+        first = worker.ask("first", **self._shape(batch))
+        stacks = self._volume_stacks(loaded["stage"]) if self._volume else [tuple(self._shape(batch).values())]
+        work = self._counter.ask("work", model=candidate.model, kind=candidate.kind, stacks=stacks)
+        return Measurement(
+            label=candidate.label, runtime=loaded["runtime"], batch=batch, load_s=loaded["load_s"], **first, **work
+        )
+
+    def _volume_stacks(self, stage: str) -> list[tuple[int, int, int]]:
+        volume = read_volume(self._scan)
+        return stacks_of(stage, volume.shape, through_plane_axis(volume.spacing))
+
+    @property
+    def _volume(self) -> bool:
+        return self._settings.scenario == "volume"
+
+    def _check(self, measurement: Measurement, worker: WorkerProcess) -> None:
+        path = self._folder / f"{measurement.label}-{measurement.batch}.npy".replace("/", "-")
+        worker.ask("output", **self._shape(measurement.batch), path=str(path))
+        baseline = next(other for other in self.measurements if other.batch == measurement.batch and not other.skipped)
+        if baseline is measurement:
+            self._baseline = np.load(path)
+            return
+        error = float(np.mean(np.square(self._baseline - np.load(path))))
+        similarity = -10 * np.log10(error) if error else np.inf
+        measurement.psnr_to_baseline = similarity if error else None
+        if similarity < SAME_NETWORK:
+            raise ArtefactError(
+                f"Engines that are timed together must compute the same: at least {SAME_NETWORK:g} dB from the "
+                f"baseline. Received: {measurement.label} at {similarity:.1f} dB from {baseline.label}. "
+                "Export it again, or check it with sr-keras verify."
+            )
+
+
+def _noise_scan(settings: Settings, folder: Path) -> Path:
+    """Write a volume of noise: what an engine takes does not depend on what it sees."""
+    shape = (settings.height, settings.width, VOLUME_SLICES)
+    voxels = np.random.default_rng(0).integers(0, 1000, shape, dtype=np.int16)
+    path = folder / "noise.nii"
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, 3.0, 1.0])), path)
+    return path

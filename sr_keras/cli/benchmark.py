@@ -1,0 +1,64 @@
+"""`sr-keras benchmark`: how fast is each engine on this machine, and how far from what the machine can do."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from sr_keras.cli.options import force_option
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="MODEL|FILE...")
+@click.option(
+    "--engine", "engines", metavar="LIST", help="Also export each MODEL, and measure these: keras,onnx,litert..."
+)
+@click.option("--precision", default="fp32", show_default=True, help="Precision of what --engine exports.")
+@click.option("--shape", default="256x256", show_default=True, metavar="HxW", help="Low-resolution slices, in pixels.")
+@click.option("--batch", default="1,8", show_default=True, metavar="LIST", help="Slices at once, for offline.")
+@click.option(
+    "--scenario", type=click.Choice(["single-stream", "offline", "volume"]), default="offline", show_default=True
+)
+@click.option("--scan", type=click.Path(), help="The scan for volume.  [default: one of noise, 32 slices]")
+@click.option("--threads", type=click.IntRange(min=1), help="Processor cores for each engine.  [default: all]")
+@click.option("--duration", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds a repeat.")
+@click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write every sample to a JSON file.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the times.")
+@force_option
+def benchmark(
+    models: tuple[str, ...],
+    engines: str | None,
+    precision: str,
+    shape: str,
+    batch: str,
+    scenario: str,
+    scan: str | None,
+    threads: int | None,
+    duration: float,
+    json_output: Path | None,
+    plot: Path | None,
+    force: bool,
+) -> None:
+    r"""Time models and exported files of one stage on this machine, three times in turn; the first is the baseline.
+
+    \b
+    sr-keras benchmark georgescu2020_hw_x2 --engine keras,saved_model,onnx,litert,openvino --json times.json
+    sr-keras benchmark a.onnx b.onnx --scenario single-stream
+    """
+    from sr_keras.benchmark.candidates import find_candidates
+    from sr_keras.benchmark.report import draw_report, print_report, write_report
+    from sr_keras.benchmark.session import run_benchmark
+    from sr_keras.benchmark.settings import Settings, parse_batches, parse_size
+    from sr_keras.files import check_output
+
+    for output in filter(None, (json_output, plot)):
+        check_output(output, force=force)
+    settings = Settings(scenario, *parse_size(shape), parse_batches(batch), duration, 3, threads, scan)  # type: ignore[arg-type]
+    with TemporaryDirectory() as folder:
+        candidates = find_candidates(models, engines, precision, Path(folder))
+        report = run_benchmark(candidates, settings, lambda news: click.echo(news, err=True))
+    print_report(report)
+    if json_output:
+        write_report(report, json_output)
+    if plot:
+        draw_report(report, plot)

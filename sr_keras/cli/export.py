@@ -1,0 +1,112 @@
+"""`sr-keras export`: a trained stage as a file for another runtime."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sr_keras.cli.options import force_option, load_slices, scan_option
+
+if TYPE_CHECKING:
+    from sr_keras.manifest import Manifest
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--format",
+    "formats",
+    required=True,
+    metavar="LIST",
+    help="Of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.",
+)
+@click.option("--precision", "precisions", default="fp32", show_default=True, metavar="LIST", help="Of fp32,fp16,int8.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A folder; made if need be.")
+@click.option(
+    "--shape", metavar="NxHxW", help="Fix batch, height and width of the input; ? leaves one free.  [default: all free]"
+)
+@click.option("--intermediate", is_flag=True, help="Keep the output right after the upscaling layer as well.")
+@click.option(
+    "--compute-capability",
+    "capabilities",
+    multiple=True,
+    metavar="SM89",
+    help="A GPU that a tensorrt-rtx engine is built for; once for each.  [default: all]",
+)
+@click.option(
+    "--scratch", type=click.IntRange(1), default=1024, show_default=True, metavar="MB", help="Memory of TensorRT."
+)
+@scan_option
+@force_option
+def export(model: str, formats: str, precisions: str, output: Path, shape: str | None, **options: Any) -> None:
+    r"""Write MODEL, a shipped name or a training run, in other formats, and prove each file against Keras.
+
+    \b
+    sr-keras export georgescu2020_hw_x2 --format onnx,litert --precision fp32,fp16 -o out
+    sr-keras export georgescu2020_hw_x2 --format tensorrt-rtx --compute-capability SM89 -o out
+    """
+    from sr_keras.engines.keras_engine import KerasEngine
+    from sr_keras.export import Request, check_request, export_stage, parse_shape
+    from sr_keras.formats import parse_formats, parse_precisions
+    from sr_keras.stages import find_stage
+
+    stage, kinds = find_stage(model), parse_formats(formats)
+    requests = [
+        (
+            kind,
+            Request(
+                stage,
+                precision,
+                load_slices(options["scan"]),
+                parse_shape(shape) if shape else (None, None, None),
+                options["intermediate"],
+                options["capabilities"] if kind == "tensorrt-rtx" or "tensorrt-rtx" not in kinds else (),
+                options["scratch"] << 20,
+            ),
+        )
+        for kind in kinds
+        for precision in parse_precisions(precisions)
+    ]
+    output.mkdir(parents=True, exist_ok=True)
+    for kind, request in requests:
+        check_request(request, kind, output, force=options["force"])
+    reference = KerasEngine(stage)
+    print_exports(
+        [export_stage(request, kind, output, reference=reference, force=options["force"]) for kind, request in requests]
+    )
+
+
+def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
+    """Print a line about each exported file: what it is, and how far it is from Keras and from the truth."""
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    from sr_keras.files import format_bytes
+    from sr_keras.manifest import files_of
+
+    table = Table("file", "format", "precision", box=MARKDOWN)
+    for heading in ("size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB"):
+        table.add_column(heading, justify="right")
+    table.add_column("parity")
+    for path, manifest in rows:
+        size = format_bytes(sum((path.parent / name).stat().st_size for name in files_of(path)))
+        parity = manifest.parity
+        table.add_row(path.name, manifest.format, manifest.precision, size, *_figures(parity), parity["status"])
+    console = Console(width=150)
+    console.print(table)
+    for reason in dict.fromkeys(manifest.parity["reason"] for _, manifest in rows):
+        if reason:
+            console.print(f"not verified: {reason}", highlight=False)
+
+
+def _figures(parity: "dict[str, Any]") -> list[str]:
+    if parity["largest_error"] is None:
+        return ["-"] * 4
+    to_reference = parity["psnr_to_reference"]
+    return [
+        f"{parity['largest_error']:.1e}",
+        "equal" if to_reference is None else f"{to_reference:.1f}",
+        f"{parity['psnr_to_truth']:.2f}",
+        f"{parity['psnr_loss']:.4f}",
+    ]

@@ -1,0 +1,19 @@
+"""`sr-keras verify`: does an exported file compute on this machine what its stage computes?"""
+
+from pathlib import Path
+
+import click
+
+from sr_keras.cli.options import load_slices, scan_option
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME|RUN", help="The stage it was made of.  [default: found among those that ship]")
+@scan_option
+def verify(file: Path, model: str | None, scan: Path | None) -> None:
+    """Run FILE here on real slices, compare it with its stage, and write the result to its manifest."""
+    from sr_keras.cli.export import print_exports
+    from sr_keras.export import verify as verify_artefact
+
+    print_exports([(file, verify_artefact(file, load_slices(scan), model))])

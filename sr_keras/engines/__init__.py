@@ -1,0 +1,12 @@
+"""Engines: what runs a trained stage on images, one module a runtime.
+
+`load_engine` takes a shipped name, a run or any exported file and returns the engine for it. No runtime is imported
+before it is needed.
+"""
+
+from sr_keras.engines.fitting import fitted
+from sr_keras.engines.interface import Engine, Images, NamedEngine
+from sr_keras.engines.keras_engine import KerasEngine
+from sr_keras.engines.loading import load_engine
+
+__all__ = ["Engine", "Images", "KerasEngine", "NamedEngine", "fitted", "load_engine"]

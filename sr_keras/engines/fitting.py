@@ -1,0 +1,115 @@
+"""Cuts batches of images to what an engine takes, and joins the results without seams."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from sr_keras.engines.interface import Engine, Images
+from sr_keras.errors import ArtefactError
+from sr_keras.limits import Limits, Range
+from sr_keras.networks import output_factors
+from sr_keras.stages import StageCard
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of an axis that is run at once, and what of it is kept.
+
+    Attributes:
+        start: where it begins.
+        keep_from: where the kept part begins, counted on the whole axis.
+        keep_to: where it ends.
+    """
+
+    start: int
+    keep_from: int
+    keep_to: int
+
+
+def fitted(engine: Engine) -> Engine:
+    """Return an engine that takes batches of any size, whatever this one's limits."""
+    limits = getattr(engine, "limits", Limits())
+    return engine if limits == Limits() else Fitted(engine, limits)
+
+
+class Fitted:
+    """Runs any batch on an engine with limits.
+
+    Long axes are cut into parts that overlap by twice the network's reach, so that what is kept of each is what the
+    network makes of the whole image. Short axes are continued by mirroring, and the excess is dropped; there alone,
+    within the reach of the border, results differ from those of an engine without limits.
+
+    Args:
+        engine: the one to run.
+        limits: the batches that it takes.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits) -> None:
+        self._engine, self._limits = engine, limits
+
+    @property
+    def card(self) -> StageCard:
+        """What the stage is."""
+        return self._engine.card
+
+    def run(self, images: Images) -> Images:
+        """Return the final output for a batch of any size; see `Engine.run`."""
+        count, height, width = images.shape
+        card = self.card
+        factors = output_factors(card.stage, card.scale)
+        padded = _continued(images, (1, *(limit[0] for limit in (self._limits.height, self._limits.width))))
+        rows = list(_parts(padded.shape[1], self._limits.height, card.reach[0]))
+        columns = list(_parts(padded.shape[2], self._limits.width, card.reach[1]))
+        result = np.empty((count, padded.shape[1] * factors[0], padded.shape[2] * factors[1]), np.float32)
+        for row in rows:
+            for column in columns:
+                tile = padded[:, _taken(row, self._limits.height), _taken(column, self._limits.width)]
+                output = self._batched(tile)
+                kept = (_kept(row, factors[0]), _kept(column, factors[1]))
+                inner = (_kept(row, factors[0], row.start), _kept(column, factors[1], column.start))
+                result[:, kept[0], kept[1]] = output[:, inner[0], inner[1]]
+        return result[:, : height * factors[0], : width * factors[1]]
+
+    def _batched(self, images: Images) -> Images:
+        low, high = self._limits.batch
+        size = high or max(len(images), low)
+        outputs = []
+        for start in range(0, len(images), size):
+            batch = images[start : start + size]
+            outputs.append(self._engine.run(_continued(batch, (low, 1, 1)))[: len(batch)])
+        return np.concatenate(outputs)
+
+
+def _continued(images: Images, least: tuple[int, ...]) -> Images:
+    """Mirror short axes at their ends until each has its least length."""
+    missing = [max(0, low - length) for length, low in zip(images.shape, least, strict=True)]
+    return np.pad(images, [(0, count) for count in missing], mode="symmetric") if any(missing) else images
+
+
+def _parts(length: int, limits: Range, reach: int) -> Iterator[Part]:
+    """Cut an axis into parts of at most the largest length."""
+    size = limits[1] or length
+    if length <= size:
+        yield Part(0, 0, length)
+        return
+    if size <= 2 * reach:
+        raise ArtefactError(
+            f"An image can be cut into parts of {2 * reach + 1} pixels or more, twice the network's reach and one. "
+            f"Received: parts of {size}. Export with a larger --shape."
+        )
+    kept = 0
+    while kept < length:
+        start = min(max(0, kept - reach), length - size)
+        end = start + size
+        keep_to = length if end == length else end - reach
+        yield Part(start, kept, keep_to)
+        kept = keep_to
+
+
+def _taken(part: Part, limits: Range) -> slice:
+    return slice(part.start, None if limits[1] is None else part.start + limits[1])
+
+
+def _kept(part: Part, factor: int, origin: int = 0) -> slice:
+    return slice((part.keep_from - origin) * factor, (part.keep_to - origin) * factor)

@@ -1,0 +1,50 @@
+"""Runs ONNX files on onnxruntime."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sr_keras.engines.artefact import ArtefactEngine
+from sr_keras.engines.interface import Images
+from sr_keras.framework import load_module
+
+METADATA_KEY = "sr_keras"
+# In the order of preference. TF32 is off where it can be: it rounds inputs to 10 bits.
+PROVIDERS: dict[str, dict[str, str]] = {
+    "TensorrtExecutionProvider": {},
+    "CUDAExecutionProvider": {"use_tf32": "0"},
+    "CPUExecutionProvider": {},
+}
+# Errors of onnxruntime are raised as well; only fatal ones are logged on top.
+ONLY_FATAL = 4
+
+
+class OnnxEngine(ArtefactEngine):
+    """Runs an ONNX file on TensorRT, CUDA or the CPU: on the first of them that this onnxruntime has."""
+
+    runtime: ClassVar[str] = "onnxruntime"
+
+    @staticmethod
+    def embedded(path: Path) -> str | None:
+        """Return the facts in the file's metadata_props, JSON; None if there are none."""
+        facts: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        return facts
+
+    def _load(self) -> Any:
+        return _open(self.path)
+
+    def _infer(self, session: Any, batch: Images) -> Images:
+        output: Images = session.run(["final"], {"lr": batch})[0]
+        return output
+
+
+def _open(path: Path) -> Any:
+    runtime = load_module("onnxruntime", "onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = ONLY_FATAL
+    available = runtime.get_available_providers()
+    providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
+    try:
+        return runtime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:
+        # Its errors have no common base but Exception.
+        raise ValueError(str(error)) from error

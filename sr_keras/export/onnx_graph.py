@@ -1,0 +1,156 @@
+"""Tidies the graph that tf2onnx writes: layouts, shapes that are computed where they are known, and names.
+
+tf2onnx turns images from channels-last to channels-first by pairs of reshapes where there is one channel, some of
+which undo others, and computes the shape of every reshape anew. Here each becomes one transposition or nothing.
+"""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from sr_keras.export.request import Shape
+
+# Operators that tf2onnx writes for channels-first images. A graph with others keeps the layout changes it came with.
+CHANNELS_FIRST = {"Add", "Clip", "Concat", "Conv", "ConvTranspose", "DepthToSpace", "LeakyRelu", "Mul", "Relu", "Sub"}
+LAYOUT_CHANGES = {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+# Batch and in-plane axis as they are, all the rest along the depth: what the d stage's sub-pixel layer makes.
+DEPTH_SHUFFLE = (0, 0, -1, 1)
+
+
+def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int]) -> Any:
+    """Return the model without leftovers, under stable names.
+
+    Args:
+        onnx: the module.
+        model: of free batch, height and width, with the input `lr` and outputs of those axes.
+        shape: that the input is to have; None is free.
+        factors: by which the outputs' height and width are larger.
+    """
+    graph = model.graph
+    _state_shapes(onnx, graph)
+    _remove_unused(graph)
+    if {node.op_type for node in graph.node} <= CHANNELS_FIRST | LAYOUT_CHANGES:
+        _replace_layout_changes(onnx, graph)
+        _remove_unused(graph)
+    _rename(graph)
+    del graph.value_info[:]
+    graph.name, model.producer_name, model.producer_version = "sr_keras", "sr_keras", ""
+    del model.metadata_props[:]
+    standard = [entry for entry in model.opset_import if not entry.domain]
+    del model.opset_import[:]
+    model.opset_import.extend(standard)
+    _name_axes(onnx, graph, shape, factors)
+    return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+
+
+def _state_shapes(onnx: Any, graph: Any) -> None:
+    """Give reshapes whose shape is computed the constant that it amounts to."""
+    constants = {constant.name for constant in graph.initializer}
+    name = "depth_shuffle_shape"
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] not in constants:
+            node.input[1] = name
+    if any(name in node.input for node in graph.node):
+        graph.initializer.append(onnx.numpy_helper.from_array(np.array(DEPTH_SHUFFLE, np.int64), name))
+
+
+def _replace_layout_changes(onnx: Any, graph: Any) -> None:
+    """Put one transposition, or nothing, in the place of each chain of reshapes and transpositions."""
+    makers = {output: node for node in graph.node for output in node.output}
+    nodes: list[Any] = []
+    turned: dict[tuple[str, tuple[int, ...]], str] = {}
+
+    def turn(value: str, wants_first: bool) -> str:
+        """Return the value in a layout, turned if need be."""
+        source = value
+        while source in makers and _only_changes_layout(makers[source]):
+            source = makers[source].input[0]
+        maker = makers.get(source)
+        is_first = maker is not None and maker.op_type != "Reshape"
+        if source == value or is_first == wants_first:
+            return source
+        order = TO_FIRST if wants_first else TO_LAST
+        if (source, order) not in turned:
+            turned[source, order] = f"{source}_turned{len(turned)}"
+            nodes.append(onnx.helper.make_node("Transpose", [source], [turned[source, order]], perm=order))
+        return turned[source, order]
+
+    for node in graph.node:
+        if _only_changes_layout(node):
+            continue
+        node.input[0] = turn(node.input[0], node.op_type != "Reshape")
+        for number in range(1, len(node.input)):
+            if node.input[number] in makers:
+                node.input[number] = turn(node.input[number], True)
+        nodes.append(node)
+    for output in graph.output:
+        value = turn(output.name, False)
+        if value != output.name:
+            _give_name(nodes, value, output.name)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _only_changes_layout(node: Any) -> bool:
+    return node.op_type in LAYOUT_CHANGES and "depth_shuffle_shape" not in node.input
+
+
+def _give_name(nodes: list[Any], value: str, name: str) -> None:
+    """Call a value by another name wherever it occurs."""
+    for node in nodes:
+        for names in (node.input, node.output):
+            for number, old in enumerate(names):
+                if old == value:
+                    names[number] = name
+
+
+def _remove_unused(graph: Any) -> None:
+    """Remove nodes and constants that no output depends on."""
+    needed, kept = {output.name for output in graph.output}, []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    constants = [constant for constant in graph.initializer if constant.name in needed]
+    for field, items in ((graph.node, kept[::-1]), (graph.initializer, constants)):
+        del field[:]
+        field.extend(items)
+
+
+def _rename(graph: Any) -> None:
+    """Number nodes by their operator, and name values and constants after them: the same in every export."""
+    fixed = {value.name for value in (*graph.input, *graph.output)}
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    constants = {constant.name for constant in graph.initializer}
+    for node in graph.node:
+        counts[node.op_type] += 1
+        node.name = f"{node.op_type.lower()}{counts[node.op_type]}"
+        for number, name in enumerate(node.input):
+            if name in constants:
+                names.setdefault(name, f"{node.name}_input{number}")
+        names.update({name: f"{node.name}_output" for name in node.output if name not in fixed})
+    for node in graph.node:
+        for values in (node.input, node.output):
+            values[:] = [names.get(name, name) for name in values]
+    for constant in graph.initializer:
+        constant.name = names[constant.name]
+
+
+def _name_axes(onnx: Any, graph: Any, shape: Shape, factors: tuple[int, int]) -> None:
+    """State the axes of inputs and outputs: lengths that are fixed, names for the free ones."""
+    batch, height, width = shape
+    enlarged = tuple(
+        None if length is None else length * factor for length, factor in zip((height, width), factors, strict=True)
+    )
+    titles = ("batch", "height", "width"), ("batch", "enlarged_height", "enlarged_width")
+    described = onnx.helper.make_tensor_value_info
+    for values, lengths, names in (
+        (graph.input, shape, titles[0]),
+        (graph.output, (batch, *enlarged), titles[1]),
+    ):
+        axes = [name if length is None else length for length, name in zip(lengths, names, strict=True)]
+        for value in values:
+            value.CopyFrom(described(value.name, onnx.TensorProto.FLOAT, [*axes, 1]))

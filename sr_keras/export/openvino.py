@@ -1,0 +1,23 @@
+"""Export to OpenVINO: an .xml, and its .bin beside it."""
+
+from pathlib import Path
+
+from sr_keras.engines.openvino_engine import RT_INFO_KEY, load_openvino
+from sr_keras.export.request import Request, quiet
+from sr_keras.manifest import Manifest
+
+
+def write(request: Request, path: Path) -> Manifest:
+    """Write the two files and return their manifest. Half precision is that of the weights."""
+    openvino = load_openvino()
+    manifest = request.manifest("openvino", ("openvino",))
+    plain = path.with_name("plain.xml")
+    with quiet():
+        request.model().export(str(plain), format="openvino", verbose=False, input_signature=request.signature())
+        model = openvino.Core().read_model(str(plain))
+        model.set_rt_info(manifest.facts_json(), RT_INFO_KEY)
+        openvino.save_model(model, str(path), compress_to_fp16=request.precision == "fp16")
+    del model
+    for leftover in (plain, plain.with_suffix(".bin")):
+        leftover.unlink()
+    return manifest

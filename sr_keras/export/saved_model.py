@@ -1,0 +1,23 @@
+"""Export to a TensorFlow SavedModel, a folder."""
+
+from pathlib import Path
+
+from sr_keras.engines.saved_model_engine import FACTS_FILE
+from sr_keras.export.request import Request, quiet
+from sr_keras.formats import Precision
+from sr_keras.manifest import Manifest
+
+# Half precision is Keras's float16 policy, whose outputs our networks turn back to float32.
+POLICIES: dict[Precision, str] = {"fp32": "float32", "fp16": "float16"}
+
+
+def write(request: Request, path: Path) -> Manifest:
+    """Write the folder and return its manifest."""
+    model = request.model(POLICIES[request.precision])
+    with quiet():
+        model.export(path, format="tf_saved_model", verbose=False, input_signature=request.signature())
+    manifest = request.manifest("saved_model", ())
+    facts = path / FACTS_FILE
+    facts.parent.mkdir(exist_ok=True)
+    facts.write_text(manifest.facts_json())
+    return manifest

@@ -1,0 +1,182 @@
+"""Export to TensorRT and TensorRT-RTX engines, from the ONNX model: one code for both.
+
+TensorRT builds for the GPU of this machine. TensorRT-RTX builds ahead of time, on any machine, for the compute
+capabilities asked for. Precision comes from the graph: the network is strongly typed.
+"""
+
+from dataclasses import fields, replace
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+from sr_keras.engines.tensorrt_engine import MODULES, collecting_logger, compute_capability, pack_facts
+from sr_keras.errors import ArtefactError, ConfigurationError
+from sr_keras.export.onnx import onnx_model, opset_of
+from sr_keras.export.request import Request
+from sr_keras.files import format_bytes, written_whole
+from sr_keras.formats import FORMATS, FormatName
+from sr_keras.framework import load_module
+from sr_keras.limits import Limits, Range
+from sr_keras.manifest import Manifest
+from sr_keras.networks import output_factors
+from sr_keras.passes import ACTIVATION_BYTES_PER_PIXEL
+from sr_keras.stages import StageCard
+
+RTX_CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
+# The largest CT matrix in common use; larger slices are cut.
+LARGEST_SIDE = 512
+# No network of ours reaches further than a slice this short.
+SHORTEST_SIDE = 8
+# The slice that tactics are chosen for.
+TYPICAL_SIDE = 256
+LARGEST_BATCH = 8
+NAME_LENGTH = 4096
+# Left out of the facts in this order where they are longer than a network's name may be; the manifest has them.
+DISPENSABLE = ("scores", "trained_on", "configuration")
+
+
+def write(request: Request, path: Path) -> Manifest:
+    """Write a TensorRT engine for this machine's GPU and return its manifest."""
+    cuda = load_module("cuda.bindings.runtime", FORMATS["tensorrt"].install)
+    capability = compute_capability(cuda)
+    return _write(request, path, "tensorrt", {"compute_capabilities": [capability], "device": _device(cuda)})
+
+
+def write_rtx(request: Request, path: Path) -> Manifest:
+    """Write a TensorRT-RTX engine for the compute capabilities asked for and return its manifest.
+
+    Raises:
+        ConfigurationError: it cannot be built for one of them.
+    """
+    wanted = request.compute_capabilities or RTX_CAPABILITIES
+    for name in wanted:
+        if name not in RTX_CAPABILITIES:
+            raise ConfigurationError(
+                f"A compute capability must be one of {', '.join(RTX_CAPABILITIES)}. Received: {name}."
+            )
+    return _write(request, path, "tensorrt-rtx", {"compute_capabilities": list(wanted)})
+
+
+def profile(request: Request) -> Limits:
+    """Return the batches an engine is built for: those of the shape asked for, else what fits into its scratch memory.
+
+    Raises:
+        ConfigurationError: not even one slice fits.
+    """
+    card = request.stage.card
+    height_factor, width_factor = output_factors(card.stage, card.scale)
+    pixels = request.scratch // (ACTIVATION_BYTES_PER_PIXEL * height_factor * width_factor)
+    side = min(LARGEST_SIDE, isqrt(pixels))
+    height, width = (length or side for length in request.shape[1:])
+    batch = request.shape[0] or min(LARGEST_BATCH, pixels // (height * width))
+    if side < SHORTEST_SIDE or batch * height * width > pixels:
+        raise ConfigurationError(
+            f"A batch must fit into the engine's scratch memory of {format_bytes(request.scratch)}, "
+            f"{pixels} pixels. Received: {batch}x{height}x{width}. Choose a smaller --shape, or a larger --scratch."
+        )
+    return Limits(
+        _range(request.shape[0], 1, batch),
+        _range(request.shape[1], SHORTEST_SIDE, height),
+        _range(request.shape[2], SHORTEST_SIDE, width),
+    )
+
+
+def _range(length: int | None, low: int, high: int) -> Range:
+    return (low, high) if length is None else (length, length)
+
+
+def _write(request: Request, path: Path, kind: FormatName, target: dict[str, Any]) -> Manifest:
+    tensorrt = load_module(MODULES[kind], FORMATS[kind].install)
+    model = onnx_model(request)
+    limits = profile(request)
+    manifest = request.manifest(
+        kind,
+        ("onnx", "tf2onnx", "onnxslim"),
+        opset=opset_of(model),
+        limits=limits,
+        target=target | {"scratch_bytes": request.scratch, MODULES[kind]: tensorrt.__version__},
+    )
+    path.write_bytes(_build(tensorrt, model.SerializeToString(), manifest, request.timing_cache))
+    return manifest
+
+
+def _build(tensorrt: Any, model: bytes, manifest: Manifest, cache: Path | None) -> bytes:
+    """Return the engine.
+
+    Raises:
+        ArtefactError: the parser or the builder refuses.
+    """
+    messages: list[str] = []
+    logger = collecting_logger(tensorrt, messages)
+    builder = tensorrt.Builder(logger)
+    network = builder.create_network(_strongly_typed(tensorrt))
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse(model):
+        messages = [parser.get_error(number).desc() for number in range(parser.num_errors)]
+        raise _refused(manifest, messages)
+    network.name = _name(manifest)
+    config = _configuration(tensorrt, builder, manifest)
+    timing = _load_timing(config, cache) if cache and manifest.format == "tensorrt" else None
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise _refused(manifest, messages)
+    if cache and timing:
+        with written_whole(cache) as temporary:
+            temporary.write_bytes(bytes(timing.serialize()))
+    return bytes(engine)
+
+
+def _configuration(tensorrt: Any, builder: Any, manifest: Manifest) -> Any:
+    config, shapes = builder.create_builder_config(), builder.create_optimization_profile()
+    ranges = (manifest.limits.batch, manifest.limits.height, manifest.limits.width)
+    lows, highs = ([pair[end] or 1 for pair in ranges] for end in (0, 1))
+    typical = [highs[0], *(max(low, min(high, TYPICAL_SIDE)) for low, high in zip(lows[1:], highs[1:], strict=True))]
+    shapes.set_shape("lr", (*lows, 1), (*typical, 1), (*highs, 1))
+    config.add_optimization_profile(shapes)
+    config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, manifest.target["scratch_bytes"])
+    # It rounds the inputs of float32 products to 10 bits.
+    config.clear_flag(tensorrt.BuilderFlag.TF32)
+    if manifest.format == "tensorrt-rtx":
+        names = manifest.target["compute_capabilities"]
+        config.num_compute_capabilities = len(names)
+        for number, name in enumerate(names):
+            config.set_compute_capability(getattr(tensorrt.ComputeCapability, name), number)
+    return config
+
+
+def _strongly_typed(tensorrt: Any) -> int:
+    """Return the flag for a strongly typed network; a TensorRT without it knows no other."""
+    flag = getattr(tensorrt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _load_timing(config: Any, path: Path) -> Any:
+    """Return the timing cache that the build uses and adds to. TensorRT-RTX has none."""
+    cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
+    config.set_timing_cache(cache, ignore_mismatch=False)
+    return cache
+
+
+def _name(manifest: Manifest) -> str:
+    """Return the facts as the network's name, without what makes them too long for one."""
+    card = {item.name: getattr(manifest.card, item.name) for item in fields(manifest.card)}
+    for name in ("", *DISPENSABLE):
+        if name:
+            card[name] = type(card[name])()
+        text = pack_facts(replace(manifest, card=StageCard(**card)).facts_json())
+        if len(text) <= NAME_LENGTH:
+            return text
+    return ""
+
+
+def _device(cuda: Any) -> str:
+    _, properties = cuda.cudaGetDeviceProperties(0)
+    return str(properties.name.decode())
+
+
+def _refused(manifest: Manifest, messages: list[str]) -> ArtefactError:
+    reason = messages[0].splitlines()[0][:300] if messages else "no reason was given"
+    return ArtefactError(
+        f"{FORMATS[manifest.format].title} must be able to build the network. Received: {manifest.card.family} "
+        f"{manifest.card.stage} x{manifest.card.scale} {manifest.precision}, which it refuses: {reason}."
+    )
