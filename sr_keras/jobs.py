@@ -65,7 +65,7 @@ class PredictionJob:
         engines = [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
         return Processing(
             {f"{card.family}_{card.stage}_x{card.scale}": card.weights_sha256 for card in (e.card for e in engines)},
-            ", ".join(dict.fromkeys(type(engine).__name__ for engine in engines)) or "none",
+            ", ".join(dict.fromkeys(getattr(engine, "runtime", "custom") for engine in engines)) or "none",
             {
                 "factors": list(factors),
                 "spacing_mm": list(self.spacing) if self.spacing else None,
@@ -115,15 +115,17 @@ def run_folder(
     return Summary(**counts)
 
 
-def find_scans(paths: Iterable[Path]) -> list[Path]:
+def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
     """Return the scans among the paths and in the folders among them, sorted within each folder.
 
-    A folder is searched for NIfTI files; one with a DICOM series in it is itself a scan.
+    Args:
+        paths: files and folders; a folder is searched for NIfTI files.
+        dicom: whether a folder without them, but with a DICOM series in it, is itself a scan.
 
     Raises:
         VolumeError: a path does not exist, or a folder has no scan in it.
     """
-    return [scan for path in paths for scan in ([path] if _is_scan(path) else _in_folder(path))]
+    return [scan for path in paths for scan in ([path] if _is_scan(path, dicom) else _in_folder(path))]
 
 
 def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str], None], report: Report | None) -> str:
@@ -136,8 +138,8 @@ def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str],
     return "done"
 
 
-def _is_scan(path: Path) -> bool:
-    return path.is_file() or is_scan_folder(path)
+def _is_scan(path: Path, dicom: bool) -> bool:
+    return path.is_file() or (dicom and is_scan_folder(path))
 
 
 def _in_folder(folder: Path) -> list[Path]:

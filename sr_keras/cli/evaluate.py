@@ -69,7 +69,7 @@ def evaluate(
     modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]
     rows: list[dict[str, Any]] = []
     with progress_report() as report:
-        for scan in find_scans(scans):
+        for scan in find_scans(scans, dicom=True):
             volume = read_scan(scan, modality=modality, nan_fill=nan_fill)
             for task in tasks or possible_tasks(upscalers, scale):
                 restoration = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
+from sr_keras.dicom.decoding import Decoder
 from sr_keras.dicom.frames import Frame
 from sr_keras.dicom.parsing import no_surprises, number, quiet, text
 from sr_keras.errors import MissingDependencyError, VolumeError
@@ -15,6 +17,8 @@ from sr_keras.volume import Array
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # The first of these that holds all values is a volume's type: none so narrow that a sharper edge would not fit.
 INTEGER_TYPES = (np.int16, np.uint16, np.int32)
+# Compressions that pydicom and Python itself undo, without native code.
+DECODED_HERE = (RLELossless, DeflatedExplicitVRLittleEndian)
 # A pixel in 32 bits, and a copy of it.
 BYTES_PER_PIXEL = 8
 INSTALL = "Install the decoders: pip install pylibjpeg pylibjpeg-openjpeg pyjpegls python-gdcm."
@@ -58,23 +62,30 @@ def encoding_of(header: Dataset, source: str) -> Encoding:
     return Encoding(int(bits), signed, _padding(header, signed))
 
 
-def decoded(dataset: Dataset, source: str) -> Array:
+def decoded(dataset: Dataset, data: bytes, decoder: Decoder, source: str) -> Array:
     """Return the stored values of a data set with pixel data, (frames, rows, columns), integer or float.
+
+    Args:
+        dataset: with its pixel data.
+        data: the file that it was parsed from.
+        decoder: decodes what only native code can.
+        source: what messages call the scan.
 
     Raises:
         VolumeError: the pixel data is truncated, damaged or of an unknown kind.
         MissingDependencyError: no installed library decodes it.
     """
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_compressed and not syntax.is_deflated and not _has_decoder(syntax):
+    if syntax.is_compressed and syntax not in DECODED_HERE and not _has_decoder(syntax):
         raise MissingDependencyError(f"{source}: compressed pixels need a decoder. Received: {syntax.name}. {INSTALL}")
     encoding = encoding_of(dataset, source)
     lengths = [number(dataset, keyword) or 1 for keyword in ("NumberOfFrames", "Rows", "Columns")]
     check_memory(int(np.prod(lengths)) * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
     with quiet(), no_surprises(f"{source}: the pixel data"):
-        pixels = np.asarray(dataset.pixel_array)
+        native = syntax.is_compressed and syntax not in DECODED_HERE
+        pixels = decoder.decode(data, source) if native else np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
-    if syntax.is_compressed or pixels.dtype.kind == "f":
+    if (syntax.is_compressed and not syntax.is_deflated) or pixels.dtype.kind == "f":
         return pixels
     return _without_unused_bits(pixels, dataset, encoding)
 

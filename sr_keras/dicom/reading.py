@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sr_keras.dicom.decoding import Decoder
 from sr_keras.dicom.finding import Series, choose_series, find_series
 from sr_keras.dicom.frames import Frame, frames_of
 from sr_keras.dicom.grid import check_planes, check_stack, lps_affine, ras_affine, sorted_frames
@@ -103,18 +104,19 @@ def _decoded_series(series: Series, frames: Sequence[Frame], source: str) -> tup
     voxels = np.empty(0)
     padded = np.zeros(shape if "PixelPaddingValue" in frames[0].header else 0, bool)
     digests, size = [], 0
-    for file, place in enumerate(series.sources):
-        data = place.read()
-        digests.append(hashlib.sha256(data).hexdigest())
-        wanted = {frame.index: k for k, frame in enumerate(frames) if frame.file == file}
-        if not wanted:
-            continue
-        size += len(data) * len(wanted) // (max(wanted) + 1)
-        dataset = parsed(data, pixels=True)
-        if not keyword:
-            keyword = pixel_keyword(dataset)
-            voxels = np.empty(shape, volume_dtype(frames, keyword), order="F")
-        _fill(voxels, padded, decoded(dataset, source), [(index, k, frames[k]) for index, k in wanted.items()], source)
+    with Decoder() as decoder:
+        for file, place in enumerate(series.sources):
+            data = place.read()
+            digests.append(hashlib.sha256(data).hexdigest())
+            wanted = [(frame.index, k, frame) for k, frame in enumerate(frames) if frame.file == file]
+            if not wanted:
+                continue
+            size += len(data) * len(wanted) // (max(index for index, _, _ in wanted) + 1)
+            dataset = parsed(data, pixels=True)
+            if not keyword:
+                keyword = pixel_keyword(dataset)
+                voxels = np.empty(shape, volume_dtype(frames, keyword), order="F")
+            _fill(voxels, padded, decoded(dataset, data, decoder, source), wanted, source)
     if padded.size:
         fill_padding(voxels, padded)
     digest = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
