@@ -7,7 +7,7 @@ a DICOM file in; out an empty message where it cannot be decoded, else a JSON li
 import json
 import os
 import sys
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -16,14 +16,14 @@ from sr_keras.dicom.parsing import parsed, quiet
 LENGTH_BYTES = 8
 
 
-def send(stream: BinaryIO, message: bytes) -> None:
+def send(stream: IO[bytes], message: bytes) -> None:
     """Write a message."""
     stream.write(len(message).to_bytes(LENGTH_BYTES, "little"))
     stream.write(message)
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> bytes | None:
+def receive(stream: IO[bytes]) -> bytes | None:
     """Return the next message; None at the end of the stream, in the midst of a message too."""
     head = stream.read(LENGTH_BYTES)
     length = int.from_bytes(head, "little")

@@ -21,7 +21,7 @@ from sr_keras.geometry import rescaled_affine
 
 DATA = Path(__file__).parents[1] / "data" / "dicom"
 # A few seconds' worth; SR_KERAS_FUZZ=10000 is what a release is tested with.
-EXAMPLES = int(os.environ.get("SR_KERAS_FUZZ", "150"))
+EXAMPLES = int(os.environ.get("SR_KERAS_FUZZ", "100"))
 # Which of the originals: those that a process of its own decodes, 5 to 7, are slower and come less often.
 MIX = (*range(5), *range(5), *range(5), *range(5), 5, 6, 7)
 # No mutation of a few kilobytes may take longer, in ms.
