@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sr_keras.dicom.provenance import Processing
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
-from sr_keras.files import check_output
-from sr_keras.nifti import check_nifti_output, is_nifti, read_volume, write_volume
+from sr_keras.geometry import through_plane_axis
+from sr_keras.nifti import is_nifti
 from sr_keras.passes import Report
 from sr_keras.planning import Factors
 from sr_keras.prediction import Upscaler
+from sr_keras.scans import Choice, check_scan_output, check_writable, is_scan_folder, read_scan, write_scan
 from sr_keras.volume import Modality, Volume
 
 
@@ -26,6 +28,7 @@ class PredictionJob:
         modality: of the scans; None tells it from their values.
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
+        choice: which volume of a DICOM folder; None takes the only one.
     """
 
     upscaler: Upscaler
@@ -36,6 +39,7 @@ class PredictionJob:
     modality: Modality | None = None
     nan_fill: float | None = None
     force: bool = False
+    choice: Choice | None = None
 
     def run(self, scan: Path, output: Path, report: Report | None = None) -> Volume:
         """Enlarge one scan and return what was written.
@@ -43,15 +47,33 @@ class PredictionJob:
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
         """
-        check_nifti_output(output, self.dtype)
-        check_output(output, force=self.force)
-        volume = read_volume(scan, modality=self.modality, nan_fill=self.nan_fill)
+        check_scan_output(scan, output, self.dtype, force=self.force)
+        volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
+        check_writable(volume, output)
         if self.spacing is not None:
             enlarged = self.upscaler.to_spacing(volume, self.spacing, slice_axis=self.slice_axis, report=report)
         else:
             enlarged = self.upscaler.enlarge(volume, self.factors, slice_axis=self.slice_axis, report=report)
-        write_volume(enlarged, output, like=volume, dtype=self.dtype)
+        write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume))
         return enlarged
+
+    def _processing(self, volume: Volume) -> Processing:
+        """Return what enlarges a scan, for the records of a DICOM series."""
+        axis = through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
+        factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
+        used = {(step.stage, step.scale) for step in self.upscaler.plan(factors, axis)}
+        engines = [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
+        return Processing(
+            {f"{card.family}_{card.stage}_x{card.scale}": card.weights_sha256 for card in (e.card for e in engines)},
+            ", ".join(dict.fromkeys(getattr(engine, "runtime", "custom") for engine in engines)) or "none",
+            {
+                "factors": list(factors),
+                "spacing_mm": list(self.spacing) if self.spacing else None,
+                "slice_axis": axis,
+                "ensemble": self.upscaler.ensemble,
+                "nan_fill": self.nan_fill,
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,7 @@ def run_folder(
         VolumeError: the folder has no scan in it.
         OutputError: the output is not a folder, or is the folder of the scans.
     """
-    scans = find_scans([folder])
+    scans = _in_folder(folder)
     if output.resolve().is_relative_to(folder.resolve()) or output.is_file():
         raise OutputError(f"The output must be a folder apart from the scans. Received: {output}. Choose another.")
     counts = {"done": 0, "skipped": 0, "failed": 0}
@@ -93,13 +115,17 @@ def run_folder(
     return Summary(**counts)
 
 
-def find_scans(paths: Iterable[Path]) -> list[Path]:
-    """Return the NIfTI files among the paths and in the folders among them, sorted within each folder.
+def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
+    """Return the scans among the paths and in the folders among them, sorted within each folder.
+
+    Args:
+        paths: files and folders; a folder is searched for NIfTI files.
+        dicom: whether a folder without them, but with a DICOM series in it, is itself a scan.
 
     Raises:
         VolumeError: a path does not exist, or a folder has no scan in it.
     """
-    return [scan for path in paths for scan in ([path] if path.is_file() else _in_folder(path))]
+    return [scan for path in paths for scan in ([path] if _is_scan(path, dicom) else _in_folder(path))]
 
 
 def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str], None], report: Report | None) -> str:
@@ -110,6 +136,10 @@ def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str],
         tell(f"{scan.name}: failed: {error}")
         return "failed"
     return "done"
+
+
+def _is_scan(path: Path, dicom: bool) -> bool:
+    return path.is_file() or (dicom and is_scan_folder(path))
 
 
 def _in_folder(folder: Path) -> list[Path]:

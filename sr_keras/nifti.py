@@ -55,9 +55,8 @@ def read_volume(path: Path, *, modality: Modality | None = None, nan_fill: float
             )
         check_memory(int(np.prod(shape, dtype=object)) * (on_disk.itemsize + 4), f"{path} ({format_shape(shape)})")
         voxels = _voxels(image).reshape(shape)
-    return Volume(
-        _filled(voxels, path, nan_fill), _affine_in_mm(image), modality, source=str(path), header=image.header.copy()
-    )
+    voxels = finite_voxels(voxels, path, nan_fill)
+    return Volume(voxels, _affine_in_mm(image), modality, source=str(path), header=image.header.copy())
 
 
 def write_volume(volume: Volume, path: Path, *, like: Volume, dtype: str | None = None) -> None:
@@ -184,7 +183,12 @@ def _voxels(image: Any) -> Array:
     return scaled
 
 
-def _filled(voxels: Array, path: Path, nan_fill: float | None) -> Array:
+def finite_voxels(voxels: Array, path: Path, nan_fill: float | None) -> Array:
+    """Return voxels with `nan_fill` where they are NaN or infinite.
+
+    Raises:
+        VolumeError: there are such voxels and `nan_fill` is None.
+    """
     if voxels.dtype.kind != "f":
         return voxels
     finite = np.isfinite(voxels)

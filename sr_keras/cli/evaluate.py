@@ -50,14 +50,17 @@ def evaluate(
     figure: Path | None,
     **options: Any,
 ) -> None:
-    """Reduce each of SCANS (high-resolution NIfTI files), restore it by every method, and compare it with itself."""
+    """Reduce each of SCANS, restore it by every method, and compare it with itself.
+
+    SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
+    """
     if figure and len(scans) > 1:
         raise click.UsageError("--figure draws one scan: give one.")
     from sr_keras.evaluation import possible_tasks, restore, score
     from sr_keras.files import check_output
     from sr_keras.jobs import find_scans
-    from sr_keras.nifti import read_volume
     from sr_keras.progress import progress_report
+    from sr_keras.scans import read_scan
     from sr_keras.tables import print_scores, score_rows, write_scores
 
     for output in filter(None, (json_output, figure)):
@@ -66,8 +69,8 @@ def evaluate(
     modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]
     rows: list[dict[str, Any]] = []
     with progress_report() as report:
-        for scan in find_scans(scans):
-            volume = read_volume(scan, modality=modality, nan_fill=nan_fill)
+        for scan in find_scans(scans, dicom=True):
+            volume = read_scan(scan, modality=modality, nan_fill=nan_fill)
             for task in tasks or possible_tasks(upscalers, scale):
                 restoration = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)
                 scores = score(restoration)

@@ -19,7 +19,9 @@ model_option = click.option(
     help="A shipped model, a run, or an exported file; once for each stage.  [default: those that ship]",
 )
 modality_option = click.option(
-    "--modality", type=click.Choice(["ct", "mr"]), help="What the scan is.  [default: told from its values]"
+    "--modality",
+    type=click.Choice(["ct", "mr"]),
+    help="What the scan is.  [default: by its DICOM header or its values]",
 )
 slice_axis_option = click.option(
     "--slice-axis",

@@ -21,6 +21,8 @@ from sr_keras.cli.options import (
 @click.command()
 @click.argument("scan", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .nii or .nii.gz, or a folder.")
+@click.option("--series", metavar="NUMBER|UID", help="Which series of a DICOM folder, where it holds several.")
+@click.option("--frame-group", type=int, metavar="N", help="Which time point or echo of a DICOM series, from 1.")
 @click.option("--scale", metavar="N|NxNxN", help="Factor for all axes, or one for each axis of the file.  [default: 2]")
 @click.option("--spacing", metavar="MM|MMxMMxMM", help="A spacing in mm to reach instead.")
 @click.option(
@@ -37,18 +39,23 @@ from sr_keras.cli.options import (
 @nan_fill_option
 @force_option
 def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **options: Any) -> None:
-    r"""Enlarge SCAN, a NIfTI file or a folder of them, so that the result lies exactly over it.
+    r"""Enlarge SCAN so that the result lies exactly over it.
+
+    SCAN is a NIfTI file, a folder of them, a DICOM file, or a folder or .zip with a DICOM series. Of DICOM, an OUTPUT
+    without .nii or .nii.gz becomes a new folder with a DICOM series of the same study.
 
     \b
     sr-keras predict scan.nii.gz -o sharper.nii.gz --scale 2
     sr-keras predict scan.nii.gz -o sharper.nii.gz --spacing 0.5x0.5x1
     sr-keras predict scans/ -o sharper/
+    sr-keras predict series/ -o sharper_series/
     """
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
     from sr_keras.jobs import PredictionJob, run_folder
     from sr_keras.planning import parse_scale, parse_spacing
     from sr_keras.progress import progress_report
+    from sr_keras.scans import Choice, is_scan_folder
 
     upscaler, *others = load_upscalers(options["models"], options["ensemble"]).values()
     if others:
@@ -62,15 +69,17 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
         modality=to_modality(options["modality"]),
         nan_fill=options["nan_fill"],
         force=options["force"],
+        choice=Choice(options["series"], options["frame_group"]),
     )
+    is_folder = scan.is_dir() and not is_scan_folder(scan)
     start = time.monotonic()
     with progress_report() as report:
-        if scan.is_dir():
+        if is_folder:
             summary = run_folder(job, scan, output, click.echo, report)
         else:
             written = job.run(scan, output, report)
     seconds = time.monotonic() - start
-    if not scan.is_dir():
+    if not is_folder:
         click.echo(f"{output}: {written.summary}, {seconds:.1f} s")
         return
     click.echo(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed, {seconds:.1f} s")

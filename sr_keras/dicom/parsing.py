@@ -1,0 +1,138 @@
+"""Read DICOM data sets from bytes that may be anything, without a word of what is in them reaching a log."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+from pydicom import Dataset, dcmread
+from pydicom.uid import ImplicitVRLittleEndian
+
+from sr_keras.errors import VolumeError
+
+# A Part 10 file has its magic word here; objects from before Part 10 begin with an element of group 0002 or 0008.
+MAGIC_OFFSET, MAGIC = 128, b"DICM"
+BARE_STARTS = (b"\x02\x00", b"\x08\x00")
+LOUD_LIBRARIES = ("jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
+# Deeper sequences than any standard object has; corrupted lengths can nest without end.
+DEEPEST_SEQUENCE = 16
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Say whether a file that begins with these bytes, at least 132 of them, may be DICOM."""
+    return has_magic(head) or head[:2] in BARE_STARTS
+
+
+def has_magic(head: bytes) -> bool:
+    """Say whether a file that begins with these bytes, at least 132 of them, calls itself DICOM."""
+    return head[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] == MAGIC
+
+
+def parsed(data: bytes, *, pixels: bool) -> Dataset:
+    """Parse a DICOM object and return it with the elements that can be understood.
+
+    Args:
+        data: the bytes of the file.
+        pixels: whether to read the pixel data too.
+
+    Raises:
+        VolumeError: it is no DICOM object. The text says nothing of what is in it.
+    """
+    with quiet(), no_surprises("It"):
+        dataset = dcmread(BytesIO(data), stop_before_pixels=not pixels, force=True)
+        _drop_unreadable(dataset)
+        dataset.ensure_file_meta()
+        if not dataset.file_meta:
+            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        _drop_unreadable(dataset.file_meta)
+        # Raises where it is absent or none of the standard's.
+        _ = dataset.file_meta.TransferSyntaxUID.is_compressed
+    return dataset
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the warnings and logs of pydicom and its decoders: they quote values, maybe a patient's name."""
+    loggers = [logging.getLogger(name) for name in LOUD_LIBRARIES]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def no_surprises(what: str) -> Iterator[None]:
+    """Turn whatever pydicom or a decoder raises on damaged data into one error that quotes no value.
+
+    Args:
+        what: that could not be read, as the subject of a sentence.
+    """
+    try:
+        yield
+    except VolumeError:
+        raise
+    # Damaged elements surface as any built-in exception, wherever they are first looked at.
+    except Exception as error:
+        raise VolumeError(
+            f"{what} must be an intact DICOM object. Received: data that cannot be read ({type(error).__name__}). "
+            "Copy it again from its source."
+        ) from None
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """Return an attribute as text, several values joined by a backslash; "" where it is absent or empty."""
+    value = dataset.get(keyword)
+    if value is None:
+        return ""
+    return "\\".join(map(str, value)) if _is_multiple(value) else str(value)
+
+
+def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    """Return an attribute of `count` finite numbers; None where it is absent or anything else."""
+    value = dataset.get(keyword)
+    if value is None:
+        return None
+    try:
+        values = tuple(float(item) for item in value) if _is_multiple(value) else (float(value),)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return values if len(values) == count and all(abs(item) < float("inf") for item in values) else None
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """Return an attribute of one finite number; None where it is absent or anything else."""
+    values = numbers(dataset, keyword, 1)
+    return None if values is None else values[0]
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence; none where it is absent or no sequence."""
+    value = dataset.get(keyword)
+    return [item for item in value if isinstance(item, Dataset)] if _is_multiple(value) else []
+
+
+def _is_multiple(value: Any) -> bool:
+    return hasattr(value, "__iter__") and not isinstance(value, str | bytes)
+
+
+def _drop_unreadable(dataset: Dataset, depth: int = 0) -> None:
+    """Remove elements whose value cannot be decoded: they can neither be used nor be written again."""
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+            if element.VR == "SQ":
+                if depth >= DEEPEST_SEQUENCE:
+                    raise ValueError("nested too deep")
+                for item in element.value:
+                    _drop_unreadable(item, depth + 1)
+        # As above: any built-in exception.
+        except Exception:
+            del dataset[tag]

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from comparing import DATA
+from synthetic import classic, enhanced, save
+
+from sr_keras.dicom.reading import read_series
+from sr_keras.errors import VolumeError
+
+
+def two_echoes():
+    """Two echoes of five slices, the instances of both in turn."""
+    datasets = [dataset for _ in range(2) for dataset in classic("MR")]
+    for number, dataset in enumerate(datasets):
+        dataset.SeriesInstanceUID = datasets[0].SeriesInstanceUID
+        dataset.EchoTime = 10 if number < 5 else 80
+        dataset.InstanceNumber = 2 * (number % 5) + number // 5 + 1
+        dataset.PixelData = (dataset.pixel_array + dataset.EchoTime).astype(np.int16).tobytes()
+    return datasets
+
+
+def test_echoes_are_told_apart_and_one_is_chosen(tmp_path):
+    scan = save(two_echoes(), tmp_path / "scan")
+    with pytest.raises(VolumeError, match="2 groups of slices at the same positions, told apart by echo"):
+        read_series(scan)
+    short, long = read_series(scan, frame_group=1), read_series(scan, frame_group=2)
+    np.testing.assert_array_equal(long.voxels - short.voxels, 70)
+    with pytest.raises(VolumeError, match="Received: 3. Choose a number from 1 to 2"):
+        read_series(scan, frame_group=3)
+
+
+def test_an_echo_that_lost_a_slice_is_refused_and_the_other_read(tmp_path):
+    datasets = two_echoes()
+    del datasets[7]
+    scan = save(datasets, tmp_path / "scan")
+    assert read_series(scan, frame_group=1).shape == (36, 32, 5)
+    with pytest.raises(VolumeError, match="1 missing slice between slice 4 and slice 8"):
+        read_series(scan, frame_group=2)
+
+
+def test_time_points_of_an_enhanced_object(tmp_path):
+    scan = save([enhanced(times=3)], tmp_path / "scan")
+    with pytest.raises(VolumeError, match="3 groups of slices at the same positions, told apart by time point"):
+        read_series(scan)
+    first, third = read_series(scan, frame_group=1), read_series(scan, frame_group=3)
+    np.testing.assert_array_equal(third.voxels - first.voxels, 4)
+
+
+def test_volumes_without_a_telling_attribute_go_by_instance():
+    with pytest.raises(VolumeError, match="2 groups .* told apart by the order of instances"):
+        read_series(DATA / "ge_fmri")
+    frames = read_series(DATA / "ge_fmri", frame_group=2).header.frames
+    assert [frame.header.InstanceNumber for frame in frames] == [43, 44, 45, 46]
+
+
+def test_slices_at_one_position_are_no_volume(tmp_path):
+    datasets = classic()
+    for dataset in datasets:
+        dataset.ImagePositionPatient = [0, 0, 0]
+    with pytest.raises(VolumeError, match="5 slices at one position, as in bolus tracking"):
+        read_series(save(datasets, tmp_path / "scan"))
