@@ -5,7 +5,14 @@ setup(
     packages=[*find_packages(include=["sr_keras", "sr_keras.*"]), "sr_keras.configs"],
     package_dir={"sr_keras.configs": "configs"},
     package_data={
-        "sr_keras": ["py.typed", "weights/*", "weights/onnx/*", "export/slices.npz", "manifest.schema.json"],
+        "sr_keras": [
+            "py.typed",
+            "weights/*",
+            "weights/onnx/*",
+            "export/slices.npz",
+            "manifest.schema.json",
+            "benchmark/*.json",
+        ],
         "sr_keras.configs": ["*.yaml"],
     },
 )

@@ -8,11 +8,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import nibabel
 import numpy as np
 import pytest
+from helpers import SAMPLE
 
 from sr_keras.nifti import read_volume
 from sr_keras.volume import Volume
-
-SAMPLE = Path(__file__).parents[1] / "samples" / "t1w_brain.nii.gz"
 
 
 @pytest.fixture(scope="session")
@@ -33,9 +32,3 @@ def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def noise() -> np.ndarray:
     """Voxels without any structure, (20, 18, 16), int16."""
     return np.random.default_rng(0).integers(0, 1000, (20, 18, 16), dtype=np.int16)
-
-
-def write_scan(path: Path, voxels: np.ndarray, affine: np.ndarray | None = None) -> Path:
-    """Write a NIfTI-1 file by nibabel alone."""
-    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 2, 1]) if affine is None else affine), path)
-    return path

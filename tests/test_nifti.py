@@ -6,7 +6,7 @@ import struct
 import nibabel
 import numpy as np
 import pytest
-from conftest import write_scan
+from helpers import write_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

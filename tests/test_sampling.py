@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import write_scan
+from helpers import write_scan
 
 from sr_keras.errors import ConfigurationError
 from sr_keras.sampling import draw_patches, largest_patch, load_scan

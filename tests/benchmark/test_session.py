@@ -3,7 +3,7 @@
 import jsonschema
 import pytest
 from click.testing import CliRunner
-from conftest import SAMPLE
+from helpers import SAMPLE
 
 from sr_keras.benchmark.machine import describe_machine
 from sr_keras.benchmark.process import WorkerProcess
