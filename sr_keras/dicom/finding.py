@@ -11,7 +11,7 @@ from pydicom import Dataset
 from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage
 
 from sr_keras.dicom.frames import lookup
-from sr_keras.dicom.parsing import has_magic, looks_like_dicom, number, numbers, parsed, quiet, text
+from sr_keras.dicom.parsing import class_name, has_magic, looks_like_dicom, number, numbers, parsed, quiet, shown, text
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_memory
 from sr_keras.geometry import format_spacing
@@ -84,7 +84,7 @@ class Series:
         """Number, description, size and spacing, as in '4 "T1 axial" 256x256x20 of 0.86x0.86x7 mm'."""
         header = self.headers[0]
         name = "no number" if self.number is None else str(self.number)
-        description = text(header, "SeriesDescription") or "no description"
+        description = shown(text(header, "SeriesDescription"), "no description")
         slices = sum(int(number(each, "NumberOfFrames") or 1) for each in self.headers)
         size = f"{number(header, 'Columns'):.0f}x{number(header, 'Rows'):.0f}x{slices}"
         return f'{name} "{description}" {size}{_spacing(header)}'
@@ -113,7 +113,7 @@ def find_series(path: Path) -> list[Series]:
         if header is None:
             continue
         if not _is_image(header, path):
-            others[_class_name(header)] = None
+            others[class_name(header)] = None
             continue
         uid = text(header, "SeriesInstanceUID")
         sources.setdefault(uid, []).append(source)
@@ -148,7 +148,7 @@ def choose_series(found: Sequence[Series], path: Path, choice: str | None) -> Se
             f"{path}: --series must name a series that is there. Received: {choice}, and {_listing(found)}. "
             "Choose one of those."
         )
-    uids = ", ".join(series.uid for series in fitting)
+    uids = ", ".join(shown(series.uid, "unreadable") for series in fitting)
     raise VolumeError(
         f"{path}: --series must name one series. Received: {choice}, the number of {len(fitting)}. "
         f"Give the UID of one: {uids}."
@@ -159,7 +159,9 @@ def _listing(found: Sequence[Series]) -> str:
     """Describe series; those that share a number with their UID, which is needed to choose one then."""
     shared = Counter(series.number for series in found)
     return "; ".join(
-        f"{series.summary}, UID {series.uid}" if shared[series.number] > 1 or series.number is None else series.summary
+        f"{series.summary}, UID {shown(series.uid, 'unreadable')}"
+        if shared[series.number] > 1 or series.number is None
+        else series.summary
         for series in found
     )
 
@@ -220,11 +222,6 @@ def _is_image(header: Dataset, path: Path) -> bool:
     if any(uid in IMAGE_CLASSES or (uid.startswith(STANDARD_ROOT) and uid.name == uid) for uid in stated):
         raise VolumeError(DAMAGED.format(path=path, what="an image without rows and columns"))
     return False
-
-
-def _class_name(header: Dataset) -> str:
-    uid = header["SOPClassUID"].value
-    return str(getattr(uid, "name", "an unknown object"))
 
 
 def _reason(error: Exception) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
-from pydicom.uid import UID
 
-from sr_keras.dicom.parsing import items, number, numbers, text
+from sr_keras.dicom.parsing import class_name, items, number, numbers
 from sr_keras.errors import VolumeError
 
 PER_FRAME, SHARED = "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"
@@ -108,7 +107,7 @@ def _frame_count(header: Dataset, source: str) -> int:
     if count > 1 and not groups:
         raise VolumeError(
             f"{source}: a multi-frame object must say where each frame lies. Received: {int(count)} frames of "
-            f"{UID(text(header, 'SOPClassUID')).name} without functional groups. "
+            f"{class_name(header)} without functional groups. "
             "Export single-frame or enhanced objects."
         )
     return int(count)

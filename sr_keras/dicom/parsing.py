@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from pydicom import Dataset, dcmread
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from sr_keras.errors import VolumeError
 
@@ -16,6 +16,8 @@ from sr_keras.errors import VolumeError
 MAGIC_OFFSET, MAGIC = 128, b"DICM"
 BARE_STARTS = (b"\x02\x00", b"\x08\x00")
 LOUD_LIBRARIES = ("jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
+# What a description or a UID holds at most, in characters.
+LONGEST_SHOWN = 64
 # Deeper sequences than any standard object has; corrupted lengths can nest without end.
 DEEPEST_SEQUENCE = 16
 
@@ -93,6 +95,17 @@ def text(dataset: Dataset, keyword: str) -> str:
     if value is None:
         return ""
     return "\\".join(map(str, value)) if _is_multiple(value) else str(value)
+
+
+def shown(value: str, otherwise: str) -> str:
+    """Return a short text for a message; `otherwise` for one that a damaged length may have run into its neighbours."""
+    return value if 0 < len(value) <= LONGEST_SHOWN and value.isprintable() else otherwise
+
+
+def class_name(dataset: Dataset) -> str:
+    """Return the standard's name of an object's class."""
+    uid = UID(text(dataset, "SOPClassUID"))
+    return "an unknown object" if uid.name == uid else uid.name
 
 
 def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

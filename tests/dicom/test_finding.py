@@ -98,3 +98,10 @@ def test_a_truncated_file_is_refused_without_a_name(study, capfd, caplog):
         find_series(study)
     said = str(raised.value) + caplog.text + "".join(capfd.readouterr())
     assert not any(part in said for part in PATIENT.split("^"))
+
+
+def test_a_description_that_ran_into_its_neighbours_is_not_shown(tmp_path):
+    datasets = classic("CT")
+    for dataset in datasets:
+        dataset.SeriesDescription = f"axial\x10\x00\x10\x00PN{PATIENT}"
+    assert find_series(save(datasets, tmp_path / "scan"))[0].summary.startswith('4 "no description"')
