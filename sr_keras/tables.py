@@ -4,20 +4,22 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from sr_keras.evaluation import Restoration, Score
 from sr_keras.files import written_whole
+
+if TYPE_CHECKING:
+    from sr_keras.evaluation import Restoration, Score
 
 # Wide enough for every column where the output is not a terminal.
 WIDTH = 150
 
 
-def score_rows(restoration: Restoration, scores: Sequence[Score]) -> list[dict[str, Any]]:
+def score_rows(restoration: "Restoration", scores: "Sequence[Score]") -> list[dict[str, Any]]:
     """Return the scores of a restoration as flat rows: scan (file name), task, factors, method and figures."""
     place = {
         "scan": restoration.truth.source.rsplit("/", 1)[-1],

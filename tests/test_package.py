@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers import SAMPLE
 
 import sr_keras
 
@@ -36,6 +37,28 @@ def test_help_answers_at_once():
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < 0.4
+
+
+def run_without(modules, *arguments):
+    """Run a command where some modules cannot be imported."""
+    program = f"import sys; sys.modules.update(dict.fromkeys({modules})); from sr_keras.cli import main; main()"
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_what_needs_no_extra_works_without_and_what_needs_one_names_it(tmp_path):
+    new = str(tmp_path / "new")
+    extras = ("PIL", "skimage", "matplotlib", *FRAMEWORKS)
+    assert "georgescu2020_hw_x2" in run_without(extras, "models").stdout
+    for module, command, extra in (
+        ("skimage", ["evaluate", str(SAMPLE)], "evaluate"),
+        ("keras", ["train", "georgescu2020_hw_x2", "--data", str(SAMPLE), "-o", new], "train"),
+        ("keras", ["export", "georgescu2020_hw_x2", "--format", "onnx", "-o", new], "train"),
+    ):
+        done = run_without((module,), *command)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(f"pip install 'sr_keras[{extra}]'.\n")
+        assert done.stderr.count("\n") == 1
+        assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture(scope="module")

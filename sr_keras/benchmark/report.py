@@ -14,6 +14,7 @@ from rich.table import Table
 
 from sr_keras.errors import ConfigurationError
 from sr_keras.files import format_bytes, written_whole
+from sr_keras.framework import load_module
 
 # Medians of repeats that differ by more than this fraction come from a machine that does other things as well.
 NOISE = 0.05
@@ -145,11 +146,11 @@ def draw_report(report: dict[str, Any], path: Path) -> None:
 
     Raises:
         OutputError: the file cannot be written.
+        MissingDependencyError: matplotlib is not installed.
     """
-    from matplotlib.figure import Figure
-
+    figures = load_module("matplotlib.figure", "sr_keras[evaluate]")
     rows = summarise(report)
-    figure = Figure(figsize=(7, 0.6 + 0.35 * len(rows)), layout="constrained")
+    figure = figures.Figure(figsize=(7, 0.6 + 0.35 * len(rows)), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(rows))[::-1]
     times = [1e3 / row["slices_per_s"] for row in rows]

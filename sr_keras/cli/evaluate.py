@@ -56,6 +56,10 @@ def evaluate(
     """
     if figure and len(scans) > 1:
         raise click.UsageError("--figure draws one scan: give one.")
+    from sr_keras.framework import load_module
+
+    for module in ("PIL", "skimage", "matplotlib"):
+        load_module(module, "sr_keras[evaluate]")
     from sr_keras.evaluation import possible_tasks, restore, score
     from sr_keras.files import check_output
     from sr_keras.jobs import find_scans

@@ -48,6 +48,7 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage, parse_shape
     from sr_keras.formats import parse_formats, parse_precisions
+    from sr_keras.framework import load_keras
     from sr_keras.stages import find_stage
 
     stage, kinds = find_stage(model), parse_formats(formats)
@@ -67,6 +68,7 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
         for kind in kinds
         for precision in parse_precisions(precisions)
     ]
+    load_keras()
     output.mkdir(parents=True, exist_ok=True)
     for kind, request in requests:
         check_request(request, kind, output, force=options["force"])
