@@ -1,11 +1,12 @@
 """Compare enlarging a scan in-plane by sr_keras with what one would use otherwise, on the same scan in one run.
 
-    python benchmarks/alternatives.py SCAN [REPEATS]
+    python benchmarks/alternatives.py SCAN RESULT.json [REPEATS]
 
-Every way runs in a fresh process, in turn; reading and writing are not counted, loading is. A way whose package is not
+Every way runs in a fresh process, in turn; loading counts, reading and writing do not. A way whose package is not
 installed is left out.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -13,64 +14,66 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from sr_keras.benchmark.machine import describe_machine
 from sr_keras.engines import load_engine
+from sr_keras.export import Request, export_stage
 from sr_keras.intensity import normalization_of
 from sr_keras.nifti import read_volume
 from sr_keras.prediction import Upscaler
-from sr_keras.volume import Volume
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import find_stage
+from sr_keras.volume import Volume, format_shape
 
 MODEL, FACTORS = "georgescu2020_hw_x2", (2, 2, 1)
+BASELINE = "sr_keras, onnxruntime"
 
 
-def onnxruntime(volume: Volume) -> None:
-    """sr_keras on onnxruntime, its default"""
-    Upscaler([load_engine(MODEL, "onnx")]).enlarge(volume, FACTORS, slice_axis=2)
-
-
-def keras(volume: Volume) -> None:
-    """sr_keras on Keras, with the backend that is set"""
-    Upscaler([load_engine(MODEL, "keras")]).enlarge(volume, FACTORS, slice_axis=2)
+def enlarge(volume: Volume, model: str, kind: str | None) -> None:
+    """Enlarge with sr_keras, on an engine."""
+    Upscaler([load_engine(model, kind)]).enlarge(volume, FACTORS, slice_axis=2)
 
 
 def tensorflow_by_slice(volume: Volume) -> None:
-    """Plain TensorFlow, one slice after another"""
+    """Run the same network in TensorFlow, one slice after another as the paper's code does it."""
     import tensorflow as tf
 
-    network = load_engine(MODEL, "keras")._model  # the same network and weights, without our loop
-    normalization = normalization_of(volume)
+    network, normalization = find_stage(MODEL).network, normalization_of(volume)
     for index in range(volume.shape[2]):
-        network(tf.constant(normalization.apply(volume.voxels[:, :, index])[None, ..., None])).numpy()
+        image = normalization.apply(volume.voxels[:, :, index])
+        network(tf.constant(image[None, ..., None]))["final"].numpy()
 
 
 def scipy_cubic(volume: Volume) -> None:
-    """Cubic interpolation by SciPy"""
+    """Interpolate by cubic splines."""
     from scipy.ndimage import zoom
 
     zoom(volume.voxels.astype(np.float32), FACTORS, order=3, mode="nearest", grid_mode=True)
 
 
 def simpleitk_lanczos(volume: Volume) -> None:
-    """Lanczos interpolation by SimpleITK"""
+    """Interpolate by windowed sincs."""
     import SimpleITK
 
     image = SimpleITK.GetImageFromArray(volume.voxels.astype(np.float32).T)
     finer = [length * factor for length, factor in zip(volume.shape, FACTORS, strict=True)]
     spacing = [1 / factor for factor in FACTORS]
     origin = [0.5 * (step - 1) for step in spacing]
-    identity = SimpleITK.Transform()
-    SimpleITK.Resample(image, finer, identity, SimpleITK.sitkLanczosWindowedSinc, origin, spacing)
+    SimpleITK.Resample(image, finer, SimpleITK.Transform(), SimpleITK.sitkLanczosWindowedSinc, origin, spacing)
 
 
-WAYS: dict[str, tuple[Callable[[Volume], None], dict[str, str]]] = {
-    "sr_keras, onnxruntime": (onnxruntime, {}),
-    "sr_keras, Keras on TensorFlow": (keras, {"KERAS_BACKEND": "tensorflow"}),
-    "sr_keras, Keras on torch": (keras, {"KERAS_BACKEND": "torch"}),
-    "TensorFlow, slice by slice": (tensorflow_by_slice, {"KERAS_BACKEND": "tensorflow"}),
-    "SciPy, cubic": (scipy_cubic, {}),
-    "SimpleITK, Lanczos": (simpleitk_lanczos, {}),
+# What is run, and Keras's backend where that matters. OPENVINO is a file that the first process exports.
+WAYS: dict[str, tuple[Callable[[Volume], None], str]] = {
+    BASELINE: (lambda volume: enlarge(volume, MODEL, "onnx"), ""),
+    "sr_keras, OpenVINO": (lambda volume: enlarge(volume, os.environ["OPENVINO"], None), ""),
+    "sr_keras, Keras on TensorFlow": (lambda volume: enlarge(volume, MODEL, "keras"), "tensorflow"),
+    "sr_keras, Keras on torch": (lambda volume: enlarge(volume, MODEL, "keras"), "torch"),
+    "TensorFlow, slice by slice": (tensorflow_by_slice, "tensorflow"),
+    "SciPy, cubic": (scipy_cubic, ""),
+    "SimpleITK, Lanczos": (simpleitk_lanczos, ""),
 }
 
 
@@ -82,23 +85,28 @@ def run_one(way: str, scan: str) -> None:
     sys.stdout.write(f"{time.perf_counter() - start}\n")
 
 
-def run_all(scan: str, repeats: int) -> None:
-    """Run every way in turn and print the medians."""
+def run_all(scan: str, result: str, repeats: int) -> None:
+    """Run every way in turn, keep the seconds of each, and print the medians."""
     seconds: dict[str, list[float]] = {}
-    for _ in range(repeats):
-        for way, (_, environment) in WAYS.items():
-            command = [sys.executable, __file__, scan, "--way", way]
-            result = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
-            if result.returncode == 0:
-                seconds.setdefault(way, []).append(float(result.stdout.splitlines()[-1]))
-    fastest = median(seconds["sr_keras, onnxruntime"])
-    sys.stdout.write("| way | median s | against sr_keras on onnxruntime |\n|---|---|---|\n")
+    with TemporaryDirectory() as folder:
+        model, _ = export_stage(Request(find_stage(MODEL), "fp32", shipped_slices()), "openvino", Path(folder))
+        for _ in range(repeats):
+            for way, (_, backend) in WAYS.items():
+                environment = os.environ | {"OPENVINO": str(model)} | ({"KERAS_BACKEND": backend} if backend else {})
+                command = [sys.executable, __file__, "--way", way, scan]
+                done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+                if done.returncode == 0:
+                    seconds.setdefault(way, []).append(float(done.stdout.splitlines()[-1]))
+    shape = format_shape(read_volume(Path(scan)).shape)
+    report = {"scan": Path(scan).name, "shape": shape, "machine": describe_machine(), "seconds": seconds}
+    Path(result).write_text(json.dumps(report, indent=1) + "\n")
+    sys.stdout.write(f"| {shape} voxels, x2 in-plane | median s | times {BASELINE} |\n|---|---|---|\n")
     for way, times in seconds.items():
-        sys.stdout.write(f"| {way} | {median(times):.2f} | {median(times) / fastest:.2f} |\n")
+        sys.stdout.write(f"| {way} | {median(times):.2f} | {median(times) / median(seconds[BASELINE]):.2f} |\n")
 
 
 if __name__ == "__main__":
-    if "--way" in sys.argv:
-        run_one(sys.argv[3], sys.argv[1])
+    if sys.argv[1] == "--way":
+        run_one(*sys.argv[2:])
     else:
-        run_all(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3)
+        run_all(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 3)

@@ -1,4 +1,5 @@
-"""Measure whether the input pipeline can feed the network: patches a second with and without the training step.
+"""Measure whether the input pipeline can feed the network: patches a second with and without the training step, and the
+share of the training time that is spent waiting for data.
 
 python benchmarks/pipeline_throughput.py CONFIGURATION SCAN_OR_FOLDER...
 """
@@ -6,7 +7,7 @@ python benchmarks/pipeline_throughput.py CONFIGURATION SCAN_OR_FOLDER...
 import sys
 import tempfile
 import time
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ with tempfile.TemporaryDirectory() as cache:
     model = compiled_network(configuration)
     alone = patches_per_second(batches, lambda *_: None)
     training = patches_per_second(batches, model.train_on_batch)
+    fed = patches_per_second(repeat(next(batches)), model.train_on_batch)
     sys.stdout.write(
         f"pipeline alone {alone:.0f} patches/s, with the training step {training:.0f} patches/s, "
-        f"ratio {alone / training:.1f}\n"
+        f"ratio {alone / training:.1f}; the step on one batch again and again {fed:.0f} patches/s, "
+        f"so {max(0.0, 1 - training / fed):.0%} of the time goes to data\n"
     )
