@@ -1,11 +1,14 @@
 """Benchmarks for real, on small images and for tenths of a second."""
 
+import time
+
 import jsonschema
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers import SAMPLE
 
-from sr_keras.benchmark.machine import describe_machine
+from sr_keras.benchmark.machine import MATRIX, describe_machine, matrix_rate
 from sr_keras.benchmark.process import WorkerProcess
 from sr_keras.benchmark.report import read_report, schema, summarise
 from sr_keras.benchmark.session import Candidate, run_benchmark
@@ -85,6 +88,13 @@ def test_what_cannot_be_measured_is_said(arguments, message):
     result = CliRunner().invoke(main, ["benchmark", MODEL, *arguments])
     assert result.exit_code == 1
     assert message in result.stderr
+
+
+def test_the_limit_is_no_lower_than_what_numpy_reaches():
+    matrix = np.ones((MATRIX, MATRIX), np.float32)
+    start = time.perf_counter()
+    matrix @ matrix
+    assert matrix_rate(0.2) > 0.3 * MATRIX**3 / (time.perf_counter() - start)
 
 
 def test_the_machine_is_described_whole():
