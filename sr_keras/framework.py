@@ -45,8 +45,11 @@ def load_module(name: str, install: str) -> Any:
         ) from error
 
 
-def require_training() -> None:
-    """Check that Keras runs on TensorFlow, whose tf.data feeds the training.
+def require_tensorflow(task: str) -> None:
+    """Check that Keras runs on TensorFlow, whose tf.data feeds the training and whose graphs all exports are made from.
+
+    Args:
+        task: what needs it, as the subject of a sentence.
 
     Raises:
         MissingDependencyError: it is not installed, or Keras is set to another backend.
@@ -54,7 +57,7 @@ def require_training() -> None:
     backend = load_keras().backend.backend()
     if backend != "tensorflow":
         raise MissingDependencyError(
-            f"Training needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
+            f"{task} needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
         )
 
 

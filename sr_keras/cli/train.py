@@ -27,16 +27,16 @@ def train(
     if (resume is None) == (configuration is None or output is None):
         raise click.UsageError("Give a CONFIGURATION with --data, --validation and -o, or --resume RUN alone.")
     from sr_keras.configuration import read_configuration
-    from sr_keras.framework import require_training
+    from sr_keras.framework import require_tensorflow
 
     if resume is not None:
-        require_training()
+        require_tensorflow("Training")
         from sr_keras.training import resume_training
 
         card = resume_training(resume)
     else:
         parsed = read_configuration(str(configuration))
-        require_training()
+        require_tensorflow("Training")
         from sr_keras.jobs import find_scans
         from sr_keras.training import start_training
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.engines.interface import Images
-from sr_keras.errors import ConfigurationError, MissingDependencyError
+from sr_keras.errors import ConfigurationError
 from sr_keras.formats import FormatName, Precision
 from sr_keras.framework import load_keras, silent_libraries
 from sr_keras.limits import Limits, tensors
@@ -100,19 +100,6 @@ class Request:
             versions=versions_of("keras", "tensorflow", "tensorflow-cpu", "numpy", *packages),
             axes=ENLARGED[card.stage],
             **general | details,
-        )
-
-
-def require_tensorflow() -> None:
-    """Check that Keras runs on TensorFlow, from whose graphs all formats are made.
-
-    Raises:
-        MissingDependencyError: it is not installed, or Keras is set to another backend.
-    """
-    backend = load_keras().backend.backend()
-    if backend != "tensorflow":
-        raise MissingDependencyError(
-            f"Export needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
         )
 
 

@@ -10,9 +10,10 @@ from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import engine_class, load_engine, manifest_of
 from sr_keras.errors import ArtefactError, ConfigurationError, MissingDependencyError, OutputError
-from sr_keras.export.request import Request, require_tensorflow
+from sr_keras.export.request import Request
 from sr_keras.files import written_together
 from sr_keras.formats import FORMATS, FormatName, check_precision
+from sr_keras.framework import require_tensorflow
 from sr_keras.manifest import Manifest, files_of, manifest_path, versions_of
 from sr_keras.parity import Parity, prove
 from sr_keras.slices import RealSlices
@@ -65,7 +66,7 @@ def export_stage(
         MissingDependencyError: a package that writes the format is not installed.
     """
     check_request(request, kind, output, force=force)
-    require_tensorflow()
+    require_tensorflow("Export")
     name, function = WRITERS[kind]
     write = getattr(import_module(f"sr_keras.export.{name}"), function)
     target = artefact_path(request, kind, output)
