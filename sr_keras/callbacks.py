@@ -54,7 +54,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def __init__(self, epochs: int, steps_per_epoch: int, epochs_done: int) -> None:
         super().__init__()
-        self._epochs, self._steps = epochs, steps_per_epoch
+        self._epochs = epochs
         self._progress = progress_bar()
         self._task = self._progress.add_task(
             "training", total=epochs * steps_per_epoch, completed=epochs_done * steps_per_epoch

@@ -1,5 +1,6 @@
 """The formats that a stage is exported to: what each is called, can hold and needs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast, get_args
@@ -54,11 +55,7 @@ def parse_formats(text: str) -> list[FormatName]:
     Raises:
         ConfigurationError: one of them does not exist.
     """
-    names = [part.strip() for part in text.split(",")]
-    for name in names:
-        if name not in FORMATS:
-            raise ConfigurationError(f"A format must be one of {', '.join(FORMATS)}. Received: {name}.")
-    return cast(list[FormatName], list(dict.fromkeys(names)))
+    return cast(list[FormatName], _parsed(text, "format", FORMATS))
 
 
 def parse_precisions(text: str) -> list[Precision]:
@@ -67,11 +64,7 @@ def parse_precisions(text: str) -> list[Precision]:
     Raises:
         ConfigurationError: one of them does not exist.
     """
-    names = [part.strip() for part in text.split(",")]
-    for name in names:
-        if name not in PRECISIONS:
-            raise ConfigurationError(f"A precision must be one of {', '.join(PRECISIONS)}. Received: {name}.")
-    return cast(list[Precision], list(dict.fromkeys(names)))
+    return cast(list[Precision], _parsed(text, "precision", PRECISIONS))
 
 
 def check_precision(name: FormatName, precision: Precision) -> None:
@@ -87,3 +80,11 @@ def check_precision(name: FormatName, precision: Precision) -> None:
             f"The precision of {name} must be one of {', '.join(possible)}. Received: {precision}. "
             f"Choose one of those, or {precision} in one of {', '.join(others)}."
         )
+
+
+def _parsed(text: str, kind: str, allowed: Collection[str]) -> list[str]:
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        if name not in allowed:
+            raise ConfigurationError(f"A {kind} must be one of {', '.join(allowed)}. Received: {name}.")
+    return list(dict.fromkeys(names))

@@ -6,7 +6,6 @@ from typing import Literal
 from sr_keras.errors import ConfigurationError
 
 Scenario = Literal["single-stream", "offline", "volume"]
-SCENARIOS: tuple[Scenario, ...] = ("single-stream", "offline", "volume")
 
 
 @dataclass(frozen=True)

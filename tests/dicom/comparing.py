@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.provenance import Processing
+from sr_keras.dicom.reading import read_series
 from sr_keras.geometry import rescaled_affine
 
+# The largest difference of two affines that place a scan alike, in mm.
+TOLERANCE = 1e-3
 DATA = Path(__file__).parents[1] / "data" / "dicom"
 PROCESSING = Processing({"net_hw_x2": "ab" * 32}, "TestEngine", {"ensemble": "none"})
 SimpleITK.ProcessObject.GlobalWarningDisplayOff()
@@ -71,3 +75,15 @@ def violations(path):
     return {
         line.split(' - "')[0].split("[")[0].split("=")[0] if "UID" in line or "VR" in line else line for line in errors
     }
+
+
+def assert_read_as_by_simpleitk(folder, frame_group):
+    """Compare voxels and affine of a series with what SimpleITK makes of the same files."""
+    volume = read_series(folder, frame_group=frame_group)
+    frames = volume.header.frames
+    sources = find_series(folder)[0].sources
+    voxels, affine = by_simpleitk(list(dict.fromkeys(sources[frame.file].path for frame in frames)))
+    if len(sources) == 1:
+        voxels = voxels[:, :, [frame.index for frame in frames]]
+    np.testing.assert_allclose(volume.voxels, voxels, rtol=1e-6)
+    np.testing.assert_allclose(volume.affine, affine, atol=TOLERANCE)

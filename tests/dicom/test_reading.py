@@ -4,13 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
-from comparing import DATA, by_dcm2niix, by_simpleitk, canonical, needs
+from comparing import DATA, TOLERANCE, assert_read_as_by_simpleitk, by_dcm2niix, canonical, needs
 
-from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.reading import read_series
 
-# How far apart two programs may put a voxel, in mm.
-TOLERANCE = 1e-3
 GROUPS = {"ge_fmri": 2, "philips_enhanced_fmri": 3}
 # Debian's dcm2niix is built without JPEG-LS.
 BEYOND_DCM2NIIX = ("compressed_jpegls",)
@@ -19,14 +16,7 @@ FOLDERS = sorted(path.name for path in DATA.iterdir() if path.is_dir())
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_simpleitk_reads_the_same(name):
-    volume = read_series(DATA / name, frame_group=GROUPS.get(name))
-    frames = volume.header.frames
-    sources = find_series(DATA / name)[0].sources
-    voxels, affine = by_simpleitk(list(dict.fromkeys(sources[frame.file].path for frame in frames)))
-    if len(sources) == 1:
-        voxels = voxels[:, :, [frame.index for frame in frames]]
-    np.testing.assert_allclose(volume.voxels, voxels, rtol=1e-6)
-    np.testing.assert_allclose(volume.affine, affine, atol=TOLERANCE)
+    assert_read_as_by_simpleitk(DATA / name, GROUPS.get(name))
 
 
 @needs("dcm2niix")

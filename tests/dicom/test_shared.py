@@ -5,7 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from comparing import by_dcm2niix, by_simpleitk, canonical, corners, needs, violations
+from comparing import (
+    TOLERANCE,
+    assert_read_as_by_simpleitk,
+    by_dcm2niix,
+    by_simpleitk,
+    canonical,
+    corners,
+    needs,
+    violations,
+)
 
 from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.reading import read_series
@@ -20,8 +29,6 @@ ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("SR_KERAS_SHARED", ROOT.parent / "shared")) / "data" / "dicom"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data/dicom is not there")
 
-# How far apart two programs may put a voxel, in mm.
-TOLERANCE = 1e-3
 IN_PLANE = (2, 2, 1)
 # Folder: frame group (None: the series is one volume), and the scale at which it comes out. Series of 4 and 8 slices
 # are shorter than the reach of the d stage's network (10 voxels), so they are enlarged in-plane.
@@ -80,14 +87,7 @@ def test_the_tables_name_every_series():
 
 @pytest.mark.parametrize("name", READABLE)
 def test_simpleitk_reads_the_same(name):
-    volume = read_series(SHARED / name, frame_group=READABLE[name][0])
-    frames = volume.header.frames
-    sources = find_series(SHARED / name)[0].sources
-    voxels, affine = by_simpleitk(list(dict.fromkeys(sources[frame.file].path for frame in frames)))
-    if len(sources) == 1:
-        voxels = voxels[:, :, [frame.index for frame in frames]]
-    np.testing.assert_allclose(volume.voxels, voxels, rtol=1e-6)
-    np.testing.assert_allclose(volume.affine, affine, atol=TOLERANCE)
+    assert_read_as_by_simpleitk(SHARED / name, READABLE[name][0])
 
 
 @needs("dcm2niix")

@@ -3,7 +3,18 @@ from importlib.metadata import version
 
 import numpy as np
 import pytest
-from comparing import DATA, PROCESSING, by_dcm2niix, by_simpleitk, canonical, corners, doubled, needs, violations
+from comparing import (
+    DATA,
+    PROCESSING,
+    TOLERANCE,
+    by_dcm2niix,
+    by_simpleitk,
+    canonical,
+    corners,
+    doubled,
+    needs,
+    violations,
+)
 from pydicom import dcmread
 from synthetic import classic, enhanced, save
 
@@ -13,8 +24,6 @@ from sr_keras.dicom.writing import check_folder_output, check_source, write_seri
 from sr_keras.errors import OutputError
 from sr_keras.volume import Volume
 
-# How far apart two programs may put a voxel, in mm.
-TOLERANCE = 1e-3
 SERIES = {
     "ct": lambda place: save(classic("CT"), place / "scan"),
     "mr": lambda place: save(classic("MR", np.uint16), place / "scan"),

@@ -1,0 +1,1 @@
+"""The shipped stages as ONNX files, each with its manifest."""
