@@ -19,7 +19,7 @@ def main(old: str, new: str, bound: str = "1.1") -> int:
         {(row["label"], row["batch"]): row for row in summarise(read_report(Path(name)))} for name in (old, new)
     )
     slower = 0
-    for key in before.keys() & after.keys():
+    for key in sorted(before.keys() & after.keys()):
         ratio = after[key]["p50_s"] / before[key]["p50_s"]
         spread = before[key]["spread"] + after[key]["spread"]
         slower += ratio > float(bound)
