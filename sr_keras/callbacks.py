@@ -2,6 +2,8 @@
 
 import csv
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,13 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: where `last.weights.h5` and `best.weights.h5` are kept.
         best: the best figure of the epochs before, -inf for a new run.
+        averaging: puts the average of the weights in their place while the model is validated; None where none is kept.
+            The best epoch is then that of the averages.
     """
 
-    def __init__(self, folder: Path, best: float) -> None:
+    def __init__(self, folder: Path, best: float, averaging: keras.callbacks.SwapEMAWeights | None = None) -> None:
         super().__init__()
+        self._averaging = averaging
         self.last, self.best_epoch = folder / "last.weights.h5", folder / "best.weights.h5"
         self._best = best
 
@@ -39,8 +44,18 @@ class Checkpoints(keras.callbacks.Callback):
         score = figures[MONITOR]
         if score > self._best:
             self._best = score
-            _save(self.model, self.best_epoch)
+            with self._averaged():
+                _save(self.model, self.best_epoch)
         _save(self.model, self.last)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Put the average in the place of the weights, as for validation."""
+        if self._averaging:
+            self._averaging.on_test_begin()
+        yield
+        if self._averaging:
+            self._averaging.on_test_end()
 
 
 class TrainingProgress(keras.callbacks.Callback):

@@ -11,7 +11,7 @@ import yaml
 from sr_keras.errors import ConfigurationError
 from sr_keras.networks import FAMILIES, SCALES, STAGES, StageName, output_factors
 
-LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error"}
+LOSSES = ("l1", "l2", "charbonnier")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -59,8 +59,10 @@ class TrainingConfiguration:
         steps_per_epoch: batches in an epoch.
         learning_rate: Adam's rate at the first step.
         final_learning_rate: its rate at the last step, reached along a cosine; equal to the first it is constant.
-        loss: "l1" or "l2".
+        loss: "l1", "l2" or "charbonnier", an L1 that is smooth at zero.
         intermediate_weight: weight of the intermediate output's loss; the final output's is 1.
+        ema_momentum: of the exponential moving average of the weights, which is validated and kept; 0 keeps the weights
+            themselves.
         precision: a Keras dtype policy.
         seed: of the weights, the patches and the degradation.
         validation_slices: slices drawn evenly from each validation scan after each epoch.
@@ -72,6 +74,7 @@ class TrainingConfiguration:
     final_learning_rate: float
     loss: str = "l1"
     intermediate_weight: float = 1.0
+    ema_momentum: float = 0.0
     precision: str = "float32"
     seed: int = 0
     validation_slices: int = 4
@@ -111,11 +114,13 @@ class Configuration:
         for name in ("epochs", "steps_per_epoch", "validation_slices", "learning_rate", "final_learning_rate"):
             _require(getattr(training, name) > 0, f"training.{name}", "above zero", getattr(training, name))
         _require(patches.batch > 0, "patches.batch", "above zero", patches.batch)
-        _one_of("training.loss", training.loss, tuple(LOSSES))
+        _one_of("training.loss", training.loss, LOSSES)
         _one_of("training.precision", training.precision, PRECISIONS)
         _require(training.seed >= 0, "training.seed", "zero or more", training.seed)
         weight = training.intermediate_weight
         _require(weight >= 0, "training.intermediate_weight", "zero or more", weight)
+        momentum = training.ema_momentum
+        _require(0 <= momentum < 1, "training.ema_momentum", "zero or more and below 1", momentum)
         probability = degradation.probability
         _require(0 <= probability <= 1, "degradation.probability", "between 0 and 1", probability)
         low, high = degradation.sigma_low, degradation.sigma_high

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from sr_keras.callbacks import Checkpoints, TrainingProgress, restore, rewind_log
-from sr_keras.configuration import LOSSES, Configuration, format_configuration, read_configuration
+from sr_keras.configuration import Configuration, format_configuration, read_configuration
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import file_sha256
 from sr_keras.networks import build_network, family_named
@@ -23,6 +23,8 @@ from sr_keras.stages import StageCard, save_stage
 
 # Filter of the SSIM metric, in pixels: scikit-image's default, and small enough for the published patches.
 SSIM_FILTER = 7
+# Below this difference, a thousandth of the intensity range, the Charbonnier loss grows by the square.
+CHARBONNIER_EPSILON = 1e-3
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,24 @@ def compiled_network(configuration: Configuration) -> Any:
     with _strategy().scope():
         model = build_network(network.family, network.stage, network.scale, training.precision)
         model.compile(
-            optimizer=keras.optimizers.Adam(_schedule(configuration)),
+            optimizer=_optimizer(configuration),
             loss=dict.fromkeys(("intermediate", "final"), LOSSES[training.loss]),
             loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
             metrics={"final": [psnr, ssim]},
         )
     return model
+
+
+def charbonnier(truth: Any, predicted: Any) -> Any:
+    """Return the mean over channels of sqrt(difference^2 + epsilon^2): an L1 that is smooth at zero.
+
+    P. Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed imaging" (1994),
+    DOI 10.1109/ICIP.1994.413553.
+    """
+    return tf.reduce_mean(tf.sqrt(tf.square(truth - predicted) + CHARBONNIER_EPSILON**2), axis=-1)
+
+
+LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error", "charbonnier": charbonnier}
 
 
 def psnr(truth: Any, predicted: Any) -> Any:
@@ -149,7 +163,8 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
     last = run.folder / "last.weights.h5"
     epochs_done = restore(model, last, training.steps_per_epoch) if last.exists() else 0
     best = rewind_log(run.log, epochs_done)
-    checkpoints = Checkpoints(run.folder, best)
+    averaging = keras.callbacks.SwapEMAWeights() if training.ema_momentum else None
+    checkpoints = Checkpoints(run.folder, best, averaging)
     model.fit(
         training_batches(scans, configuration, epochs_done * training.steps_per_epoch),
         validation_data=validation_images(
@@ -168,6 +183,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.CSVLogger(run.log, append=epochs_done > 0),
             keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
+            *([averaging] if averaging else []),
             checkpoints,
             TrainingProgress(training.epochs, training.steps_per_epoch, epochs_done),
         ],
@@ -193,13 +209,16 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
     return save_stage(model, card, run.folder / "stage")
 
 
-def _schedule(configuration: Configuration) -> Any:
+def _optimizer(configuration: Configuration) -> Any:
     training = configuration.training
-    return keras.optimizers.schedules.CosineDecay(
+    rate = keras.optimizers.schedules.CosineDecay(
         training.learning_rate,
         training.epochs * training.steps_per_epoch,
         alpha=training.final_learning_rate / training.learning_rate,
     )
+    if training.ema_momentum:
+        return keras.optimizers.Adam(rate, use_ema=True, ema_momentum=training.ema_momentum)
+    return keras.optimizers.Adam(rate)
 
 
 def _strategy() -> Any:

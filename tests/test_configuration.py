@@ -48,7 +48,7 @@ def test_shipped_configurations_are_read_by_name(name):
         (changed("training", learning_rate="1e-3"), r"of type float \(YAML wants 1.0e-3, not 1e-3\). Received: '1e-3'"),
         (changed("training", epochs=True), "training.epochs must be of type int. Received: True"),
         (changed("training", epochs=0), "training.epochs must be above zero. Received: 0"),
-        (changed("training", loss="l3"), "training.loss must be one of l1, l2. Received: l3"),
+        (changed("training", loss="l3"), "training.loss must be one of l1, l2, charbonnier. Received: l3"),
         (changed("training", precision="half"), "training.precision must be one of float32, .* Received: half"),
         (changed("training", seed=-1), "training.seed must be zero or more"),
         (changed("training", intermediate_weight=-1), "intermediate_weight must be zero or more"),

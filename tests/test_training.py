@@ -17,7 +17,7 @@ import yaml
 from sr_keras.configuration import parse_configuration, read_configuration
 from sr_keras.errors import ConfigurationError, OutputError, StageError
 from sr_keras.stages import find_stage
-from sr_keras.training import resume_training, start_training
+from sr_keras.training import charbonnier, resume_training, start_training
 
 TREE = {
     "network": {"family": "georgescu2020", "stage": "hw", "scale": 2},
@@ -113,6 +113,13 @@ def write_killer(folder: Path, step: int) -> Path:
         "callbacks.TrainingProgress.on_train_batch_end = killing\n"
     )
     return folder
+
+
+def test_charbonnier_is_an_l1_that_is_smooth_at_zero():
+    truth = np.zeros((1, 1, 3, 1), np.float32)
+    predicted = np.array([0.0, 0.001, 0.3], np.float32).reshape(truth.shape)
+    # sqrt(difference^2 + 0.001^2), by hand.
+    np.testing.assert_allclose(np.ravel(charbonnier(truth, predicted)), [0.001, 0.00141421, 0.30000167], rtol=1e-5)
 
 
 def test_a_finished_run_resumes_to_itself(finished):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sr_keras.engines.interface import Images
+from sr_keras.export.onnx_graph import LAYOUT_CHANGES
 from sr_keras.export.request import quiet
 from sr_keras.formats import FORMATS
 from sr_keras.framework import load_module
@@ -46,9 +47,9 @@ def to_half(onnx: Any, model: Any) -> Any:
 def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
     """Return the model quantised after training, in the Q/DQ form that TensorRT reads.
 
-    Convolutions take int8: weights by channel, activations by tensor, both symmetric. Biases, sums, and the first and
-    the last convolution, through which the image itself passes, stay float32. So do the values between a convolution
-    and its ReLU, whose negative half would take a bit from the other.
+    Convolutions take int8: weights by channel, activations by tensor, both symmetric. Biases, sums, and the
+    convolutions at either end, through which the image itself passes, stay float32. So do the values between a
+    convolution and its ReLU, whose negative half would take a bit from the other.
 
     Args:
         onnx: the module.
@@ -56,8 +57,9 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
         batches: (batch, height, width), real and normalised.
     """
     quantization = load_module("onnxruntime.quantization", FORMATS["onnx"].install)
-    convolutions = [node.name for node in model.graph.node if node.op_type == "Conv"]
-
+    convolutions, image = [node for node in model.graph.node if node.op_type == "Conv"], _image_values(model.graph)
+    first = [node.name for node in convolutions if node.input[0] in image]
+    last = [node.name for node in convolutions if node.name not in first][-1:]
     with TemporaryDirectory() as folder, quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         onnx.save(model, source)
@@ -71,7 +73,7 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod.Percentile,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=[convolutions[0], convolutions[-1]],
+            nodes_to_exclude=first + last,
             extra_options={
                 "ActivationSymmetric": True,
                 "CalibPercentile": CALIBRATION_PERCENTILE,
@@ -80,6 +82,15 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
             },
         )
         return onnx.load(target)
+
+
+def _image_values(graph: Any) -> set[str]:
+    """Return the names of the values that are the input itself, in any layout."""
+    names = {value.name for value in graph.input}
+    for node in graph.node:
+        if node.op_type in LAYOUT_CHANGES and node.input[0] in names:
+            names.update(node.output)
+    return names
 
 
 def _reader(quantization: Any, batches: Iterator[Images]) -> Any:

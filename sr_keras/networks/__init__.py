@@ -17,7 +17,7 @@ from sr_keras.errors import ConfigurationError
 
 StageName = Literal["hw", "d"]
 STAGES: tuple[StageName, ...] = ("hw", "d")
-FAMILIES: tuple[str, ...] = ("georgescu2020",)
+FAMILIES: tuple[str, ...] = ("georgescu2020", "fast", "quality")
 SCALES: tuple[int, ...] = (2, 3, 4)
 
 

@@ -3,9 +3,14 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
-from sr_keras.networks import StageName
+from sr_keras.networks import StageName, output_factors
+from sr_keras.resampling import cubic_matrix
+
+# Taps of cubic interpolation along an axis, around the low-resolution pixel whose phases they give.
+CUBIC_TAPS = 5
 
 
 def pixel_shuffle(images: Any, stage: StageName, scale: int) -> Any:
@@ -21,6 +26,65 @@ def pixel_shuffle(images: Any, stage: StageName, scale: int) -> Any:
         (batch, height * scale, width * scale, 1), or (batch, in-plane, depth * scale, 1).
     """
     return ops.depth_to_space(images, scale) if stage == "hw" else DepthShuffle(scale, name="upscaling")(images)
+
+
+def cubic_phases(images: Any, stage: StageName, scale: int) -> Any:
+    """Enlarge images by cubic interpolation, with the enlarged pixels as channels: what `pixel_shuffle` spreads out.
+
+    A convolution with a fixed kernel, which every engine runs. It stays float32 whatever the precision of the network,
+    since the image itself passes through it. Outside the image it sees zeros, as the other convolutions do.
+
+    Args:
+        images: (batch, height, width, 1), float32; for the d stage (batch, in-plane, depth, 1).
+        stage: "hw" enlarges both axes, "d" the second one.
+        scale: the factor.
+
+    Returns:
+        (batch, height, width, scale * scale), or (batch, in-plane, depth, scale).
+    """
+    height, width = (CUBIC_TAPS if factor > 1 else 1 for factor in output_factors(stage, scale))
+    factor = scale * scale if stage == "hw" else scale
+    layer = layers.Conv2D(
+        factor,
+        (height, width),
+        padding="same",
+        use_bias=False,
+        kernel_initializer=CubicKernel(stage, scale),
+        trainable=False,
+        dtype="float32",
+        name="cubic",
+    )
+    return layer(images)
+
+
+@keras.saving.register_keras_serializable("sr_keras")
+class CubicKernel(keras.initializers.Initializer):
+    """The kernel of `cubic_phases`: for each phase of an enlarged pixel, the weights of the pixels around it.
+
+    Args:
+        stage: "hw" or "d".
+        scale: the factor.
+    """
+
+    def __init__(self, stage: StageName, scale: int) -> None:
+        self.stage, self.scale = stage, scale
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Return the kernel (taps along height, taps along width, 1, phases)."""
+        rows, columns = (self._phases(factor) for factor in output_factors(self.stage, self.scale))
+        kernel = np.einsum("pa,qb->abpq", rows, columns).reshape(shape)
+        return ops.convert_to_tensor(kernel, dtype=dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {"stage": self.stage, "scale": self.scale}
+
+    def _phases(self, factor: int) -> Any:
+        """Return the weights (phases, taps) along an axis: those of the middle of five pixels."""
+        if factor == 1:
+            return np.ones((1, 1))
+        middle = CUBIC_TAPS // 2 * factor
+        return cubic_matrix(CUBIC_TAPS, CUBIC_TAPS * factor, 1 / factor)[middle : middle + factor]
 
 
 @keras.saving.register_keras_serializable("sr_keras")

@@ -3,8 +3,7 @@ import numpy as np
 import pytest
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.networks import FAMILIES, STAGES, build_network, output_factors
-from sr_keras.networks.upscaling import DepthShuffle
+from sr_keras.networks import FAMILIES, STAGES, build_network, family_named, output_factors
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -31,22 +30,19 @@ def test_a_saved_model_is_the_same_model(family, stage, tmp_path):
         np.testing.assert_array_equal(output, loaded(images)[name])
 
 
-def test_depth_shuffle_interleaves_channels_along_the_depth():
-    images = np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2)
-    shuffled = np.asarray(DepthShuffle(2)(images))[0, ..., 0]
-    assert shuffled.tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
-
-
-def test_mixed_precision_gives_float32_outputs():
-    network = build_network("georgescu2020", "hw", 2, "mixed_bfloat16")
-    assert network.get_layer("conv3").compute_dtype == "bfloat16"
+@pytest.mark.parametrize(
+    ("family", "layer"), [("georgescu2020", "conv3"), ("fast", "conv3"), ("quality", "block1_conv3")]
+)
+def test_mixed_precision_gives_float32_outputs(family, layer):
+    network = build_network(family, "hw", 2, "mixed_bfloat16")
+    assert network.get_layer(layer).compute_dtype == "bfloat16"
     assert {output.dtype for output in network.output.values()} == {"float32"}
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("unet", "hw", 2), "family must be one of georgescu2020. Received: unet"),
+        (("unet", "hw", 2), "family must be one of georgescu2020, fast, quality. Received: unet"),
         (("georgescu2020", "xy", 2), "stage must be hw .* or d .* Received: xy"),
         (("georgescu2020", "d", 5), "scale must be one of 2, 3, 4. Received: 5"),
     ],
@@ -54,3 +50,43 @@ def test_mixed_precision_gives_float32_outputs():
 def test_unknown_networks_are_refused(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         build_network(*arguments)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("family", "share"), [("fast", 0.25), ("quality", 2.0)])
+def test_arithmetic_keeps_to_its_share_of_the_reference(family, share, stage, scale):
+    assert arithmetic(family, stage, scale) <= share * arithmetic("georgescu2020", stage, scale)
+
+
+def arithmetic(family: str, stage: str, scale: int) -> int:
+    """Return the multiply-adds of all convolutions for one image of 8x8 pixels."""
+    network = build_network(family, stage, scale)
+    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
+    images = keras.Model(network.input, [layer.output for layer in convolutions])(np.zeros((1, 8, 8, 1), np.float32))
+    return sum(
+        int(np.prod(layer.kernel.shape)) * int(np.prod(image.shape[1:3]))
+        for layer, image in zip(convolutions, images, strict=True)
+    )
+
+
+def changed_pixels(family: str, stage: str, scale: int) -> tuple[int, int]:
+    """Return how far along height and width of the input a change of one pixel is felt."""
+    keras.utils.set_random_seed(0)
+    network = build_network(family, stage, scale)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.kernel.assign(np.abs(layer.kernel.numpy()))
+    image = np.zeros((1, 41, 41, 1), np.float32)
+    changed = image.copy()
+    changed[0, 20, 20] = 1
+    difference = np.abs(network(changed)["final"].numpy() - network(image)["final"].numpy())[0, ..., 0] > 0
+    rows, columns = np.flatnonzero(difference.any(axis=1)), np.flatnonzero(difference.any(axis=0))
+    factors = difference.shape[0] // 41, difference.shape[1] // 41
+    return tuple(20 - int(felt[0]) // factor for felt, factor in zip((rows, columns), factors, strict=True))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("stage", "scale"), [("hw", 2), ("hw", 4), ("d", 2), ("d", 4)])
+def test_reach_is_what_a_change_of_one_pixel_shows(family, stage, scale):
+    assert changed_pixels(family, stage, scale) == family_named(family).reach(stage, scale)
