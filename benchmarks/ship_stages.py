@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 
 from sr_keras.benchmark.arithmetic import network_multiply_adds, parameters
 from sr_keras.configuration import parse_configuration
+from sr_keras.files import written_whole
 from sr_keras.stages import SHIPPED, WEIGHTS_SUFFIX, StageCard, find_stage, write_card
 
 
@@ -42,8 +43,8 @@ def ship(name: str) -> None:
     stage = find_stage(name)
     card = completed(stage.card, stage.network)
     weights = SHIPPED / (card.name + WEIGHTS_SUFFIX)
-    if not (weights.exists() and weights.samefile(stage.weights)):
-        shutil.copyfile(stage.weights, weights)
+    with written_whole(weights) as temporary:
+        shutil.copyfile(stage.weights, temporary)
     write_card(card, SHIPPED / f"{card.name}.json")
     sys.stdout.write(f"{card.name}: {card.parameters:,} parameters, {card.multiply_adds:,} multiply-adds a pixel\n")
 
