@@ -1,34 +1,62 @@
-"""Measure every shipped stage alone on scans it has not seen, and write the figures to its card.
+"""Measure every family that ships, and all interpolations, on scans that no stage was trained on.
 
     python benchmarks/score_models.py SCAN_OR_FOLDER...
 
-An hw stage is measured in-plane, a d stage through-plane, both against Lanczos.
+Every task at every scale that some stage has: each card gets the rows that measure its stage alone (in-plane for hw,
+through-plane for d), and benchmarks/results/zoo_scores.json all of them. A family without a stage of a scale applies
+the ones that it has one after another.
 """
 
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from sr_keras.cards import TASK_OF
 from sr_keras.engines import KerasEngine
-from sr_keras.evaluation import restore, score
+from sr_keras.evaluation import TASKS, possible_tasks, restore, score
+from sr_keras.interpolation import METHODS
 from sr_keras.jobs import find_scans
 from sr_keras.nifti import read_volume
 from sr_keras.prediction import Upscaler
-from sr_keras.stages import shipped_stages
+from sr_keras.stages import SHIPPED, shipped_stages, write_card
 from sr_keras.tables import score_rows
+from sr_keras.zoo import by_family
 
-TASKS = {"hw": "in-plane", "d": "through-plane"}
-KEPT = ("scan", "task", "method", "slice_psnr", "slice_ssim", "data_range", "slices")
+RESULTS = Path(__file__).parent / "results" / "zoo_scores.json"
+KEPT = ("scan", "modality", "task", "method", "slice_psnr", "slice_ssim", "data_range", "slices")
 
-scans = find_scans(Path(name) for name in sys.argv[1:])
-for name, stage in shipped_stages().items():
-    upscalers = {name: Upscaler([KerasEngine(stage)])}
-    rows = []
-    for scan in scans:
-        restoration = restore(read_volume(scan), TASKS[stage.card.stage], stage.card.scale, upscalers)
-        rows += score_rows(restoration, score(restoration))
-    card = stage.weights.with_name(f"{name}.json")
-    content = json.loads(card.read_text())
-    content["scores"] = [{key: row[key] for key in KEPT} for row in rows if row["method"] in ("lanczos", name)]
-    card.write_text(json.dumps(content, indent=2) + "\n")
-    sys.stdout.write(f"{name}: {len(rows)} rows\n")
+
+def measured(scan: Path, upscalers: dict[str, Upscaler], scale: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one scan at one scale."""
+    volume = read_volume(scan)
+    for task in TASKS:
+        able = {name: each for name, each in upscalers.items() if task in possible_tasks({name: each}, scale)}
+        restoration = restore(volume, task, scale, able)
+        for row in score_rows(restoration, score(restoration)):
+            yield {"scale": scale, **{key: row[key] for key in KEPT}}
+
+
+stages = shipped_stages()
+upscalers = {
+    family: Upscaler([KerasEngine(stage) for stage in members.values()])
+    for family, members in by_family(stages).items()
+}
+rows: list[dict[str, Any]] = []
+for scale in sorted({stage.card.scale for stage in stages.values()}):
+    for scan in find_scans(Path(name) for name in sys.argv[1:]):
+        rows += measured(scan, upscalers, scale)
+        sys.stdout.write(f"x{scale} {scan.name}\n")
+        sys.stdout.flush()
+RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+for name, stage in stages.items():
+    card = stage.card
+    own = [
+        row
+        for row in rows
+        if (row["task"], row["scale"]) == (TASK_OF[card.stage], card.scale) and row["method"] in (*METHODS, card.family)
+    ]
+    scores = [{key: row[key] for key in KEPT} for row in own]
+    write_card(replace(card, scores=scores), SHIPPED / f"{name}.json")

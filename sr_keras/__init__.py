@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sr_keras.training import resume_training as resume_training
     from sr_keras.training import start_training as start_training
     from sr_keras.volume import Volume as Volume
+    from sr_keras.zoo import choose_stages as choose_stages
 
 _HOMES = {
     "Configuration": "configuration",
@@ -29,6 +30,7 @@ _HOMES = {
     "Upscaler": "prediction",
     "Volume": "volume",
     "build_network": "networks",
+    "choose_stages": "zoo",
     "find_stage": "stages",
     "load_engine": "engines",
     "read_configuration": "configuration",
@@ -46,6 +48,7 @@ __all__ = [
     "Upscaler",
     "Volume",
     "build_network",
+    "choose_stages",
     "find_stage",
     "load_engine",
     "read_configuration",

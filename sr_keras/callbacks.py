@@ -1,7 +1,9 @@
 """What happens during a training run: checkpoints that survive a kill at any moment, and progress."""
 
 import csv
+import json
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +58,32 @@ class Checkpoints(keras.callbacks.Callback):
         yield
         if self._averaging:
             self._averaging.on_test_end()
+
+
+class EpochTimes(keras.callbacks.Callback):
+    """Keeps how long each epoch took, validation included, over all sessions of a run.
+
+    It stands before `Checkpoints`, so that every epoch that counts has its time.
+
+    Args:
+        path: a JSON file with the seconds of each epoch; it need not exist.
+        epochs_done: epochs of the run that an earlier process did.
+    """
+
+    def __init__(self, path: Path, epochs_done: int) -> None:
+        super().__init__()
+        self._path, self._start = path, 0.0
+        self.seconds: list[float] = json.loads(path.read_text())[:epochs_done] if path.exists() else []
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the clock."""
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write how long the epoch took."""
+        self.seconds.append(time.perf_counter() - self._start)
+        with written_whole(self._path) as temporary:
+            temporary.write_text(json.dumps(self.seconds) + "\n")
 
 
 class TrainingProgress(keras.callbacks.Callback):

@@ -13,6 +13,7 @@ from sr_keras.planning import Factors
 from sr_keras.prediction import Upscaler
 from sr_keras.scans import Choice, check_scan_output, check_writable, is_scan_folder, read_scan, write_scan
 from sr_keras.volume import Modality, Volume
+from sr_keras.zoo import modality_warning
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class PredictionJob:
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
         choice: which volume of a DICOM folder; None takes the only one.
+        warn: told one line about a scan of a kind that a stage has never seen.
     """
 
     upscaler: Upscaler
@@ -40,6 +42,7 @@ class PredictionJob:
     nan_fill: float | None = None
     force: bool = False
     choice: Choice | None = None
+    warn: Callable[[str], None] = lambda _: None
 
     def run(self, scan: Path, output: Path, report: Report | None = None) -> Volume:
         """Enlarge one scan and return what was written.
@@ -50,6 +53,8 @@ class PredictionJob:
         check_scan_output(scan, output, self.dtype, force=self.force)
         volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
         check_writable(volume, output)
+        if warning := modality_warning(volume, [engine.card for engine in self.upscaler.engines]):
+            self.warn(warning)
         if self.spacing is not None:
             enlarged = self.upscaler.to_spacing(volume, self.spacing, slice_axis=self.slice_axis, report=report)
         else:

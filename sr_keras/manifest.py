@@ -171,11 +171,8 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 def _parsed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields whose values are objects."""
-    card = content["card"]
     return {
-        "card": StageCard(
-            **{item.name: card[item.name] for item in fields(StageCard)} | {"reach": tuple(card["reach"])}
-        ),
+        "card": StageCard.parse(content["card"]),
         "limits": Limits(*(_range(content["limits"][axis]) for axis in AXES)),
         "inputs": tuple(_tensor(tensor) for tensor in content["inputs"]),
         "outputs": tuple(_tensor(tensor) for tensor in content["outputs"]),

@@ -6,13 +6,12 @@ network is built from its family's code, and the weights are plain arrays.
 
 import json
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from statistics import fmean
-from typing import Any
+from typing import Any, Self
 
 from sr_keras.errors import StageError
 from sr_keras.files import file_sha256, written_whole
@@ -20,6 +19,8 @@ from sr_keras.framework import load_keras
 from sr_keras.networks import StageName, build_network
 
 WEIGHTS_SUFFIX = ".weights.h5"
+# Where the stages lie that come with the package.
+SHIPPED = Path(str(files("sr_keras") / "weights"))
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,16 @@ class StageCard:
         reach: how many low-resolution pixels away an input still changes an output, in height and width.
         modalities: what it was trained on, of "CT" and "MR".
         trained_on: file name and SHA-256 of each training scan.
-        scores: rows of `sr-keras evaluate` for this stage and Lanczos, where it was measured.
+        scores: rows of `sr-keras evaluate` for this stage, under its family's name, and for all interpolations, where
+            they were measured.
         configuration: of the training run.
         versions: of the libraries it was trained with.
         weights_sha256: of the weights' file.
+        validated_on: file name and SHA-256 of each scan that the best epoch was chosen on.
+        data: by training scan what it shows, its `source` and its `licence`, where that was looked up.
+        training_seconds: how long training took, over all sessions of the run; None where nobody measured it.
+        parameters: numbers that training fitted; 0 on cards that do not say.
+        multiply_adds: of all convolutions for one low-resolution pixel; 0 on cards that do not say.
     """
 
     family: str
@@ -49,19 +56,27 @@ class StageCard:
     configuration: dict[str, Any]
     versions: dict[str, str]
     weights_sha256: str = ""
+    validated_on: dict[str, str] = field(default_factory=dict)
+    data: dict[str, dict[str, str]] = field(default_factory=dict)
+    training_seconds: float | None = None
+    parameters: int = 0
+    multiply_adds: int = 0
 
     @property
-    def score(self) -> str:
-        """The mean PSNR over slices in a few words, "in-plane 33.4 dB (Lanczos 31.2 dB)"."""
-        tasks = dict.fromkeys(row["task"] for row in self.scores)
-        return ", ".join(self._task_score(task) for task in tasks) or "not measured"
+    def name(self) -> str:
+        """What the stage is called where it ships, "georgescu2020_hw_x2"."""
+        return f"{self.family}_{self.stage}_x{self.scale}"
 
-    def _task_score(self, task: str) -> str:
-        def mean(methods: Callable[[str], bool]) -> float:
-            return fmean(row["slice_psnr"] for row in self.scores if row["task"] == task and methods(row["method"]))
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """Return the card that parsed JSON describes. What older cards do not say stays unknown.
 
-        own, lanczos = mean(lambda method: method.startswith(self.family)), mean(lambda method: method == "lanczos")
-        return f"{task} {own:.2f} dB (Lanczos {lanczos:.2f} dB)"
+        Raises:
+            KeyError: what every card says is missing.
+            TypeError: it is no mapping, or its reach no list.
+        """
+        known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
+        return cls(**known | {"reach": tuple(content["reach"])})
 
 
 @dataclass(frozen=True)
@@ -109,8 +124,7 @@ class TrainedStage:
 
 def shipped_stages() -> dict[str, TrainedStage]:
     """Return the stages that come with the package, by name."""
-    folder = Path(str(files("sr_keras") / "weights"))
-    return {path.stem: _read_stage(path, path.stem) for path in sorted(folder.glob("*.json"))}
+    return {path.stem: _read_stage(path, path.stem) for path in sorted(SHIPPED.glob("*.json"))}
 
 
 def find_stage(name: str) -> TrainedStage:
@@ -148,16 +162,23 @@ def save_stage(network: Any, card: StageCard, path: Path) -> Path:
     network.optimizer = None
     with written_whole(weights) as temporary:
         network.save_weights(temporary)
-    content = asdict(card) | {"weights_sha256": file_sha256(weights)}
-    with written_whole(target) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
+    write_card(replace(card, weights_sha256=file_sha256(weights)), target)
     return target
+
+
+def write_card(card: StageCard, path: Path) -> None:
+    """Write a card as JSON.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
 
 
 def _read_stage(path: Path, name: str) -> TrainedStage:
     try:
-        content = json.loads(path.read_text())
-        card = StageCard(**{field.name: content[field.name] for field in fields(StageCard)})
+        card = StageCard.parse(json.loads(path.read_text()))
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
         raise StageError(
             f"A stage's card must be JSON with the fields that save_stage writes. Received: {path}: {error!r}. "

@@ -12,7 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from sr_keras.callbacks import Checkpoints, TrainingProgress, restore, rewind_log
+from sr_keras.benchmark.arithmetic import network_multiply_adds, parameters
+from sr_keras.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore, rewind_log
 from sr_keras.configuration import Configuration, format_configuration, read_configuration
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import file_sha256
@@ -47,6 +48,11 @@ class Run:
     def log(self) -> Path:
         """Losses and metrics of each epoch, CSV."""
         return self.folder / "log.csv"
+
+    @property
+    def seconds(self) -> Path:
+        """How long each epoch took, JSON: apart from the log, which a repeated run repeats."""
+        return self.folder / "seconds.json"
 
 
 def start_training(
@@ -164,7 +170,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
     epochs_done = restore(model, last, training.steps_per_epoch) if last.exists() else 0
     best = rewind_log(run.log, epochs_done)
     averaging = keras.callbacks.SwapEMAWeights() if training.ema_momentum else None
-    checkpoints = Checkpoints(run.folder, best, averaging)
+    checkpoints, times = Checkpoints(run.folder, best, averaging), EpochTimes(run.seconds, epochs_done)
     model.fit(
         training_batches(scans, configuration, epochs_done * training.steps_per_epoch),
         validation_data=validation_images(
@@ -184,6 +190,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
             keras.callbacks.CSVLogger(run.log, append=epochs_done > 0),
             keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
             *([averaging] if averaging else []),
+            times,
             checkpoints,
             TrainingProgress(training.epochs, training.steps_per_epoch, epochs_done),
         ],
@@ -201,12 +208,21 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
         scale=network.scale,
         reach=family_named(network.family).reach(network.stage, network.scale),
         modalities=sorted({scan.modality for scan in scans}),
-        trained_on={Path(name).name: digest for name, digest in description["training"].items()},
+        trained_on=_by_name(description["training"]),
         scores=[],
         configuration=asdict(configuration),
         versions=description["versions"],
+        validated_on=_by_name(description["validation"]),
+        # Runs begun before times were kept have some for a part of their epochs only.
+        training_seconds=sum(times.seconds) if len(times.seconds) == training.epochs else None,
+        parameters=parameters(model),
+        multiply_adds=network_multiply_adds(model, 1, 1),
     )
     return save_stage(model, card, run.folder / "stage")
+
+
+def _by_name(digests: dict[str, str]) -> dict[str, str]:
+    return {Path(name).name: digest for name, digest in digests.items()}
 
 
 def _optimizer(configuration: Configuration) -> Any:

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 
 import sr_keras
 from sr_keras.cli import main
+from sr_keras.stages import shipped_stages
+from sr_keras.zoo import by_family
 
 CARD = str(Path(sr_keras.__file__).parent / "weights" / "georgescu2020_hw_x2.json")
 
@@ -87,7 +89,7 @@ def test_evaluate_prints_a_table_and_writes_figures(small_scan, tmp_path):
     )
     rows = json.loads((tmp_path / "s.json").read_text())
     assert [row["method"] for row in rows][:4] == ["nearest", "linear", "cubic", "lanczos"]
-    assert len(rows) == 5
+    assert len(rows) == 4 + len(by_family(shipped_stages()))
     assert f"{rows[4]['slice_psnr']:.2f}" in result.stdout
     assert (tmp_path / "f.png").stat().st_size > 10_000
     again = run("evaluate", small_scan, "--json", tmp_path / "s.json", expect=1)
@@ -102,11 +104,10 @@ def test_evaluate_compares_models(small_scan):
 
 
 def test_models_lists_what_ships():
-    lines = [line for line in run("models").stdout.splitlines() if "georgescu2020" in line]
-    assert len(lines) == 2
-    for line in lines:
-        assert "8 scans, CT and MR" in line or "5 scans, CT and MR" in line
-        assert "Lanczos" in line
+    lines = [" ".join(line.split()) for line in run("models").stdout.splitlines()]
+    assert any(line.startswith("| georgescu2020_hw_x2 | reference | in-plane | x2 | +") for line in lines)
+    assert len(lines) == 2 + len(shipped_stages())
+    assert run("models", "georgescu2020_hw_x2").stdout.startswith("## georgescu2020_hw_x2\n")
 
 
 def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):

@@ -9,8 +9,11 @@ from sr_keras.errors import OutputError, VolumeError
 from sr_keras.jobs import PredictionJob, Summary, find_scans, run_folder
 from sr_keras.prediction import Upscaler
 from sr_keras.stages import shipped_stages
+from sr_keras.zoo import choose_stages
 
-JOB = PredictionJob(Upscaler([KerasEngine(stage) for stage in shipped_stages().values()]), factors=(2, 2, 1))
+JOB = PredictionJob(
+    Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "reference").values()]), factors=(2, 2, 1)
+)
 
 
 @pytest.fixture

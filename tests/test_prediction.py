@@ -16,8 +16,9 @@ from sr_keras.prediction import Upscaler
 from sr_keras.resampling import reduce_volume
 from sr_keras.stages import shipped_stages
 from sr_keras.volume import Volume
+from sr_keras.zoo import choose_stages
 
-SHIPPED = shipped_stages()
+SHIPPED = choose_stages(shipped_stages(), "reference")
 
 
 class Linear:

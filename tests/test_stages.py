@@ -30,10 +30,9 @@ def rewrite(copy, **values):
 @pytest.mark.parametrize("name", shipped_stages())
 def test_shipped_stages_say_what_they_are(name):
     card = shipped_stages()[name].card
-    assert f"{card.family}_{card.stage}_x{card.scale}" == name
+    assert card.name == name
     assert set(card.modalities) == {"CT", "MR"}
     assert card.trained_on
-    assert "Lanczos" in card.score
 
 
 @pytest.mark.parametrize("name", shipped_stages())
@@ -49,7 +48,7 @@ def test_a_stage_is_found_by_name_by_card_and_by_folder(copy):
 
 
 def test_names_that_are_none():
-    with pytest.raises(StageError, match=r"one of georgescu2020_d_x2, georgescu2020_hw_x2\. Received: unet"):
+    with pytest.raises(StageError, match=rf"one of {', '.join(shipped_stages())}\. Received: unet"):
         find_stage("unet")
 
 

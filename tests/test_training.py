@@ -69,9 +69,11 @@ def test_the_log_has_both_losses_and_the_quality_of_the_final_output(finished):
 
 def test_the_trained_stage_is_that_of_the_best_epoch(finished):
     stage = find_stage(str(finished))
-    assert (stage.card.stage, stage.card.scale, stage.card.reach) == ("hw", 2, [8, 8])
+    assert (stage.card.stage, stage.card.scale, stage.card.reach) == ("hw", 2, (8, 8))
     assert list(stage.card.trained_on) == ["brain.nii.gz"]
+    assert stage.card.validated_on == stage.card.trained_on
     assert stage.card.modalities == ["MR"]
+    assert (stage.card.parameters, stage.card.multiply_adds) == (57_573, 114_336)
     images = np.random.default_rng(0).random((1, 12, 12, 1)).astype(np.float32)
     best = keras.models.clone_model(stage.network)
     best.load_weights(finished / "best.weights.h5", skip_mismatch=True)
@@ -97,6 +99,9 @@ def test_killed_in_the_middle_of_an_epoch_and_resumed_it_is_the_same_run(finishe
     assert killed.returncode == -signal.SIGKILL
     assert len(rows(run)) == 1
     subprocess.run([*command, "--resume", str(run)], capture_output=True, timeout=300, check=True)
+    seconds = json.loads((run / "seconds.json").read_text())
+    assert len(seconds) == 3
+    assert find_stage(str(run)).card.training_seconds == sum(seconds) > 0
     for resumed, uninterrupted in zip(rows(run), rows(finished), strict=True):
         assert resumed == pytest.approx(uninterrupted, abs=1e-6)
 

@@ -22,8 +22,12 @@ def multiply_adds(card: StageCard, height: int, width: int) -> int:
     Raises:
         MissingDependencyError: Keras, which holds the graph, is not installed.
     """
+    return network_multiply_adds(build_network(card.family, card.stage, card.scale), height, width)
+
+
+def network_multiply_adds(network: Any, height: int, width: int) -> int:
+    """Return the same for a Keras model with one input of free height and width."""
     keras = load_keras()
-    network = build_network(card.family, card.stage, card.scale)
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     probe = keras.Model(network.input, [layer.output for layer in convolutions])
     outputs: list[Any] = probe.compute_output_spec(keras.KerasTensor((1, height, width, 1)))
@@ -31,6 +35,11 @@ def multiply_adds(card: StageCard, height: int, width: int) -> int:
         int(np.prod(layer.kernel.shape)) * output.shape[1] * output.shape[2]
         for layer, output in zip(convolutions, outputs, strict=True)
     )
+
+
+def parameters(network: Any) -> int:
+    """Return how many numbers of a Keras model training fits."""
+    return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
 
 
 def work_of(card: StageCard, stacks: Sequence[tuple[int, int, int]]) -> dict[str, Any]:

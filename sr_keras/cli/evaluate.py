@@ -66,15 +66,19 @@ def evaluate(
     from sr_keras.progress import progress_report
     from sr_keras.scans import read_scan
     from sr_keras.tables import print_scores, score_rows, write_scores
+    from sr_keras.zoo import modality_warning
 
     for output in filter(None, (json_output, figure)):
         check_output(output, force=options["force"])
     upscalers = load_upscalers(options["models"])
+    cards = [engine.card for upscaler in upscalers.values() for engine in upscaler.engines]
     modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]
     rows: list[dict[str, Any]] = []
     with progress_report() as report:
         for scan in find_scans(scans, dicom=True):
             volume = read_scan(scan, modality=modality, nan_fill=nan_fill)
+            if warning := modality_warning(volume, cards):
+                click.echo(warning, err=True)
             for task in tasks or possible_tasks(upscalers, scale):
                 restoration = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)
                 scores = score(restoration)

@@ -94,7 +94,7 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
     for path, manifest in rows:
         size = format_bytes(sum((path.parent / name).stat().st_size for name in files_of(path)))
         parity = manifest.parity
-        table.add_row(path.name, manifest.format, manifest.precision, size, *_figures(parity), parity["status"])
+        table.add_row(path.name, manifest.format, manifest.precision, size, *parity_cells(parity), parity["status"])
     console = Console(width=150)
     console.print(table)
     for reason in dict.fromkeys(manifest.parity["reason"] for _, manifest in rows):
@@ -102,8 +102,9 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
             console.print(f"not verified: {reason}", highlight=False)
 
 
-def _figures(parity: "dict[str, Any]") -> list[str]:
-    if parity["largest_error"] is None:
+def parity_cells(parity: "dict[str, Any]") -> list[str]:
+    """Return what a manifest says of parity as people write it: largest error, both PSNR, and the loss."""
+    if parity.get("largest_error") is None:
         return ["-"] * 4
     to_reference = parity["psnr_to_reference"]
     return [

@@ -4,18 +4,33 @@ import click
 
 
 @click.command()
-def models() -> None:
-    """List the models that ship: what they do, what they were trained on, how they scored."""
-    from rich.box import MARKDOWN
-    from rich.console import Console
-    from rich.table import Table
+@click.argument("name", required=False, metavar="[MODEL]")
+def models(name: str | None) -> None:
+    """List the models that ship, or print the card of MODEL: a shipped name, or a run.
 
-    from sr_keras.stages import shipped_stages
-    from sr_keras.tables import WIDTH
+    Gains are those over Lanczos interpolation on scans that the models were not trained on: PSNR in dB / SSIM.
+    """
+    from sr_keras.cards import TASK_OF, card_text, gain_cell
+    from sr_keras.files import format_bytes
+    from sr_keras.stages import find_stage, shipped_stages
+    from sr_keras.tables import markdown
+    from sr_keras.zoo import quality_of
 
-    table = Table("model", "stage", "scale", "trained on", "PSNR on scans it has not seen", box=MARKDOWN)
-    for name, stage in shipped_stages().items():
-        card = stage.card
-        scans = f"{len(card.trained_on)} scans, {' and '.join(card.modalities)}"
-        table.add_row(name, card.stage, f"x{card.scale}", scans, card.score)
-    Console(width=WIDTH).print(table)
+    if name is not None:
+        click.echo(card_text(find_stage(name)))
+        return
+    headings = ("model", "quality", "enlarges", "scale", "gain on CT", "gain on MR", "multiply-adds a pixel", "size")
+    rows = [
+        (
+            name,
+            quality_of(stage.card.family) or "-",
+            TASK_OF[stage.card.stage],
+            f"x{stage.card.scale}",
+            gain_cell(stage.card, "CT"),
+            gain_cell(stage.card, "MR"),
+            f"{stage.card.multiply_adds:,}",
+            format_bytes(stage.weights.stat().st_size),
+        )
+        for name, stage in shipped_stages().items()
+    ]
+    click.echo(markdown(headings, rows))

@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from sr_keras.zoo import DEFAULT_QUALITY, FAMILY_OF
+
 if TYPE_CHECKING:
     from sr_keras.engines import NamedEngine
+    from sr_keras.passes import Ensemble
     from sr_keras.prediction import Upscaler
     from sr_keras.slices import RealSlices
     from sr_keras.volume import Modality
+    from sr_keras.zoo import QualityName
 
 model_option = click.option(
     "--model",
@@ -17,6 +21,11 @@ model_option = click.option(
     multiple=True,
     metavar="NAME|RUN|FILE",
     help="A shipped model, a run, or an exported file; once for each stage.  [default: those that ship]",
+)
+quality_option = click.option(
+    "--quality",
+    type=click.Choice(list(FAMILY_OF)),
+    help=f"Which of the models that ship; reference is the published one.  [default: {DEFAULT_QUALITY}]",
 )
 modality_option = click.option(
     "--modality",
@@ -53,28 +62,54 @@ def load_slices(scan: Path | None) -> "RealSlices":
     return slices_of(read_volume(scan)) if scan else shipped_slices()
 
 
-def load_upscalers(names: tuple[str, ...], ensemble: str = "none") -> "dict[str, Upscaler]":
-    """Return the named models, or all that ship, as upscalers by name.
-
-    A second stage of the same kind and scale begins another upscaler, so that `evaluate` compares them.
-    """
+def load_upscaler(names: tuple[str, ...], quality: "QualityName | None", ensemble: "Ensemble") -> "Upscaler":
+    """Return the named models, else those that ship for a quality, None being the default."""
     from sr_keras.engines import load_engine
-    from sr_keras.passes import Ensemble
     from sr_keras.prediction import Upscaler
     from sr_keras.stages import shipped_stages
+    from sr_keras.zoo import choose_stages
+
+    if names and quality:
+        raise click.UsageError("Give --model or --quality, not both.")
+    if not names:
+        names = tuple(choose_stages(shipped_stages(), quality or DEFAULT_QUALITY))
+        return Upscaler([load_engine(name) for name in names], ensemble)
+    engines, *others = _groups(names)
+    if others:
+        raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
+    return Upscaler(engines, ensemble)
+
+
+def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
+    """Return the named models, else every family that ships, as upscalers by what a table calls them.
+
+    A second named stage of the same kind and scale begins another upscaler.
+    """
+    from sr_keras.engines import load_engine
+    from sr_keras.prediction import Upscaler
+    from sr_keras.stages import shipped_stages
+    from sr_keras.zoo import by_family
+
+    if not names:
+        families = by_family(shipped_stages())
+        return {family: Upscaler([load_engine(name) for name in stages]) for family, stages in families.items()}
+    groups = _groups(names)
+    return {_title(engines, alone=len(groups) == 1): Upscaler(engines) for engines in groups}
+
+
+def _groups(names: tuple[str, ...]) -> "list[list[NamedEngine]]":
+    """Return the engines of named models in groups that hold one for each stage and scale."""
+    from sr_keras.engines import load_engine
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
     groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
-    for engine in [load_engine(name) for name in names or shipped_stages()]:
+    for engine in map(load_engine, names):
         kind = (engine.card.stage, engine.card.scale)
         if kind in groups[-1]:
             groups.append({})
         groups[-1][kind] = engine
-    return {
-        _title(list(group.values()), alone=len(groups) == 1): Upscaler(list(group.values()), cast(Ensemble, ensemble))
-        for group in groups
-    }
+    return [list(group.values()) for group in groups]
 
 
 def _title(engines: "list[NamedEngine]", *, alone: bool) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import click
 
 from sr_keras.cli.options import (
     force_option,
-    load_upscalers,
+    load_upscaler,
     modality_option,
     model_option,
     nan_fill_option,
+    quality_option,
     slice_axis_option,
     to_modality,
 )
@@ -33,6 +35,7 @@ from sr_keras.cli.options import (
     help="Do each slice turned and mirrored as well, and join the results: 8 (hw) and 4 (d) times the work.",
 )
 @click.option("--dtype", metavar="TYPE", help="Type of the voxels on disk.  [default: the scan's]")
+@quality_option
 @model_option
 @modality_option
 @slice_axis_option
@@ -57,11 +60,8 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     from sr_keras.progress import progress_report
     from sr_keras.scans import Choice, is_scan_folder
 
-    upscaler, *others = load_upscalers(options["models"], options["ensemble"]).values()
-    if others:
-        raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
     job = PredictionJob(
-        upscaler,
+        load_upscaler(options["models"], options["quality"], options["ensemble"]),
         factors=parse_scale(scale or "2"),
         spacing=parse_spacing(spacing) if spacing else None,
         slice_axis=options["slice_axis"],
@@ -70,6 +70,7 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
         nan_fill=options["nan_fill"],
         force=options["force"],
         choice=Choice(options["series"], options["frame_group"]),
+        warn=partial(click.echo, err=True),
     )
     is_folder = scan.is_dir() and not is_scan_folder(scan)
     start = time.monotonic()

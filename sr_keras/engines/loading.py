@@ -2,7 +2,6 @@
 
 import json
 from importlib import import_module
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
@@ -13,7 +12,7 @@ from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.errors import ArtefactError
 from sr_keras.formats import FORMATS, FormatName, format_of
 from sr_keras.manifest import Manifest, read_manifest
-from sr_keras.stages import TrainedStage, find_stage
+from sr_keras.stages import SHIPPED, TrainedStage, find_stage
 
 Kind = Literal["keras", "onnx"]
 # Where the class that runs each format lives.
@@ -90,8 +89,8 @@ def manifest_of(path: Path) -> Manifest:
 
 def shipped_onnx(stage: TrainedStage) -> Path | None:
     """Return the ONNX file that ships for a stage, None if there is none."""
-    path = Path(str(files("sr_keras") / "weights" / "onnx")) / f"{stage.name}.onnx"
-    return path if path.is_file() and stage.weights.parent == path.parent.parent else None
+    path = SHIPPED / "onnx" / f"{stage.name}.onnx"
+    return path if path.is_file() and stage.weights.parent == SHIPPED else None
 
 
 def default_kind() -> Kind:

@@ -32,7 +32,7 @@ TYPICAL_SIDE = 256
 LARGEST_BATCH = 8
 NAME_LENGTH = 4096
 # Left out of the facts in this order where they are longer than a network's name may be; the manifest has them.
-DISPENSABLE = ("scores", "trained_on", "configuration")
+DISPENSABLE = ("scores", "data", "validated_on", "trained_on", "configuration")
 
 
 def write(request: Request, path: Path) -> Manifest:

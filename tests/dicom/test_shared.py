@@ -24,6 +24,7 @@ from sr_keras.jobs import PredictionJob
 from sr_keras.prediction import Upscaler
 from sr_keras.scans import Choice
 from sr_keras.stages import shipped_stages
+from sr_keras.zoo import choose_stages
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("SR_KERAS_SHARED", ROOT.parent / "shared")) / "data" / "dicom"
@@ -76,7 +77,7 @@ REFUSED = {
 # SimpleITK take the mean: GE Signa rounds positions to 0.1 mm, so that its first gap is 0.07 mm more than the mean, and
 # in ge/dti/002 it is 0.0002 mm more, which adds up over the slices to just above the tolerance.
 BEYOND_DCM2NIIX = ("generic/compressed_jpegls/001", "ge_signa_oblique", "ge/dti/002")
-JOB = PredictionJob(Upscaler([KerasEngine(stage) for stage in shipped_stages().values()]))
+JOB = PredictionJob(Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "reference").values()]))
 
 
 def test_the_tables_name_every_series():

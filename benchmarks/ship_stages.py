@@ -1,0 +1,54 @@
+"""Make trained runs, or stages by their cards, the stages that ship.
+
+    python benchmarks/ship_stages.py RUN_OR_CARD...
+
+Each becomes FAMILY_STAGE_xSCALE in sr_keras/weights; its card is completed with what shows without the run (parameters,
+arithmetic) and with the source and licence of every training scan, which sr_keras/weights/ATTRIBUTION.md must credit.
+"""
+
+import shutil
+import sys
+from dataclasses import asdict, replace
+
+from sr_keras.benchmark.arithmetic import network_multiply_adds, parameters
+from sr_keras.configuration import parse_configuration
+from sr_keras.files import written_whole
+from sr_keras.stages import SHIPPED, WEIGHTS_SUFFIX, StageCard, find_stage, write_card
+
+
+def credited_scans() -> dict[str, dict[str, str]]:
+    """Return what, source and licence of each scan in the table of the attribution, by name without suffix."""
+    lines = (SHIPPED / "ATTRIBUTION.md").read_text().splitlines()
+    heading, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines if line[:1] == "|")
+    return {row[0].split()[0]: dict(zip(heading[1:], row[1:], strict=True)) for row in rows}
+
+
+def completed(card: StageCard, network: object) -> StageCard:
+    """Return a card with what can be told of any stage."""
+    credited = credited_scans()
+    unknown = [name for name in card.trained_on if name.split(".")[0] not in credited]
+    if unknown:
+        sys.exit(f"Every training scan must be credited in ATTRIBUTION.md. Missing: {', '.join(unknown)}.")
+    return replace(
+        card,
+        data={name: credited[name.split(".")[0]] for name in card.trained_on},
+        configuration=asdict(parse_configuration(card.configuration)),
+        parameters=parameters(network),
+        multiply_adds=network_multiply_adds(network, 1, 1),
+    )
+
+
+def ship(name: str) -> None:
+    """Copy one stage."""
+    stage = find_stage(name)
+    card = completed(stage.card, stage.network)
+    weights = SHIPPED / (card.name + WEIGHTS_SUFFIX)
+    with written_whole(weights) as temporary:
+        shutil.copyfile(stage.weights, temporary)
+    write_card(card, SHIPPED / f"{card.name}.json")
+    sys.stdout.write(f"{card.name}: {card.parameters:,} parameters, {card.multiply_adds:,} multiply-adds a pixel\n")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        ship(argument)

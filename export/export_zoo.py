@@ -1,0 +1,55 @@
+"""Export every shipped stage to every format and precision that can be made here, and record how each compares.
+
+    python export/export_zoo.py OUT [RESULTS.json]
+
+A line for each file; one that is too far from Keras is not kept, and said. A format whose packages are missing is left
+out. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json into docs/export.md.
+
+Needs `pip install 'sr_keras[train,export,litert,openvino,tensorrt-rtx]'`.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sr_keras.engines import KerasEngine
+from sr_keras.errors import ArtefactError, MissingDependencyError
+from sr_keras.export import Request, artefact_path, export_stage
+from sr_keras.formats import FORMATS
+from sr_keras.manifest import files_of
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import TrainedStage, shipped_stages
+
+
+def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:
+    """Yield what became of each file of one stage: format, precision, bytes, parity."""
+    reference = KerasEngine(stage)
+    for kind, details in FORMATS.items():
+        for precision in details.precisions:
+            request = Request(stage, precision, shipped_slices())
+            row = {"model": stage.name, "format": details.title, "precision": precision}
+            try:
+                path, manifest = export_stage(request, kind, output, reference=reference, force=True)
+            except MissingDependencyError as error:
+                sys.stdout.write(f"{artefact_path(request, kind, output).name}: left out: {error}\n")
+                break
+            except ArtefactError as error:
+                yield row | {"bytes": None, "parity": {"status": "refused", "reason": str(error)}}
+                continue
+            size = sum((output / name).stat().st_size for name in files_of(path))
+            yield row | {"bytes": size, "parity": manifest.parity}
+
+
+output = Path(sys.argv[1])
+output.mkdir(parents=True, exist_ok=True)
+rows = []
+for stage in shipped_stages().values():
+    for row in exports(stage, output):
+        rows.append(row)
+        refusal = row["parity"]["reason"] if row["bytes"] is None else ""
+        sys.stdout.write(f"{row['model']} {row['format']} {row['precision']}: {row['parity']['status']} {refusal}\n")
+        sys.stdout.flush()
+if len(sys.argv) > 2:
+    Path(sys.argv[2]).write_text(json.dumps(rows, indent=1) + "\n")

@@ -1,0 +1,16 @@
+"""Every shipped stage in every format that runs here, within the limits of parity."""
+
+import pytest
+
+from sr_keras.export import Request, export_stage
+from sr_keras.formats import FORMATS
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import shipped_stages
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if "tensorrt" not in kind])
+@pytest.mark.parametrize("stage", shipped_stages().values(), ids=lambda stage: stage.name)
+def test_every_shipped_stage_exports_to_every_format(stage, kind, tmp_path):
+    _, manifest = export_stage(Request(stage, "fp32", shipped_slices()), kind, tmp_path)
+    assert manifest.parity["status"] == "passed"

@@ -1,0 +1,53 @@
+"""The documents that `python benchmarks/zoo.py` writes are those that it would write now."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sr_keras.stages import shipped_stages
+
+ZOO = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "zoo.py"))
+DOCUMENTS = ZOO["documents"]()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_is_what_the_cards_and_the_results_say(path):
+    assert path.read_text() == DOCUMENTS[path], "run python benchmarks/zoo.py"
+
+
+def test_only_what_stands_between_the_comments_is_replaced():
+    assert ZOO["replaced"]("a\n<!-- zoo -->\nold\n<!-- /zoo -->\nb\n", "new") == (
+        "a\n<!-- zoo -->\nnew\n<!-- /zoo -->\nb\n"
+    )
+
+
+def test_the_time_of_a_slice_is_a_median_and_its_ratio_that_of_each_repeat():
+    card = replace(shipped_stages()["georgescu2020_hw_x2"].card, family="fast")
+    latency = {"medians_s": {"fast_hw_x2": [0.01, 0.02, 0.09], "georgescu2020_hw_x2": [0.04, 0.04, 0.1]}}
+    assert ZOO["milliseconds"](card, latency) == ("20.0", "0.50")
+    assert ZOO["milliseconds"](replace(card, scale=4), latency) == ("-", "-")
+    latency["medians_s"]["fast_hw_x4"] = [0.03]
+    assert ZOO["milliseconds"](replace(card, scale=4), latency) == ("30.0", "-")
+
+
+def test_the_difference_of_two_methods_is_that_of_their_means():
+    own, others = (
+        [{"method": method, "slice_psnr": psnr, "slice_ssim": ssim} for psnr, ssim in figures]
+        for method, figures in (("fast", [(32.0, 0.94), (24.0, 0.9)]), ("lanczos", [(30.0, 0.9), (25.0, 0.92)]))
+    )
+    assert ZOO["difference"](own, others) == "+0.50 / +0.0100"
+    assert ZOO["difference"](own, own) == ZOO["difference"](own, []) == "-"
+
+
+def test_a_file_that_was_refused_stands_in_the_table():
+    row = {
+        "model": "fast_hw_x2",
+        "format": "ONNX",
+        "precision": "int8",
+        "bytes": None,
+        "parity": {"status": "refused", "reason": "too far"},
+    }
+    *_, line = ZOO["export_table"]([row]).splitlines()
+    assert " ".join(line.split()) == "| fast_hw_x2 | ONNX int8 | - | - | - | - | - | refused |"
