@@ -122,17 +122,21 @@ def resume_training(folder: Path) -> Path:
 
 def compiled_network(configuration: Configuration) -> Any:
     """Return the untrained network, compiled with a weighted loss for each output, on all GPUs of this machine."""
-    training = configuration.training
-    network = configuration.network
+    network, training = configuration.network, configuration.training
     keras.utils.set_random_seed(training.seed)
     with _strategy().scope():
-        model = build_network(network.family, network.stage, network.scale, training.precision)
-        model.compile(
-            optimizer=_optimizer(configuration),
-            loss=dict.fromkeys(("intermediate", "final"), LOSSES[training.loss]),
-            loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
-            metrics={"final": [psnr, ssim]},
-        )
+        return compiled(build_network(network.family, network.stage, network.scale, training.precision), configuration)
+
+
+def compiled(model: Any, configuration: Configuration) -> Any:
+    """Compile a network with outputs `intermediate` and `final` as a configuration says, and return it."""
+    training = configuration.training
+    model.compile(
+        optimizer=_optimizer(configuration),
+        loss=dict.fromkeys(("intermediate", "final"), LOSSES[training.loss]),
+        loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
+        metrics={"final": [psnr, ssim]},
+    )
     return model
 
 
