@@ -1,6 +1,6 @@
 """Files in, files out: one scan or a folder of them, enlarged and written."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sr_keras.geometry import through_plane_axis
 from sr_keras.nifti import is_nifti
 from sr_keras.passes import Report
 from sr_keras.planning import Factors
-from sr_keras.prediction import Upscaler
+from sr_keras.prediction import Notice, Upscaler
 from sr_keras.scans import Choice, check_scan_output, check_writable, is_scan_folder, read_scan, write_scan
 from sr_keras.volume import Modality, Volume
 
@@ -41,8 +41,14 @@ class PredictionJob:
     force: bool = False
     choice: Choice | None = None
 
-    def run(self, scan: Path, output: Path, report: Report | None = None) -> Volume:
+    def run(self, scan: Path, output: Path, report: Report | None = None, notice: Notice | None = None) -> Volume:
         """Enlarge one scan and return what was written.
+
+        Args:
+            scan: a NIfTI file or a DICOM series.
+            output: what to write.
+            report: told about progress.
+            notice: told what the user should know about the result; a DICOM series records it too.
 
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
@@ -50,14 +56,19 @@ class PredictionJob:
         check_scan_output(scan, output, self.dtype, force=self.force)
         volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
         check_writable(volume, output)
+        notices: list[str] = []
+        upscaler, axis = self.upscaler, self.slice_axis
         if self.spacing is not None:
-            enlarged = self.upscaler.to_spacing(volume, self.spacing, slice_axis=self.slice_axis, report=report)
+            enlarged = upscaler.to_spacing(volume, self.spacing, slice_axis=axis, report=report, notice=notices.append)
         else:
-            enlarged = self.upscaler.enlarge(volume, self.factors, slice_axis=self.slice_axis, report=report)
-        write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume))
+            enlarged = upscaler.enlarge(volume, self.factors, slice_axis=axis, report=report, notice=notices.append)
+        if notice:
+            for text in notices:
+                notice(text)
+        write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume, notices))
         return enlarged
 
-    def _processing(self, volume: Volume) -> Processing:
+    def _processing(self, volume: Volume, notices: Sequence[str]) -> Processing:
         """Return what enlarges a scan, for the records of a DICOM series."""
         axis = through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
         factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
@@ -71,7 +82,9 @@ class PredictionJob:
                 "spacing_mm": list(self.spacing) if self.spacing else None,
                 "slice_axis": axis,
                 "ensemble": self.upscaler.ensemble,
+                "consistent": self.upscaler.consistent,
                 "nan_fill": self.nan_fill,
+                "notices": list(notices),
             },
         )
 
@@ -86,7 +99,12 @@ class Summary:
 
 
 def run_folder(
-    job: PredictionJob, folder: Path, output: Path, tell: Callable[[str], None], report: Report | None = None
+    job: PredictionJob,
+    folder: Path,
+    output: Path,
+    tell: Callable[[str], None],
+    report: Report | None = None,
+    notice: Notice | None = None,
 ) -> Summary:
     """Enlarge every scan of a folder into the same place under another one; go on after a failure.
 
@@ -96,6 +114,7 @@ def run_folder(
         output: made if need be. A scan whose output exists there is skipped, so an interrupted run goes on.
         tell: told one line about each scan.
         report: told about progress within a scan.
+        notice: told, after a scan's name, what the user should know about its result.
 
     Raises:
         VolumeError: the folder has no scan in it.
@@ -108,7 +127,7 @@ def run_folder(
     for scan in scans:
         name = scan.relative_to(folder)
         target = output / name
-        outcome = "skipped" if target.exists() and not job.force else _attempt(job, scan, target, tell, report)
+        outcome = "skipped" if target.exists() and not job.force else _attempt(job, scan, target, tell, report, notice)
         counts[outcome] += 1
         if outcome != "failed":
             tell(f"{name}: {outcome}")
@@ -128,10 +147,17 @@ def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
     return [scan for path in paths for scan in ([path] if _is_scan(path, dicom) else _in_folder(path))]
 
 
-def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str], None], report: Report | None) -> str:
+def _attempt(
+    job: PredictionJob,
+    scan: Path,
+    target: Path,
+    tell: Callable[[str], None],
+    report: Report | None,
+    notice: Notice | None,
+) -> str:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        job.run(scan, target, report)
+        job.run(scan, target, report, (lambda text: notice(f"{scan.name}: {text}")) if notice else None)
     except (SrKerasError, OSError) as error:
         tell(f"{scan.name}: failed: {error}")
         return "failed"

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import sr_keras
 from sr_keras.cli import main
+from sr_keras.resampling import reduce_volume
 
 CARD = str(Path(sr_keras.__file__).parent / "weights" / "georgescu2020_hw_x2.json")
 
@@ -35,6 +36,15 @@ def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_
     written = nibabel.load(out)
     assert written.header.get_zooms() == pytest.approx((1, 1, 0.5), rel=1e-5)
     assert written.get_data_dtype() == np.float32
+
+
+def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small_scan, tmp_path):
+    out = tmp_path / "out.nii"
+    result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--consistent", "--dtype", "float32")
+    assert result.stderr.startswith("Reduced again, the result differed from the scan by ")
+    assert result.stderr.count("\n") == 1
+    again = reduce_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
+    np.testing.assert_allclose(again, nibabel.load(small_scan).get_fdata(), atol=0.01)
 
 
 def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
