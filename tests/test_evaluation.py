@@ -39,6 +39,14 @@ def test_networks_beat_interpolation_on_a_scan_they_have_not_seen(crop, task):
     assert psnr["trained"] > psnr["lanczos"] + 0.5
 
 
+def test_a_scan_can_be_reduced_in_another_way(crop):
+    def every_second(voxels, factors):
+        return voxels[tuple(slice(None, None, factor) for factor in factors)]
+
+    restoration = restore(crop, "in-plane", 2, {}, reduction=every_second)
+    np.testing.assert_array_equal(restoration.restored["nearest"][::2, ::2], restoration.truth.voxels[::2, ::2])
+
+
 def test_tasks_are_those_that_all_models_have_stages_for():
     assert possible_tasks(TRAINED, 2) == ["in-plane", "through-plane", "3-D"]
     assert possible_tasks(TRAINED, 3) == []
