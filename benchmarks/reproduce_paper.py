@@ -24,7 +24,7 @@ from scipy.ndimage import gaussian_filter
 
 from sr_keras.configuration import Configuration, parse_configuration
 from sr_keras.engines import KerasEngine, load_engine
-from sr_keras.evaluation import Floats, restore, score
+from sr_keras.evaluation import Floats, middle_box, restore, score
 from sr_keras.files import written_whole
 from sr_keras.framework import require_tensorflow
 from sr_keras.geometry import through_plane_axis
@@ -128,12 +128,6 @@ def blurred_scores(upscalers: dict[str, Upscaler], scans: Sequence[Path]) -> lis
     return rows
 
 
-def middle_box(volume: Volume) -> Volume:
-    """Return the middle of a scan."""
-    starts = [max(0, (length - BOX) // 2) for length in volume.shape]
-    return volume.with_voxels(volume.voxels[tuple(slice(start, start + BOX) for start in starts)])
-
-
 def shipped_scores(scans: Sequence[Path]) -> list[Row]:
     """Return the scores of the shipped stages of the family at x2 and x4, in 2-D and in 3-D."""
     names = [name for name, stage in shipped_stages().items() if stage.card.family == FAMILY]
@@ -141,7 +135,7 @@ def shipped_scores(scans: Sequence[Path]) -> list[Row]:
     rows: list[Row] = []
     for path in scans:
         volume = read_volume(path)
-        axis, box = through_plane_axis(volume.spacing), middle_box(volume)
+        axis, box = through_plane_axis(volume.spacing), middle_box(volume, BOX)
         for scale in (2, 4):
             for task in ("in-plane", "3-D"):
                 restoration = restore(box, task, scale, upscalers, slice_axis=axis)

@@ -136,6 +136,13 @@ def score(restoration: Restoration) -> list[Score]:
     ]
 
 
+def middle_box(volume: Volume, length: int) -> Volume:
+    """Return the middle of a scan, of at most `length` voxels each way, for figures that need not see all of it."""
+    starts = [max(0, (axis_length - length) // 2) for axis_length in volume.shape]
+    affine = volume.affine @ np.block([[np.eye(3), np.array(starts)[:, None]], [np.zeros(3), 1]])
+    return volume.with_voxels(volume.voxels[tuple(slice(start, start + length) for start in starts)], affine)
+
+
 def task_factors(task: Task, scale: int, axis: int) -> Factors:
     """Return the factors along i, j, k of a task for a through-plane axis."""
     through, within = (1 if task == "in-plane" else scale), (1 if task == "through-plane" else scale)
