@@ -135,7 +135,7 @@ def shipped_scores(scans: Sequence[Path]) -> list[Row]:
     rows: list[Row] = []
     for path in scans:
         volume = read_volume(path)
-        axis, box = through_plane_axis(volume.spacing), middle_box(volume, BOX)
+        axis, box = through_plane_axis(volume.spacing), middle_box(volume, (BOX, BOX, BOX))
         for scale in (2, 4):
             for task in ("in-plane", "3-D"):
                 restoration = restore(box, task, scale, upscalers, slice_axis=axis)

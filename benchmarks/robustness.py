@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.cli.options import load_upscalers
-from sr_keras.evaluation import Floats, Reduction, Restoration, Task, middle_box, restore
+from sr_keras.evaluation import Floats, Reduction, Restoration, Task, middle_box, restore, task_factors
+from sr_keras.geometry import through_plane_axis
 from sr_keras.intensity import normalization_of, tissue_mask, tissue_slices
 from sr_keras.interpolation import interpolate
 from sr_keras.jobs import find_scans
@@ -28,10 +29,12 @@ from sr_keras.metrics import psnr
 from sr_keras.nifti import read_volume
 from sr_keras.prediction import Upscaler
 from sr_keras.resampling import keys_kernel, reduce_volume
+from sr_keras.suitability import LARGEST_RATIO, nyquist_ratio
 from sr_keras.volume import Volume
 
-TASKS: tuple[Task, ...] = ("in-plane", "through-plane")
-BOX = 96
+# What of the middle of a scan is measured for each task, in voxels: along two axes in plane, and across them. The d
+# stage needs both its orientations, the hw stage only slices.
+BOXES: dict[Task, tuple[int, int, int]] = {"in-plane": (112, 112, 10), "through-plane": (32, 80, 96)}
 # Full width at half maximum of a Gaussian, in standard deviations.
 FWHM = 2.3548
 # Standard deviations of the noise in a reduced voxel: HU for CT, of the data range for MR.
@@ -59,7 +62,7 @@ def reduce_by(profile: Any, voxels: Floats, factors: Sequence[int]) -> Floats:
     return voxels
 
 
-def box(distance: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]:
+def box_profile(distance: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]:
     """Average over the reduced voxel, as a thick slice with sharp edges does."""
     del factor
     return (np.abs(distance) < 0.5).astype(np.float64)
@@ -74,6 +77,12 @@ def gaussian(distance: npt.NDArray[np.float64], factor: int, width: float) -> np
 def no_antialiasing(distance: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]:
     """Interpolate at the reduced voxel's centre, as resampling without antialiasing does."""
     return keys_kernel(distance * factor)
+
+
+def k_space_truncation(distance: npt.NDArray[np.float64], factor: int) -> npt.NDArray[np.float64]:
+    """Keep the low frequencies whole and nothing of the others, as MRI with a smaller matrix does."""
+    del factor
+    return np.sinc(distance)
 
 
 def every_nth(voxels: Floats, factors: Sequence[int]) -> Floats:
@@ -93,11 +102,12 @@ def reductions(volume: Volume) -> dict[str, Reduction]:
     """Return the ways to reduce a scan, by what a table calls them."""
     ways: dict[str, Reduction] = {
         "antialiased cubic, as in training": reduce_volume,
-        "box profile": partial(reduce_by, box),
+        "box profile": partial(reduce_by, box_profile),
         **{
             f"Gaussian profile, FWHM {width:g} reduced voxels": partial(reduce_by, partial(gaussian, width=width))
             for width in (1.0, 1.5, 2.0, 3.0)
         },
+        "k-space truncation": partial(reduce_by, k_space_truncation),
         "cubic without antialiasing": partial(reduce_by, no_antialiasing),
         "every second voxel": every_nth,
     }
@@ -125,14 +135,31 @@ def slice_psnr(restoration: Restoration) -> dict[str, float]:
     }
 
 
+def cropped(voxels: npt.NDArray[Any]) -> Floats:
+    """Return voxels with an even number along each axis, float32."""
+    return voxels[tuple(slice(length // 2 * 2) for length in voxels.shape)].astype(np.float32)
+
+
 def measured(path: Path, upscalers: dict[str, Upscaler]) -> list[Row]:
     """Return a row for each task and reduction of a scan."""
-    volume = middle_box(read_volume(path), BOX)
+    whole = read_volume(path)
+    axis = through_plane_axis(whole.spacing)
     rows = []
-    for task in TASKS:
+    for task, box in BOXES.items():
+        volume = middle_box(whole, np.insert(box[:2], axis, box[2]).tolist())
         for name, reduction in reductions(volume).items():
-            figures = slice_psnr(restore(volume, task, 2, upscalers, reduction=reduction))
-            rows.append({"scan": path.name.split(".")[0], "task": task, "reduction": name, "psnr": figures})
+            figures = slice_psnr(restore(volume, task, 2, upscalers, slice_axis=axis, reduction=reduction))
+            reduced = volume.with_voxels(reduction(cropped(volume.voxels), task_factors(task, 2, axis)))
+            axes = [each for each in range(3) if (each == axis) == (task == "through-plane")]
+            rows.append(
+                {
+                    "scan": path.name.split(".")[0],
+                    "task": task,
+                    "reduction": name,
+                    "psnr": figures,
+                    "nyquist_ratio": nyquist_ratio(reduced, axes),
+                }
+            )
     return rows
 
 
@@ -156,7 +183,7 @@ def print_report(content: Row) -> None:
     rows: list[Row] = content["rows"]
     scans = list(dict.fromkeys(row["scan"] for row in rows))
     for model in content["models"]:
-        print_line(f"\n{model}: dB gained over cubic / over Lanczos, the middle {BOX} voxels of each scan, x2\n")
+        print_line(f"\n{model}: dB gained over cubic / over Lanczos, x2, the middle of each scan\n")
         print_line(f"| task | reduction | {' | '.join(scans)} | no gain over cubic |")
         print_line("|---" * (len(scans) + 3) + "|")
         for task, reduction in dict.fromkeys((row["task"], row["reduction"]) for row in rows):
@@ -167,8 +194,19 @@ def print_report(content: Row) -> None:
             ]
             failing = sum(figures[scan][model] <= figures[scan]["cubic"] for scan in scans)
             print_line(f"| {task} | {reduction} | {' | '.join(cells)} | {failing or ''} |")
+        print_line(separation(rows, model))
     shares = ", ".join(f"{name} {share:.1f} %" for name, share in content["overshoot"].items())
     print_line(f"\nOvershoot at the edges of a square, at most, of the edge's height: {shares}.")
+
+
+def separation(rows: Sequence[Row], model: str) -> str:
+    """Return how well the self-check of `sr-keras predict` tells where the model is worse than cubic."""
+    warned = [row for row in rows if row["nyquist_ratio"] > LARGEST_RATIO]
+    worse, warned_worse = (sum(row["psnr"][model] <= row["psnr"]["cubic"] for row in some) for some in (rows, warned))
+    return (
+        f"\nThe self-check at {LARGEST_RATIO:g} dB warns of {warned_worse} of the {worse} cases without gain, and of "
+        f"{len(warned) - warned_worse} of the {len(rows) - worse} with gain."
+    )
 
 
 def print_line(text: str) -> None:
@@ -185,7 +223,7 @@ def main() -> None:
     arguments = parser.parse_args()
     upscalers = load_upscalers(tuple(arguments.model))
     rows = [row for path in find_scans(arguments.scans) for row in measured(path, upscalers)]
-    content = {"box": BOX, "models": list(upscalers), "rows": rows, "overshoot": overshoot(upscalers)}
+    content = {"boxes": BOXES, "models": list(upscalers), "rows": rows, "overshoot": overshoot(upscalers)}
     arguments.result.write_text(json.dumps(content, indent=1) + "\n")
     print_report(content)
 

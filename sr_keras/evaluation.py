@@ -136,11 +136,12 @@ def score(restoration: Restoration) -> list[Score]:
     ]
 
 
-def middle_box(volume: Volume, length: int) -> Volume:
-    """Return the middle of a scan, of at most `length` voxels each way, for figures that need not see all of it."""
-    starts = [max(0, (axis_length - length) // 2) for axis_length in volume.shape]
+def middle_box(volume: Volume, lengths: Sequence[int]) -> Volume:
+    """Return the middle of a scan, of at most `lengths` voxels, for figures that need not see all of it."""
+    starts = [max(0, (whole - length) // 2) for whole, length in zip(volume.shape, lengths, strict=True)]
     affine = volume.affine @ np.block([[np.eye(3), np.array(starts)[:, None]], [np.zeros(3), 1]])
-    return volume.with_voxels(volume.voxels[tuple(slice(start, start + length) for start in starts)], affine)
+    box = tuple(slice(start, start + length) for start, length in zip(starts, lengths, strict=True))
+    return volume.with_voxels(volume.voxels[box], affine)
 
 
 def task_factors(task: Task, scale: int, axis: int) -> Factors:

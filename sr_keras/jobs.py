@@ -12,6 +12,7 @@ from sr_keras.passes import Report
 from sr_keras.planning import Factors
 from sr_keras.prediction import Notice, Upscaler
 from sr_keras.scans import Choice, check_scan_output, check_writable, is_scan_folder, read_scan, write_scan
+from sr_keras.suitability import doubts_about
 from sr_keras.volume import Modality, Volume
 
 
@@ -62,16 +63,21 @@ class PredictionJob:
             enlarged = upscaler.to_spacing(volume, self.spacing, slice_axis=axis, report=report, notice=notices.append)
         else:
             enlarged = upscaler.enlarge(volume, self.factors, slice_axis=axis, report=report, notice=notices.append)
+        notices += doubts_about(volume, upscaler.plan(*self._task(volume)))
         if notice:
             for text in notices:
                 notice(text)
         write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume, notices))
         return enlarged
 
+    def _task(self, volume: Volume) -> tuple[Factors, int]:
+        """Return the factors that a scan is enlarged by, and its through-plane axis."""
+        factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
+        return factors, through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
+
     def _processing(self, volume: Volume, notices: Sequence[str]) -> Processing:
         """Return what enlarges a scan, for the records of a DICOM series."""
-        axis = through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
-        factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
+        factors, axis = self._task(volume)
         used = {(step.stage, step.scale) for step in self.upscaler.plan(factors, axis)}
         engines = [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
         return Processing(

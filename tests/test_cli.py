@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers import write_scan
 
 import sr_keras
 from sr_keras.cli import main
@@ -42,13 +43,30 @@ def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small
     out = tmp_path / "out.nii"
     result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--consistent", "--dtype", "float32")
     assert result.stderr.startswith("Reduced again, the result differed from the scan by ")
-    assert result.stderr.count("\n") == 1
     again = reduce_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
     np.testing.assert_allclose(again, nibabel.load(small_scan).get_fdata(), atol=0.01)
 
 
+def test_predict_warns_of_a_noisy_scan_in_one_line(tmp_path):
+    noise = np.random.default_rng(0).normal(500, 100, (48, 48, 12)).astype(np.int16)
+    result = run("predict", write_scan(tmp_path / "noise.nii", noise), "-o", tmp_path / "out.nii", "--scale", "2x2x1")
+    assert result.stderr.startswith("Warning: ")
+    assert "-6 dB at most. Received: 0.0 dB along ij, as noise or aliasing gives. Smooth the scan" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
-    command = [sys.executable, "-m", "sr_keras", "predict", str(small_scan), "-o", str(tmp_path / "out.nii")]
+    command = [
+        sys.executable,
+        "-m",
+        "sr_keras",
+        "predict",
+        str(small_scan),
+        "-o",
+        str(tmp_path / "out.nii"),
+        "--scale",
+        "1x1x2",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     again = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -48,10 +48,10 @@ def test_a_scan_can_be_reduced_in_another_way(crop):
 
 
 def test_the_middle_stays_in_its_place():
-    box = middle_box(Volume(np.arange(4 * 9 * 6).reshape(4, 9, 6), np.diag([1.0, 2, 3, 1])), 5)
-    assert box.shape == (4, 5, 5)
-    assert box.voxels[0, 0, 0] == 2 * 6
-    np.testing.assert_array_equal(box.affine[:3, 3], [0, 4, 0])
+    box = middle_box(Volume(np.arange(4 * 9 * 6).reshape(4, 9, 6), np.diag([1.0, 2, 3, 1])), (5, 5, 3))
+    assert box.shape == (4, 5, 3)
+    assert box.voxels[0, 0, 0] == 2 * 6 + 1
+    np.testing.assert_array_equal(box.affine[:3, 3], [0, 4, 3])
 
 
 def test_tasks_are_those_that_all_models_have_stages_for():
