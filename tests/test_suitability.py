@@ -42,7 +42,7 @@ def test_it_is_silent_where_the_networks_help(sample, step):
 @pytest.mark.parametrize("step", [IN_PLANE, THROUGH_PLANE], ids=["in-plane", "through-plane"])
 def test_it_warns_where_they_do_not(sample, step, reduction):
     (doubt,) = doubts_about(reduced_sample(sample, reduction, step), [step, step])
-    assert doubt.startswith("Warning: sample: the networks beat cubic interpolation where a scan is weak near")
+    assert doubt.startswith("Warning: sample: the networks are sure to beat cubic interpolation only where")
     assert f"along {'ij' if step is IN_PLANE else 'k'}, as noise or aliasing gives" in doubt
 
 
