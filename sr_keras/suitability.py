@@ -71,7 +71,8 @@ def _middle_slices(voxels: Array, across: int) -> Array:
     length = voxels.shape[across]
     start, kept = length // 4, max(1, length // 2)
     count = min(SLICES, kept)
-    return voxels.take(start + (2 * np.arange(count) + 1) * kept // (2 * count), across)
+    slices: Array = voxels.take(start + (2 * np.arange(count) + 1) * kept // (2 * count), across)
+    return slices
 
 
 def _ratio(images: Array, axis: int) -> float:
