@@ -1,6 +1,6 @@
 """Measure stages where the truth is known: reduce a scan, restore it by every method, compare it with itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +21,8 @@ from sr_keras.volume import Volume, format_shape
 Task = Literal["in-plane", "through-plane", "3-D"]
 TASKS: tuple[Task, ...] = ("in-plane", "through-plane", "3-D")
 Floats = npt.NDArray[np.float32]
+# Makes a true scan (i, j, k) smaller by factors along i, j, k.
+Reduction = Callable[[Floats, Sequence[int]], Floats]
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def restore(
     *,
     slice_axis: int | None = None,
     report: Report | None = None,
+    reduction: Reduction = reduce_volume,
 ) -> Restoration:
-    """Reduce a scan by antialiased cubic interpolation, without smoothing, and restore it by every method.
+    """Reduce a scan, by antialiased cubic interpolation without smoothing, and restore it by every method.
 
     Args:
         volume: the true scan.
@@ -84,6 +87,7 @@ def restore(
         upscalers: models by the name to show.
         slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
         report: told about progress.
+        reduction: how the scan is reduced, where it is to be another way.
 
     Raises:
         ConfigurationError: a model has no stage for the task.
@@ -93,7 +97,7 @@ def restore(
     factors = task_factors(task, scale, axis)
     lengths = [length // factor * factor for length, factor in zip(volume.shape, factors, strict=True)]
     truth = volume.with_voxels(volume.voxels[tuple(slice(length) for length in lengths)].astype(np.float32))
-    reduced = truth.with_voxels(reduce_volume(truth.voxels, factors), rescaled_affine(truth.affine, factors))
+    reduced = truth.with_voxels(reduction(truth.voxels, factors), rescaled_affine(truth.affine, factors))
     restored: dict[str, Floats] = {method: interpolate(reduced.voxels, factors, method) for method in METHODS}
     for name, upscaler in upscalers.items():
         restored[name] = upscaler.enlarge(reduced, factors, slice_axis=axis, report=report).voxels
@@ -130,6 +134,14 @@ def score(restoration: Restoration) -> list[Score]:
         )
         for method, voxels in restoration.restored.items()
     ]
+
+
+def middle_box(volume: Volume, lengths: Sequence[int]) -> Volume:
+    """Return the middle of a scan, of at most `lengths` voxels, for figures that need not see all of it."""
+    starts = [max(0, (whole - length) // 2) for whole, length in zip(volume.shape, lengths, strict=True)]
+    affine = volume.affine @ np.block([[np.eye(3), np.array(starts)[:, None]], [np.zeros(3), 1]])
+    box = tuple(slice(start, start + length) for start, length in zip(starts, lengths, strict=True))
+    return volume.with_voxels(volume.voxels[box], affine)
 
 
 def task_factors(task: Task, scale: int, axis: int) -> Factors:

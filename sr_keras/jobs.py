@@ -1,6 +1,6 @@
 """Files in, files out: one scan or a folder of them, enlarged and written."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from sr_keras.geometry import through_plane_axis
 from sr_keras.nifti import is_nifti
 from sr_keras.passes import Report
 from sr_keras.planning import Factors
-from sr_keras.prediction import Upscaler
+from sr_keras.prediction import Notice, Upscaler
 from sr_keras.scans import Choice, check_scan_output, check_writable, is_scan_folder, read_scan, write_scan
+from sr_keras.suitability import doubts_about
 from sr_keras.volume import Modality, Volume
 from sr_keras.zoo import modality_warning
 
@@ -30,7 +31,6 @@ class PredictionJob:
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
         choice: which volume of a DICOM folder; None takes the only one.
-        warn: told one line about a scan of a kind that a stage has never seen.
     """
 
     upscaler: Upscaler
@@ -42,10 +42,15 @@ class PredictionJob:
     nan_fill: float | None = None
     force: bool = False
     choice: Choice | None = None
-    warn: Callable[[str], None] = lambda _: None
 
-    def run(self, scan: Path, output: Path, report: Report | None = None) -> Volume:
+    def run(self, scan: Path, output: Path, report: Report | None = None, notice: Notice | None = None) -> Volume:
         """Enlarge one scan and return what was written.
+
+        Args:
+            scan: a NIfTI file or a DICOM series.
+            output: what to write.
+            report: told about progress.
+            notice: told what the user should know about the result; a DICOM series records it too.
 
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
@@ -53,19 +58,36 @@ class PredictionJob:
         check_scan_output(scan, output, self.dtype, force=self.force)
         volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
         check_writable(volume, output)
-        if warning := modality_warning(volume, [engine.card for engine in self.upscaler.engines]):
-            self.warn(warning)
+        notices: list[str] = []
+        upscaler, axis = self.upscaler, self.slice_axis
+
+        def tell(text: str) -> None:
+            notices.append(text)
+            if notice:
+                notice(text)
+
+        for doubt in self._doubts(volume):
+            tell(doubt)
         if self.spacing is not None:
-            enlarged = self.upscaler.to_spacing(volume, self.spacing, slice_axis=self.slice_axis, report=report)
+            enlarged = upscaler.to_spacing(volume, self.spacing, slice_axis=axis, report=report, notice=tell)
         else:
-            enlarged = self.upscaler.enlarge(volume, self.factors, slice_axis=self.slice_axis, report=report)
-        write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume))
+            enlarged = upscaler.enlarge(volume, self.factors, slice_axis=axis, report=report, notice=tell)
+        write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume, notices))
         return enlarged
 
-    def _processing(self, volume: Volume) -> Processing:
-        """Return what enlarges a scan, for the records of a DICOM series."""
-        axis = through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
+    def _doubts(self, volume: Volume) -> list[str]:
+        """Return what speaks against the stages for a scan, known before any work."""
+        stranger = modality_warning(volume, [engine.card for engine in self.upscaler.engines])
+        return [*filter(None, [stranger]), *doubts_about(volume, self.upscaler.plan(*self._task(volume)))]
+
+    def _task(self, volume: Volume) -> tuple[Factors, int]:
+        """Return the factors that a scan is enlarged by, and its through-plane axis."""
         factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
+        return factors, through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
+
+    def _processing(self, volume: Volume, notices: Sequence[str]) -> Processing:
+        """Return what enlarges a scan, for the records of a DICOM series."""
+        factors, axis = self._task(volume)
         used = {(step.stage, step.scale) for step in self.upscaler.plan(factors, axis)}
         engines = [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
         return Processing(
@@ -76,7 +98,9 @@ class PredictionJob:
                 "spacing_mm": list(self.spacing) if self.spacing else None,
                 "slice_axis": axis,
                 "ensemble": self.upscaler.ensemble,
+                "consistent": self.upscaler.consistent,
                 "nan_fill": self.nan_fill,
+                "notices": list(notices),
             },
         )
 
@@ -91,7 +115,12 @@ class Summary:
 
 
 def run_folder(
-    job: PredictionJob, folder: Path, output: Path, tell: Callable[[str], None], report: Report | None = None
+    job: PredictionJob,
+    folder: Path,
+    output: Path,
+    tell: Callable[[str], None],
+    report: Report | None = None,
+    notice: Notice | None = None,
 ) -> Summary:
     """Enlarge every scan of a folder into the same place under another one; go on after a failure.
 
@@ -101,6 +130,7 @@ def run_folder(
         output: made if need be. A scan whose output exists there is skipped, so an interrupted run goes on.
         tell: told one line about each scan.
         report: told about progress within a scan.
+        notice: told, after a scan's name, what the user should know about its result.
 
     Raises:
         VolumeError: the folder has no scan in it.
@@ -113,7 +143,7 @@ def run_folder(
     for scan in scans:
         name = scan.relative_to(folder)
         target = output / name
-        outcome = "skipped" if target.exists() and not job.force else _attempt(job, scan, target, tell, report)
+        outcome = "skipped" if target.exists() and not job.force else _attempt(job, scan, target, tell, report, notice)
         counts[outcome] += 1
         if outcome != "failed":
             tell(f"{name}: {outcome}")
@@ -133,10 +163,17 @@ def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
     return [scan for path in paths for scan in ([path] if _is_scan(path, dicom) else _in_folder(path))]
 
 
-def _attempt(job: PredictionJob, scan: Path, target: Path, tell: Callable[[str], None], report: Report | None) -> str:
+def _attempt(
+    job: PredictionJob,
+    scan: Path,
+    target: Path,
+    tell: Callable[[str], None],
+    report: Report | None,
+    notice: Notice | None,
+) -> str:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        job.run(scan, target, report)
+        job.run(scan, target, report, (lambda text: notice(f"{scan.name}: {text}")) if notice else None)
     except (SrKerasError, OSError) as error:
         tell(f"{scan.name}: failed: {error}")
         return "failed"

@@ -1,10 +1,11 @@
 """Enlarge a volume with trained stages; geometry and intensities are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sr_keras.consistency import make_consistent
 from sr_keras.engines import Engine, Images, fitted
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_memory
@@ -20,6 +21,9 @@ PEAK_COPIES = 3
 # A last resampling that changes the spacing by less than this fraction would only smooth.
 SAME_SPACING = 1e-6
 
+# Called with a sentence about the result that its user should read.
+Notice = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Upscaler:
@@ -28,10 +32,12 @@ class Upscaler:
     Attributes:
         engines: the stages at hand, one for each stage and scale.
         ensemble: "mean" or "median" does each slice turned and mirrored as well and joins the results.
+        consistent: whether the result is changed, as little as possible, so that it gives the scan when reduced again.
     """
 
     engines: Sequence[Engine]
     ensemble: Ensemble = "none"
+    consistent: bool = False
 
     def plan(self, factors: Factors, slice_axis: int) -> list[Step]:
         """Return the passes that enlarge a volume by whole factors along i, j, k.
@@ -46,7 +52,13 @@ class Upscaler:
         return factors_for_spacing(volume.spacing, spacing, [engine.card for engine in self.engines])
 
     def enlarge(
-        self, volume: Volume, factors: Factors, *, slice_axis: int | None = None, report: Report | None = None
+        self,
+        volume: Volume,
+        factors: Factors,
+        *,
+        slice_axis: int | None = None,
+        report: Report | None = None,
+        notice: Notice | None = None,
     ) -> Volume:
         """Return the volume with each axis enlarged by a whole factor.
 
@@ -55,6 +67,7 @@ class Upscaler:
             factors: along i, j, k.
             slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
             report: told about progress.
+            notice: told how far from the scan the result was, reduced again, where it is made consistent.
 
         Returns:
             A float32 volume in the scan's own units whose voxel edges enclose the same box.
@@ -71,8 +84,12 @@ class Upscaler:
         if volume.voxels.min() == volume.voxels.max():
             return volume.with_voxels(np.full(shape, volume.voxels.flat[0], np.float32), affine)
         normalization = normalization_of(volume)
-        voxels = self._enlarged(normalization.apply(volume.voxels), steps, report)
-        return volume.with_voxels(normalization.invert(voxels), affine)
+        voxels = normalization.invert(self._enlarged(normalization.apply(volume.voxels), steps, report))
+        if self.consistent and steps:
+            projection = make_consistent(voxels, volume.voxels, factors)
+            if notice:
+                notice(projection.describe("HU" if volume.modality == "CT" else ""))
+        return volume.with_voxels(voxels, affine)
 
     def to_spacing(
         self,
@@ -81,16 +98,18 @@ class Upscaler:
         *,
         slice_axis: int | None = None,
         report: Report | None = None,
+        notice: Notice | None = None,
     ) -> Volume:
         """Return the volume at a spacing in mm: enlarged by stages, then resampled by cubic interpolation.
 
         The first voxel edges stay where they are; where the spacing does not divide the field of view, the last ones
-        move by half a voxel at most.
+        move by half a voxel at most. A consistent result is made so before it is resampled.
 
         Raises:
             VolumeError: as in `enlarge`.
         """
-        enlarged = self.enlarge(volume, self.factors_for(volume, spacing), slice_axis=slice_axis, report=report)
+        factors = self.factors_for(volume, spacing)
+        enlarged = self.enlarge(volume, factors, slice_axis=slice_axis, report=report, notice=notice)
         voxels, steps = enlarged.voxels, np.divide(spacing, enlarged.spacing)
         for axis, step in enumerate(steps):
             if abs(step - 1) > SAME_SPACING:

@@ -9,9 +9,11 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers import write_scan
 
 import sr_keras
 from sr_keras.cli import main
+from sr_keras.resampling import reduce_volume
 from sr_keras.stages import shipped_stages
 from sr_keras.zoo import by_family
 
@@ -39,8 +41,35 @@ def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_
     assert written.get_data_dtype() == np.float32
 
 
+def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small_scan, tmp_path):
+    out = tmp_path / "out.nii"
+    result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--consistent", "--dtype", "float32")
+    assert result.stderr.splitlines()[-1].startswith("Reduced again, the result differed from the scan by ")
+    again = reduce_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
+    np.testing.assert_allclose(again, nibabel.load(small_scan).get_fdata(), atol=0.01)
+
+
+def test_predict_warns_of_a_noisy_scan_in_one_line(tmp_path):
+    noise = np.random.default_rng(0).normal(500, 100, (48, 48, 12)).astype(np.int16)
+    result = run("predict", write_scan(tmp_path / "noise.nii", noise), "-o", tmp_path / "out.nii", "--scale", "2x2x1")
+    assert result.stderr.startswith("Warning: ")
+    assert "-7 dB at most. Received: " in result.stderr
+    assert "dB along ij, as noise or aliasing gives. Smooth the scan first by a Gaussian" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
-    command = [sys.executable, "-m", "sr_keras", "predict", str(small_scan), "-o", str(tmp_path / "out.nii")]
+    command = [
+        sys.executable,
+        "-m",
+        "sr_keras",
+        "predict",
+        str(small_scan),
+        "-o",
+        str(tmp_path / "out.nii"),
+        "--scale",
+        "1x1x2",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     again = subprocess.run(command, capture_output=True, text=True, check=False)

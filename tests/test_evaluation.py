@@ -3,7 +3,7 @@ import pytest
 
 from sr_keras.engines import KerasEngine
 from sr_keras.errors import VolumeError
-from sr_keras.evaluation import possible_tasks, restore, score, task_factors
+from sr_keras.evaluation import middle_box, possible_tasks, restore, score, task_factors
 from sr_keras.figure import draw_figure
 from sr_keras.prediction import Upscaler
 from sr_keras.stages import shipped_stages
@@ -42,6 +42,21 @@ def test_networks_beat_interpolation_on_a_scan_they_have_not_seen(crop, task):
     psnr = {entry.method: entry.quality.slice_psnr for entry in score(restoration)}
     assert sorted(psnr, key=psnr.__getitem__)[:4] == ["nearest", "linear", "cubic", "lanczos"]
     assert min(psnr[family] for family in FAMILIES) > psnr["lanczos"] + 0.5
+
+
+def test_a_scan_can_be_reduced_in_another_way(crop):
+    def every_second(voxels, factors):
+        return voxels[tuple(slice(None, None, factor) for factor in factors)]
+
+    restoration = restore(crop, "in-plane", 2, {}, reduction=every_second)
+    np.testing.assert_array_equal(restoration.restored["nearest"][::2, ::2], restoration.truth.voxels[::2, ::2])
+
+
+def test_the_middle_stays_in_its_place():
+    box = middle_box(Volume(np.arange(4 * 9 * 6).reshape(4, 9, 6), np.diag([1.0, 2, 3, 1])), (5, 5, 3))
+    assert box.shape == (4, 5, 3)
+    assert box.voxels[0, 0, 0] == 2 * 6 + 1
+    np.testing.assert_array_equal(box.affine[:3, 3], [0, 4, 3])
 
 
 def test_tasks_are_those_that_all_models_have_stages_for():

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -46,6 +47,17 @@ def test_a_folder_goes_on_after_a_failure_and_skips_what_is_done(folder, tmp_pat
     assert told[1].startswith("b.nii.gz: failed: ")
     assert "truncated or corrupt" in told[1]
     assert run_folder(JOB, folder, out, told.append) == Summary(done=0, skipped=2, failed=1)
+
+
+def test_a_folder_names_the_scan_that_a_notice_is_about(small_scan, tmp_path):
+    scans, told = tmp_path / "scans", []
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    job = replace(JOB, upscaler=replace(JOB.upscaler, consistent=True))
+    run_folder(job, scans, tmp_path / "out", lambda _: None, notice=told.append)
+    assert [text.split(" by ")[0] for text in told][-1:] == [
+        "a.nii.gz: Reduced again, the result differed from the scan"
+    ]
 
 
 def test_folders_that_cannot_be(folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,11 @@ from sr_keras.cli.options import (
     show_default=True,
     help="Do each slice turned and mirrored as well, and join the results: 8 (hw) and 4 (d) times the work.",
 )
+@click.option(
+    "--consistent",
+    is_flag=True,
+    help="Change the result, as little as possible, so that it gives SCAN back when reduced again.",
+)
 @click.option("--dtype", metavar="TYPE", help="Type of the voxels on disk.  [default: the scan's]")
 @quality_option
 @model_option
@@ -60,8 +66,9 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     from sr_keras.progress import progress_report
     from sr_keras.scans import Choice, is_scan_folder
 
+    upscaler = load_upscaler(options["models"], options["quality"], options["ensemble"])
     job = PredictionJob(
-        load_upscaler(options["models"], options["quality"], options["ensemble"]),
+        replace(upscaler, consistent=options["consistent"]),
         factors=parse_scale(scale or "2"),
         spacing=parse_spacing(spacing) if spacing else None,
         slice_axis=options["slice_axis"],
@@ -70,15 +77,14 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
         nan_fill=options["nan_fill"],
         force=options["force"],
         choice=Choice(options["series"], options["frame_group"]),
-        warn=partial(click.echo, err=True),
     )
     is_folder = scan.is_dir() and not is_scan_folder(scan)
-    start = time.monotonic()
+    start, notice = time.monotonic(), partial(click.echo, err=True)
     with progress_report() as report:
         if is_folder:
-            summary = run_folder(job, scan, output, click.echo, report)
+            summary = run_folder(job, scan, output, click.echo, report, notice)
         else:
-            written = job.run(scan, output, report)
+            written = job.run(scan, output, report, notice)
     seconds = time.monotonic() - start
     if not is_folder:
         click.echo(f"{output}: {written.summary}, {seconds:.1f} s")
