@@ -27,3 +27,7 @@ class ArtefactError(SrKerasError):
 
 class MissingDependencyError(SrKerasError):
     """An optional dependency that this task needs and that is not installed."""
+
+
+class DeviceMemoryError(SrKerasError):
+    """A batch that does not fit into the memory of the device that runs it; smaller ones are tried before it is seen."""
