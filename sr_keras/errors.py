@@ -30,4 +30,4 @@ class MissingDependencyError(SrKerasError):
 
 
 class DeviceMemoryError(SrKerasError):
-    """A batch that does not fit into the memory of the device that runs it; smaller ones are tried before it is seen."""
+    """A batch that does not fit into its device's memory. Smaller ones are tried before anyone sees this."""

@@ -138,6 +138,12 @@ def enlarged_shape(shape: Sequence[int], factors: Factors) -> tuple[int, int, in
     return i, j, k
 
 
+def grown_shape(shape: Sequence[int], step: Step) -> tuple[int, int, int]:
+    """Return the shape of a volume after one step."""
+    i, j, k = (length * (step.scale if axis in step.axes else 1) for axis, length in enumerate(shape))
+    return i, j, k
+
+
 def _scales(stages: Iterable[Available], name: StageName) -> list[int]:
     return sorted({stage.scale for stage in stages if stage.stage == name}, reverse=True)
 

@@ -32,6 +32,8 @@ from sr_keras.cli.options import (
     show_default=True,
     help="Do each slice turned and mirrored as well, and join the results: 8 (hw) and 4 (d) times the work.",
 )
+@click.option("--memory", metavar="SIZE", help="What to take at most, as in 4G.  [default: most of what is free]")
+@click.option("--dry-run", is_flag=True, help="Print what would be done and what it would take, and write nothing.")
 @click.option("--dtype", metavar="TYPE", help="Type of the voxels on disk.  [default: the scan's]")
 @model_option
 @modality_option
@@ -47,15 +49,18 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     \b
     sr-keras predict scan.nii.gz -o sharper.nii.gz --scale 2
     sr-keras predict scan.nii.gz -o sharper.nii.gz --spacing 0.5x0.5x1
+    sr-keras predict scan.nii.gz -o sharper.nii.gz --memory 4G --dry-run
     sr-keras predict scans/ -o sharper/
     sr-keras predict series/ -o sharper_series/
     """
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
-    from sr_keras.jobs import PredictionJob, run_folder
+    from sr_keras.files import parse_bytes
+    from sr_keras.jobs import PredictionJob, find_scans, run_folder
     from sr_keras.planning import parse_scale, parse_spacing
     from sr_keras.progress import progress_report
     from sr_keras.scans import Choice, is_scan_folder
+    from sr_keras.tables import print_plan
 
     upscaler, *others = load_upscalers(options["models"], options["ensemble"]).values()
     if others:
@@ -70,8 +75,13 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
         nan_fill=options["nan_fill"],
         force=options["force"],
         choice=Choice(options["series"], options["frame_group"]),
+        memory=parse_bytes(options["memory"]) if options["memory"] else None,
     )
     is_folder = scan.is_dir() and not is_scan_folder(scan)
+    if options["dry_run"]:
+        for each in find_scans([scan], dicom=True):
+            print_plan(job.plan(each, output / each.relative_to(scan) if is_folder else output), upscaler.engines)
+        return
     start = time.monotonic()
     with progress_report() as report:
         if is_folder:
@@ -80,7 +90,7 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
             written = job.run(scan, output, report)
     seconds = time.monotonic() - start
     if not is_folder:
-        click.echo(f"{output}: {written.summary}, {seconds:.1f} s")
+        click.echo(f"{output}: {written}, {seconds:.1f} s")
         return
     click.echo(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed, {seconds:.1f} s")
     if summary.failed:

@@ -59,7 +59,8 @@ class Batched:
     def _attempt(self, images: Images) -> Images:
         """Run a batch, or parts of it where it does not fit into memory."""
         try:
-            return Fitted(self._engine, self._limits).run(images)
+            whole = self._limits == Limits()
+            return (self._engine if whole else Fitted(self._engine, self._limits)).run(images)
         except DeviceMemoryError:
             if len(images) > 1:
                 self.batch = len(images) // 2
