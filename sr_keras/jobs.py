@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from sr_keras.background import in_background
 from sr_keras.dicom.provenance import Processing
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
-from sr_keras.geometry import through_plane_axis
+from sr_keras.geometry import rescaled_affine, through_plane_axis
 from sr_keras.nifti import is_nifti, open_stream, stored_dtype
 from sr_keras.passes import Report
 from sr_keras.planning import Factors
@@ -113,7 +114,8 @@ class PredictionJob:
     def _streamed(self, volume: Volume, output: Path, report: Report | None) -> str:
         like, job = with_nifti_header(volume), self._enlarging(volume, output)
         axis, shape = job.plan.slab_axis, job.plan.shape
-        spacing = [old / factor for old, factor in zip(volume.spacing, self.factors, strict=True)]
+        finer = rescaled_affine(volume.affine, [1 / factor for factor in self.factors])
+        spacing = [float(size) for size in voxel_sizes(finer)]
         with ExitStack() as stack:
             store = _store(job.plan, stored_dtype(like, self.dtype), output.parent)
             if store is not None:

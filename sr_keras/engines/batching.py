@@ -10,7 +10,7 @@ from sr_keras.networks import output_factors
 from sr_keras.stages import StageCard
 
 # No image is cut smaller than this many times the network's reach: most of what is computed would be overlap.
-SMALLEST_TILE = 4
+SMALLEST_TILE = 3
 
 
 class Batched:
@@ -67,7 +67,8 @@ class Batched:
             elif not self._cut(images.shape):
                 raise
         # Out of the handler, whose exception holds on to the memory of the failed run.
-        parts = [self._attempt(images[start : start + self.batch]) for start in range(0, len(images), self.batch)]
+        size = self.batch
+        parts = [self._attempt(images[start : start + size]) for start in range(0, len(images), size)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _cut(self, shape: tuple[int, ...]) -> bool:
