@@ -59,7 +59,9 @@ class NiftiStream:
             raise ValueError(f"{self._slices} slices were written of {self._length}")
 
     def _put(self, stored: Array) -> None:
-        self._file.write(stored.reshape(-1, order="F").view(np.uint8).data)
+        # Slice by slice, since what a file is compressed to depends on the pieces: not on the size of slabs, then.
+        for k in range(stored.shape[2]):
+            self._file.write(stored[:, :, k].reshape(-1, order="F").view(np.uint8).data)
         self._slices += stored.shape[2]
 
 

@@ -78,18 +78,21 @@ def test_compressed_files_hold_the_same_and_are_the_same_each_time(tmp_path, lik
     assert one == two
     # No flags, so no name; no date.
     assert one[3:8] == bytes(5)
-    np.testing.assert_array_equal(read_volume(tmp_path / "one.nii.gz").voxels, nibabel.load(tmp_path / "whole.nii").get_fdata())
+    np.testing.assert_array_equal(
+        read_volume(tmp_path / "one.nii.gz").voxels, nibabel.load(tmp_path / "whole.nii").get_fdata()
+    )
 
 
 def test_slabs_out_of_order_and_missing_ones_are_bugs_that_leave_no_file(tmp_path, noise):
     scan = Volume(noise, AFFINE)
     shape, options = scan.shape, {"like": scan}
     for axis, span in ((2, slice(4, 8)), (0, slice(0, 4))):
-        with pytest.raises(ValueError, match="in the order of k, not slice.* after 0 slices"):  # noqa: PT012
+        with pytest.raises(ValueError, match="in the order of k, not slice.* after 0 slices"):
             with open_stream(tmp_path / "out.nii", shape, scan.spacing, **options) as stream:
                 stream.write(axis, span, noise[(slice(None),) * axis + (span,)])
-    with pytest.raises(ValueError, match="0 slices were written of 16"), open_stream(
-        tmp_path / "out.nii", shape, scan.spacing, **options
+    with (
+        pytest.raises(ValueError, match="0 slices were written of 16"),
+        open_stream(tmp_path / "out.nii", shape, scan.spacing, **options),
     ):
         pass
     assert not list(tmp_path.iterdir())

@@ -61,7 +61,9 @@ def test_less_memory_means_smaller_batches_then_the_disk():
 
 def test_what_cannot_be_is_one_line_with_the_remedy():
     least = plan(plan().peak_bytes - 1).peak_bytes
-    with pytest.raises(VolumeError, match="Enlarging ct.nii to 1024x1024x600 must fit into memory. Received: 8") as caught:
+    with pytest.raises(
+        VolumeError, match="Enlarging ct.nii to 1024x1024x600 must fit into memory. Received: 8"
+    ) as caught:
         plan(least - 1)
     assert "needed, 8" in str(caught.value)
     assert "to use. Allow more with --memory, crop the scan" in str(caught.value)
