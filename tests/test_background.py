@@ -37,7 +37,7 @@ def test_what_the_work_raises_surfaces(calls):
     def fail(number):
         raise OSError(f"call {number}")
 
-    with pytest.raises(OSError, match="call 0"), in_background(fail) as hand_on:
+    with pytest.raises(OSError, match="call 0"), in_background(fail) as hand_on:  # noqa: PT012
         for number in range(calls):
             hand_on(number)
 

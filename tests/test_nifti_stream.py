@@ -83,18 +83,19 @@ def test_compressed_files_hold_the_same_and_are_the_same_each_time(tmp_path, lik
     )
 
 
-def test_slabs_out_of_order_and_missing_ones_are_bugs_that_leave_no_file(tmp_path, noise):
+@pytest.mark.parametrize(
+    ("axis", "span", "message"),
+    [
+        (2, slice(4, 8), "in the order of k, not slice.* of axis 2 after 0 slices"),
+        (0, slice(0, 4), "in the order of k, not slice.* of axis 0 after 0 slices"),
+        (2, slice(0, 15), "15 slices were written of 16"),
+    ],
+)
+def test_slabs_out_of_order_and_missing_ones_are_bugs_that_leave_no_file(tmp_path, noise, axis, span, message):
     scan = Volume(noise, AFFINE)
-    shape, options = scan.shape, {"like": scan}
-    for axis, span in ((2, slice(4, 8)), (0, slice(0, 4))):
-        with pytest.raises(ValueError, match="in the order of k, not slice.* after 0 slices"):
-            with open_stream(tmp_path / "out.nii", shape, scan.spacing, **options) as stream:
-                stream.write(axis, span, noise[(slice(None),) * axis + (span,)])
-    with (
-        pytest.raises(ValueError, match="0 slices were written of 16"),
-        open_stream(tmp_path / "out.nii", shape, scan.spacing, **options),
-    ):
-        pass
+    stream = open_stream(tmp_path / "out.nii", scan.shape, scan.spacing, like=scan)
+    with pytest.raises(ValueError, match=message), stream as target:
+        target.write(axis, span, noise[(slice(None),) * axis + (span,)])
     assert not list(tmp_path.iterdir())
 
 

@@ -60,7 +60,7 @@ def test_batches_that_take_much_memory_are_not_tried(monkeypatch):
 def test_a_device_without_memory_has_no_time(monkeypatch):
     class Full(Clocked):
         def run(self, images):
-            raise DeviceMemoryError("full")
+            raise DeviceMemoryError(f"{len(images)} are too many")
 
     assert measure(Full(monkeypatch, 1, 1), 32, 32) == Timing(1, 0.0)
 

@@ -25,7 +25,7 @@ def plan(memory=10**12, steps=(D, HW), *, disk=True, batch=1, kept=None, ensembl
         "ct.nii",
         shape,
         steps,
-        price=lambda step, height, width: Timing(batch, SECONDS.get((height, width), 1.0)),
+        price=lambda _, height, width: Timing(batch, SECONDS.get((height, width), 1.0)),
         ensemble=ensemble,
         kept=kept or Kept(),
         budget=Budget(memory, resident, disk),

@@ -98,9 +98,9 @@ SHORTAGES = [
 @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
 def test_every_runtime_s_word_for_it_is_understood(error):
     reason = str(error) or "MemoryError"
-    with pytest.raises(DeviceMemoryError, match=f"A batch for x must fit .* Received: {re.escape(reason)}. End other"):
-        with memory_errors("x"):
-            raise error
+    message = f"A batch for x must fit .* Received: {re.escape(reason)}. End other"
+    with pytest.raises(DeviceMemoryError, match=message), memory_errors("x"):
+        raise error
 
 
 @pytest.mark.parametrize("error", [ValueError("wrong shape"), ArtefactError("refused"), KeyboardInterrupt()])
