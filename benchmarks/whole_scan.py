@@ -18,6 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import nibabel
 import numpy as np
 from synthetic_ct import write_ct
 
@@ -95,7 +96,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         scan = write_ct(folder / "ct.nii", shape)
         sizes = {count: write_ct(folder / f"ct{count}.nii", (*shape[:2], count)) for count in slices}
         compressed = folder / "ct.nii.gz"
-        subprocess.run(["gzip", "-1", "-k", str(scan)], check=True)
+        nibabel.save(nibabel.load(scan), compressed)
         jobs = {
             ".nii": (scan, folder / "out.nii", []),
             ".nii.gz": (compressed, folder / "out.nii.gz", []),

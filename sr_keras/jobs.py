@@ -106,7 +106,8 @@ class PredictionJob:
     def _enlarging(self, volume: Volume, output: Path) -> Enlarging:
         axis = through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
         in_order = slab_axis_of(self.upscaler.plan(self.factors, axis)) == SLOWEST_AXIS
-        kept = Kept() if in_order else Kept(stored_dtype(volume, self.dtype).itemsize, on_disk=True)
+        dtype = stored_dtype(with_nifti_header(volume), self.dtype)
+        kept = Kept() if in_order else Kept(dtype.itemsize, on_disk=True)
         return self.upscaler.enlarging(
             volume, self.factors, slice_axis=axis, memory=self.memory, kept=kept, folder=output.parent
         )

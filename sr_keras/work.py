@@ -9,7 +9,7 @@ import psutil
 
 from sr_keras.errors import VolumeError
 from sr_keras.files import format_bytes
-from sr_keras.networks import output_factors
+from sr_keras.networks import StageName, output_factors
 from sr_keras.passes import D_SLAB, Ensemble, slice_order
 from sr_keras.planning import Step, grown_shape
 from sr_keras.timing import WORKSPACE_BYTES, Timing
@@ -208,7 +208,8 @@ def _plan(
         disk,
         0,
     )
-    buffers = max([_slab_bytes(each) for each in passes] + [SLABS_ALIVE * plan.slab * FLOAT * prod(now) // now[axis]])
+    last = (SLABS_ALIVE + _members(passes, "hw")) * plan.slab * FLOAT * prod(now) // now[axis]
+    buffers = max([_slab_bytes(each) for each in passes] + [last])
     peak = resident + memory + buffers + sum(each.workspace for each in passes)
     return Plan(plan.passes, plan.shape, axis, plan.between, plan.kept, disk, peak)
 
@@ -232,7 +233,13 @@ def _slab_bytes(each: Pass) -> int:
     if each.step.stage == "hw":
         return 0
     pixels = max(height * width * each.step.scale for _, height, width in each.stacks)
-    return 4 * D_SLAB * FLOAT * pixels
+    return (4 + _members([each], "d")) * D_SLAB * FLOAT * pixels
+
+
+def _members(passes: Sequence[Pass], stage: StageName) -> int:
+    """Return how many results of an ensemble's members exist at once: all of them, and all of them in one array."""
+    most = max((each.members for each in passes if each.step.stage == stage), default=1)
+    return 2 * most if most > 1 else 0
 
 
 def _place(there: bool, on_disk: bool) -> str:

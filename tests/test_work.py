@@ -101,7 +101,10 @@ def test_the_axis_of_slabs_is_across_the_hw_stage_s_slices(steps, axis):
 
 
 def test_an_ensemble_costs_its_members():
-    assert plan(ensemble="mean").seconds == pytest.approx(4 * 102.4 + 8 * 120)
+    found = plan(ensemble="mean")
+    assert found.seconds == pytest.approx(4 * 102.4 + 8 * 120)
+    # Eight more slabs of the d stage: four results, and the four in one array.
+    assert found.peak_bytes == BETWEEN + 3 * BUFFERS + WORKSPACES
 
 
 def test_a_budget_is_what_is_asked_for_or_most_of_what_is_free():

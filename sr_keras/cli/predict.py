@@ -56,7 +56,7 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
     from sr_keras.files import parse_bytes
-    from sr_keras.jobs import PredictionJob, find_scans, run_folder
+    from sr_keras.jobs import PredictionJob, run_folder
     from sr_keras.planning import parse_scale, parse_spacing
     from sr_keras.progress import progress_report
     from sr_keras.scans import Choice, is_scan_folder
@@ -79,8 +79,9 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     )
     is_folder = scan.is_dir() and not is_scan_folder(scan)
     if options["dry_run"]:
-        for each in find_scans([scan], dicom=True):
-            print_plan(job.plan(each, output / each.relative_to(scan) if is_folder else output), upscaler.engines)
+        if is_folder:
+            raise click.UsageError("Give one scan with --dry-run, not a folder of them.")
+        print_plan(job.plan(scan, output), upscaler.engines)
         return
     start = time.monotonic()
     with progress_report() as report:
