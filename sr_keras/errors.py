@@ -27,3 +27,7 @@ class ArtefactError(SrKerasError):
 
 class MissingDependencyError(SrKerasError):
     """An optional dependency that this task needs and that is not installed."""
+
+
+class DeviceMemoryError(SrKerasError):
+    """A batch that does not fit into its device's memory. Smaller ones are tried before anyone sees this."""

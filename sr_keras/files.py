@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from sr_keras.errors import OutputError, VolumeError
+from sr_keras.errors import ConfigurationError, OutputError, VolumeError
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def check_output(path: Path, *, force: bool) -> None:
@@ -94,13 +97,44 @@ def check_memory(needed: int, purpose: str) -> None:
         )
 
 
+def check_disk(needed: int, folder: Path) -> None:
+    """Refuse work whose temporary files do not fit on a disk.
+
+    Args:
+        needed: bytes.
+        folder: on the disk.
+
+    Raises:
+        OutputError: fewer bytes are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise OutputError(
+            f"Temporary files must fit beside the output. Received: {format_bytes(needed)} needed, "
+            f"{format_bytes(free)} free in {folder}. Free space, choose another place, or allow more with --memory."
+        )
+
+
 def format_bytes(count: float) -> str:
     """Return a number of bytes as people write it, "1.5 GB"."""
-    for unit in ("bytes", "kB", "MB", "GB", "TB"):
+    for unit in UNITS:
         if count < 1000 or unit == "TB":
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of "4G", "500M" or "1.5 GB"; a kilobyte is 1000 bytes.
+
+    Raises:
+        ConfigurationError: it is none of those, or nothing.
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([KMGT])B?", text.strip(), re.IGNORECASE)
+    count = float(found[1]) * 1000 ** (" KMGT".index(found[2].upper())) if found else 0.0
+    if count < 1:
+        raise ConfigurationError(f"An amount of memory must be written like 4G or 500M. Received: {text}.")
+    return int(count)
 
 
 @contextmanager

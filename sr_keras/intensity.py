@@ -45,9 +45,16 @@ class Normalization:
         result /= np.float32(self.data_range)
         return result
 
-    def invert(self, normalized: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return normalised voxels in the scan's own units, float32, same shape."""
-        result = normalized * np.float32(self.data_range)
+    def invert(
+        self, normalized: npt.NDArray[np.float32], out: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return normalised voxels in the scan's own units, float32, same shape.
+
+        Args:
+            normalized: any shape.
+            out: the array to put them in, which may be the same; None makes one.
+        """
+        result = np.multiply(normalized, np.float32(self.data_range), out=out)
         result += np.float32(self.floor)
         return result
 

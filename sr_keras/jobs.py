@@ -1,20 +1,40 @@
 """Files in, files out: one scan or a folder of them, enlarged and written."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from sr_keras.background import in_background
 from sr_keras.dicom.provenance import Processing
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
-from sr_keras.geometry import through_plane_axis
-from sr_keras.nifti import is_nifti
+from sr_keras.geometry import rescaled_affine, through_plane_axis
+from sr_keras.nifti import is_nifti, open_stream, stored_dtype
 from sr_keras.passes import Report
 from sr_keras.planning import Factors
-from sr_keras.prediction import Notice, Upscaler
-from sr_keras.scans import Choice, check_scan_output, check_writable, is_scan_folder, read_scan, write_scan
+from sr_keras.prediction import RESAMPLING_COPIES, Notice, Upscaler
+from sr_keras.scans import (
+    Choice,
+    check_scan_output,
+    check_writable,
+    is_scan_folder,
+    read_scan,
+    with_nifti_header,
+    write_scan,
+)
+from sr_keras.stores import Store, make_store
+from sr_keras.streaming import Enlarging
 from sr_keras.suitability import doubts_about
-from sr_keras.volume import Modality, Volume
+from sr_keras.volume import Modality, Volume, describe
+from sr_keras.work import Kept, Plan, slab_axis_of
 from sr_keras.zoo import modality_warning
+
+# Of a NIfTI file: slabs across it can be written as they come.
+SLOWEST_AXIS = 2
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class PredictionJob:
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
         choice: which volume of a DICOM folder; None takes the only one.
+        memory: bytes that this process may take in all; None takes most of what is free.
     """
 
     upscaler: Upscaler
@@ -42,9 +63,10 @@ class PredictionJob:
     nan_fill: float | None = None
     force: bool = False
     choice: Choice | None = None
+    memory: int | None = None
 
-    def run(self, scan: Path, output: Path, report: Report | None = None, notice: Notice | None = None) -> Volume:
-        """Enlarge one scan and return what was written.
+    def run(self, scan: Path, output: Path, report: Report | None = None, notice: Notice | None = None) -> str:
+        """Enlarge one scan and return what was written, in a few words.
 
         Args:
             scan: a NIfTI file or a DICOM series.
@@ -55,30 +77,82 @@ class PredictionJob:
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
         """
-        check_scan_output(scan, output, self.dtype, force=self.force)
-        volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
-        check_writable(volume, output)
+        volume = self._read(scan, output)
         notices: list[str] = []
-        upscaler, axis = self.upscaler, self.slice_axis
 
         def tell(text: str) -> None:
             notices.append(text)
             if notice:
                 notice(text)
 
-        for doubt in self._doubts(volume):
-            tell(doubt)
+        if self._streams(output):
+            written = self._streamed(volume, output, report)
+            self._tell_doubts(volume, tell)
+            return written
+        options: dict[str, Any] = {"slice_axis": self.slice_axis, "memory": self.memory}
+        options |= {"report": report, "notice": tell}
         if self.spacing is not None:
-            enlarged = upscaler.to_spacing(volume, self.spacing, slice_axis=axis, report=report, notice=tell)
+            enlarged = self.upscaler.to_spacing(volume, self.spacing, **options)
         else:
-            enlarged = upscaler.enlarge(volume, self.factors, slice_axis=axis, report=report, notice=tell)
+            enlarged = self.upscaler.enlarge(volume, self.factors, **options)
+        self._tell_doubts(volume, tell)
         write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume, notices))
-        return enlarged
+        return enlarged.summary
 
-    def _doubts(self, volume: Volume) -> list[str]:
-        """Return what speaks against the stages for a scan, known before any work."""
-        stranger = modality_warning(volume, [engine.card for engine in self.upscaler.engines])
-        return [*filter(None, [stranger]), *doubts_about(volume, self.upscaler.plan(*self._task(volume)))]
+    def plan(self, scan: Path, output: Path) -> Plan:
+        """Return what enlarging one scan will do and take. Nothing is written.
+
+        Raises:
+            SrKerasError: as in `run`.
+        """
+        volume = self._read(scan, output)
+        if self._streams(output):
+            return self._enlarging(volume, output).plan
+        factors, _ = self._task(volume)
+        copies = RESAMPLING_COPIES if self.spacing else 1
+        return self.upscaler.collecting(volume, factors, self.slice_axis, self.memory, copies).plan
+
+    def _read(self, scan: Path, output: Path) -> Volume:
+        check_scan_output(scan, output, self.dtype, force=self.force)
+        volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
+        check_writable(volume, output)
+        return volume
+
+    def _streams(self, output: Path) -> bool:
+        """Say whether the result can be written as it is made, or has to be there as a whole first."""
+        return is_nifti(output) and self.spacing is None and not self.upscaler.consistent
+
+    def _enlarging(self, volume: Volume, output: Path) -> Enlarging:
+        _, axis = self._task(volume)
+        in_order = slab_axis_of(self.upscaler.plan(self.factors, axis)) == SLOWEST_AXIS
+        dtype = stored_dtype(with_nifti_header(volume), self.dtype)
+        kept = Kept() if in_order else Kept(dtype.itemsize, on_disk=True)
+        return self.upscaler.enlarging(
+            volume, self.factors, slice_axis=axis, memory=self.memory, kept=kept, folder=output.parent
+        )
+
+    def _streamed(self, volume: Volume, output: Path, report: Report | None) -> str:
+        like, job = with_nifti_header(volume), self._enlarging(volume, output)
+        axis, shape = job.plan.slab_axis, job.plan.shape
+        finer = rescaled_affine(volume.affine, [1 / factor for factor in self.factors])
+        spacing = [float(size) for size in voxel_sizes(finer)]
+        with ExitStack() as stack:
+            store = _store(job.plan, stored_dtype(like, self.dtype), output.parent)
+            if store is not None:
+                stack.callback(store.close)
+            stream = stack.enter_context(open_stream(output, shape, spacing, like=like, dtype=self.dtype, store=store))
+            write = stack.enter_context(in_background(stream.write))
+            slabs = stack.enter_context(closing(job.slabs(report)))
+            for span, slab in slabs:
+                write(axis, span, slab)
+        return describe(shape, spacing, volume.modality)
+
+    def _tell_doubts(self, volume: Volume, tell: Notice) -> None:
+        """Tell what speaks against the stages for a scan: last, where it is not scrolled away."""
+        if stranger := modality_warning(volume, [engine.card for engine in self.upscaler.engines]):
+            tell(stranger)
+        for doubt in doubts_about(volume, self.upscaler.plan(*self._task(volume))):
+            tell(doubt)
 
     def _task(self, volume: Volume) -> tuple[Factors, int]:
         """Return the factors that a scan is enlarged by, and its through-plane axis."""
@@ -178,6 +252,15 @@ def _attempt(
         tell(f"{scan.name}: failed: {error}")
         return "failed"
     return "done"
+
+
+def _store(plan: Plan, dtype: np.dtype[Any], folder: Path) -> Store | None:
+    """Return what keeps slabs until they can be written in the order of the file; None where they come in it."""
+    if plan.kept == "nowhere":
+        return None
+    # Slabs of the slowest axis of the file are read from it.
+    layout = list(dict.fromkeys([plan.slab_axis, SLOWEST_AXIS, 1, 0]))
+    return make_store(plan.shape, layout, folder if plan.kept == "disk" else None, dtype)
 
 
 def _is_scan(path: Path, dicom: bool) -> bool:

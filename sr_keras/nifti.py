@@ -1,7 +1,7 @@
 """NIfTI-1 and NIfTI-2 files: read into a `Volume`, write one back so that it lies exactly over its original."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,21 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import array_from_file
 
+from sr_keras.compression import DamagedStreamError, decompressed, is_compressed
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.files import check_memory, written_whole
 from sr_keras.geometry import Affine, rescaled_affine
+from sr_keras.nifti_stream import NiftiStream, opened
+from sr_keras.stores import Store, spans
 from sr_keras.volume import Array, Modality, Volume, format_shape
 
 SUFFIXES = (".nii", ".nii.gz")
 # What a file's spatial unit is in mm; a file that names none means mm.
 MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+# Slices that are turned into what is stored together.
+SLICES_AT_ONCE = 8
 DTYPES = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
@@ -54,7 +60,7 @@ def read_volume(path: Path, *, modality: Modality | None = None, nan_fill: float
                 f"{path}: a voxel must be one real number. Received: {_kind(on_disk)}. Convert the scan to grey values."
             )
         check_memory(int(np.prod(shape, dtype=object)) * (on_disk.itemsize + 4), f"{path} ({format_shape(shape)})")
-        voxels = _voxels(image).reshape(shape)
+        voxels = _voxels(image, path).reshape(shape)
     voxels = finite_voxels(voxels, path, nan_fill)
     return Volume(voxels, _affine_in_mm(image), modality, source=str(path), header=image.header.copy())
 
@@ -75,16 +81,48 @@ def write_volume(volume: Volume, path: Path, *, like: Volume, dtype: str | None 
     Raises:
         OutputError: the name is not that of a NIfTI file, the type is unknown, or the file cannot be written.
     """
+    with open_stream(path, volume.shape, volume.spacing, like=like, dtype=dtype) as stream:
+        for span in spans(volume.shape[2], SLICES_AT_ONCE):
+            stream.write(2, span, volume.voxels[:, :, span])
+
+
+@contextmanager
+def open_stream(
+    path: Path,
+    shape: tuple[int, int, int],
+    spacing: Sequence[float],
+    *,
+    like: Volume,
+    dtype: str | None = None,
+    store: Store | None = None,
+) -> Iterator[NiftiStream]:
+    """Yield what writes a volume to a file slab by slab; the file is the one that `write_volume` writes.
+
+    Args:
+        path: a `.nii` or `.nii.gz` file. It appears whole, when all went well, or not at all.
+        shape: of the volume, along i, j, k.
+        spacing: in mm along i, j, k.
+        like: the scan that the volume is made of.
+        dtype: as in `write_volume`.
+        store: of the type on disk, keeps slabs that do not come in the order of the file; None where they do.
+
+    Raises:
+        OutputError: as in `write_volume`.
+    """
     check_nifti_output(path, dtype)
-    header = _header(volume, like, dtype)
-    slope, intercept = header.get_slope_inter()
-    stored = stored_values(volume.voxels, header.get_data_dtype(), slope, intercept)
-    image_type: Any = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
-    image = image_type(stored, None, header)
-    # nibabel forgets a header's scaling when it makes an image; set again, it writes the stored values as they are.
-    image.header.set_slope_inter(slope, intercept)
-    with written_whole(path) as temporary:
-        nibabel.save(image, temporary)
+    header = _header(shape, spacing, like, dtype)
+    with written_whole(path) as temporary, opened(temporary) as file:
+        stream = NiftiStream(file, header, store)
+        yield stream
+        stream.finish()
+
+
+def stored_dtype(like: Volume, dtype: str | None) -> np.dtype[Any]:
+    """Return the type on disk of a volume that is made of `like`, where `dtype` is asked for or None."""
+    if dtype is not None:
+        return np.dtype(dtype)
+    found: np.dtype[Any] = like.voxels.dtype if like.header is None else like.header.get_data_dtype()
+    return found
 
 
 def check_nifti_output(path: Path, dtype: str | None) -> None:
@@ -101,29 +139,8 @@ def check_nifti_output(path: Path, dtype: str | None) -> None:
         )
 
 
-def stored_values(voxels: Array, dtype: np.dtype[Any], slope: float = 1.0, intercept: float = 0.0) -> Array:
-    """Return what a file has to hold so that stored * slope + intercept gives the voxels, (i, j, k), of type `dtype`.
-
-    Integers are rounded and clipped to the range of their type.
-    """
-    stored = np.empty(voxels.shape, dtype, order="F")
-    for k in range(voxels.shape[2]):
-        values = voxels[:, :, k].astype(np.float64)
-        values = (values - intercept) / slope
-        stored[:, :, k] = _rounded(values, dtype) if dtype.kind in "iu" else values
-    return stored
-
-
-def _rounded(values: Array, dtype: np.dtype[Any]) -> Array:
-    limits = np.iinfo(dtype)
-    # The largest 64-bit integers are no doubles: the next double below them is the largest that converts back.
-    highest = float(limits.max) if int(float(limits.max)) <= limits.max else np.nextafter(float(limits.max), 0)
-    rounded: Array = np.clip(np.rint(values), float(limits.min), highest)
-    return rounded
-
-
-def _header(volume: Volume, like: Volume, dtype: str | None) -> Any:
-    """Return the header of `like`, moved to the grid of `volume`."""
+def _header(shape: tuple[int, int, int], spacing: Sequence[float], like: Volume, dtype: str | None) -> Any:
+    """Return the header of `like`, moved to a grid of another shape and spacing over the same field of view."""
     header = nibabel.Nifti1Header() if like.header is None else like.header.copy()
     if like.header is None:
         header.set_data_dtype(like.voxels.dtype)
@@ -135,16 +152,15 @@ def _header(volume: Volume, like: Volume, dtype: str | None) -> Any:
     if dtype is not None:
         header.set_data_dtype(dtype)
         header.set_slope_inter(1.0, 0.0)
-    steps = np.divide(volume.spacing, like.spacing)
+    steps = np.divide(spacing, like.spacing)
     qform, qform_code = header.get_qform(coded=True)
     sform, sform_code = header.get_sform(coded=True)
     zooms = np.asarray(header.get_zooms()[:3]) * steps
     try:
-        header.set_data_shape(volume.shape)
+        header.set_data_shape(shape)
     except HeaderDataError as error:
         raise OutputError(
-            f"A NIfTI-1 axis holds at most 32767 voxels. Received: {format_shape(volume.shape)}. "
-            "Choose a smaller scale."
+            f"A NIfTI-1 axis holds at most 32767 voxels. Received: {format_shape(shape)}. Choose a smaller scale."
         ) from error
     header.set_zooms(zooms)
     if qform_code:
@@ -172,15 +188,25 @@ def _three_axes(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
     return shape[:3]
 
 
-def _voxels(image: Any) -> Array:
+def _voxels(image: Any, path: Path) -> Array:
     """Read the voxels in real units: as stored where there is no scaling, else float32."""
-    stored = np.asarray(image.dataobj.get_unscaled())
+    stored = _stored(image.dataobj, path)
     slope, intercept = image.dataobj.slope, image.dataobj.inter
     image.header.set_slope_inter(slope, intercept)
     if (slope, intercept) == (1.0, 0.0):
         return stored.astype(stored.dtype.newbyteorder("="), copy=False)
     scaled: Array = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     return scaled
+
+
+def _stored(data: Any, path: Path) -> Array:
+    """Read the voxels as they are stored; a file that is not compressed is mapped into memory."""
+    if not is_compressed(path):
+        return np.asarray(data.get_unscaled())
+    # Three times as fast as the zlib that nibabel reads through.
+    with decompressed(path) as file:
+        stored: Array = array_from_file(data.shape, data.dtype, file, data.offset, order=data.order)
+    return stored
 
 
 def finite_voxels(voxels: Array, path: Path, nan_fill: float | None) -> Array:
@@ -209,7 +235,7 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise VolumeError(f"The scan must exist. Received: {path}. Check the path.") from error
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, DamagedStreamError) as error:
         raise VolumeError(
             f"{path}: the file is truncated or corrupt ({error}). Copy it again from its source."
         ) from error

@@ -1,4 +1,4 @@
-"""One pass of a stage over a volume: every slice once for each orientation, in batches."""
+"""One pass of a stage over a volume, slab by slab: every slice once for each orientation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
@@ -8,46 +8,86 @@ import numpy as np
 from sr_keras.engines import Engine, Images
 from sr_keras.networks import StageName
 from sr_keras.planning import Step
+from sr_keras.stores import Source, Store, spans
 
 Ensemble = Literal["none", "mean", "median"]
 ENSEMBLES: tuple[Ensemble, ...] = ("none", "mean", "median")
-# Called with what is being done, how many slices of it are done, and how many there are.
-Report = Callable[[str, int, int], None]
+# Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work.
+Report = Callable[[str, float, float], None]
+# Called with a step, the size (height, width) of its slices, and how many of them are done.
+Advance = Callable[[Step, tuple[int, int], int], None]
 
-# Memory that the activations of one batch may take, in bytes, and what an output pixel of a network takes of it: a few
-# layers of 32 float32 channels are alive at a time.
-ACTIVATION_BUDGET = 256 << 20
-ACTIVATION_BYTES_PER_PIXEL = 3 * 32 * 4
+# Slices of the d stage that are put into a volume together. They lie across it, and few of them at a time would reach
+# for the same line of the processor's cache again and again.
+D_SLAB = 32
 
 Transform = Callable[[Images], Images]
 
 
-def run_step(voxels: Images, step: Step, engine: Engine, ensemble: Ensemble, report: Report | None) -> Images:
-    """Return a volume after one pass of a stage.
+def run_depth_step(
+    source: Source,
+    partial: Store,
+    target: Store,
+    step: Step,
+    order: Sequence[int],
+    shape: Sequence[int],
+    engine: Engine,
+    ensemble: Ensemble,
+    advance: Advance,
+) -> None:
+    """Enlarge one axis of a volume: the mean of what the d stage makes of it in two orientations.
 
     Args:
-        voxels: (i, j, k), float32, normalised.
-        step: the stage and the axes that grow.
-        engine: runs that stage.
+        source: the volume, normalised, float32.
+        partial: takes the first orientation; may be the target itself.
+        target: takes the result.
+        step: the stage and the axis that grows.
+        order: the two axes that slices are cut across, the first orientation's first.
+        shape: of the source.
+        engine: runs the stage.
         ensemble: whether each slice is also done turned and mirrored, and how the results are joined.
-        report: told about progress.
+        advance: told about progress.
     """
-    orders = _orientations(step)
-    total, done = sum(voxels.shape[order[0]] for order in orders), 0
+    first, second = order
+    for span, slab in _orientation(source, step, first, shape, engine, ensemble, advance):
+        partial.write(first, span, slab)
+    for span, slab in _orientation(source, step, second, shape, engine, ensemble, advance):
+        slab += partial.read(second, span)
+        slab *= np.float32(0.5)
+        target.write(second, span, slab)
 
-    def advance(slices: int) -> None:
-        nonlocal done
-        done += slices
-        if report:
-            report(step.label, done, total)
 
-    passes = (_one_orientation(voxels, step, order, engine, ensemble, advance) for order in orders)
-    # Summed in place, since an enlarged volume is the largest thing in memory.
-    result = next(passes)
-    for other in passes:
-        result += other
-    result /= np.float32(len(orders))
-    return result
+def run_slice_steps(
+    source: Source,
+    axis: int,
+    length: int,
+    size: int,
+    steps: Sequence[tuple[Step, Engine]],
+    ensemble: Ensemble,
+    advance: Advance,
+) -> Iterator[tuple[slice, Images]]:
+    """Enlarge slices by the hw stage, a few at a time, as often as there are steps.
+
+    Args:
+        source: the volume, normalised, float32.
+        axis: that slices are cut across.
+        length: of that axis.
+        size: slices at a time.
+        steps: with the engine of each; none leaves the slices as they are.
+        ensemble: as in `run_depth_step`.
+        advance: told about progress.
+
+    Yields:
+        A span of the axis, and its slices (slice, height, width), normalised, in the order of the axis.
+    """
+    order = slice_order(axis)
+    for span in spans(length, size):
+        images = np.ascontiguousarray(source.read(axis, span).transpose(order))
+        for step, engine in steps:
+            before = images.shape
+            images = _joined(engine, images, ensemble)
+            advance(step, before[1:], before[0])
+        yield span, images
 
 
 def symmetries(stage: StageName) -> list[tuple[Transform, Transform]]:
@@ -59,23 +99,22 @@ def symmetries(stage: StageName) -> list[tuple[Transform, Transform]]:
     return [_symmetry(turn, flip) for turn in turns for flip in (False, True)]
 
 
-def _one_orientation(
-    voxels: Images,
-    step: Step,
-    order: tuple[int, int, int],
-    engine: Engine,
-    ensemble: Ensemble,
-    advance: Callable[[int], None],
-) -> Images:
-    """Return the enlarged volume (i, j, k) from slices cut in one order of axes (across, height, width)."""
-    slices = voxels.transpose(order)
-    factors = [step.scale if axis in step.axes else 1 for axis in order]
-    enlarged = np.empty([length * factor for length, factor in zip(slices.shape, factors, strict=True)], np.float32)
-    for batch in _batches(slices.shape, step):
-        images = np.ascontiguousarray(slices[batch])
-        enlarged[batch] = _joined(engine, images, ensemble)
-        advance(len(images))
-    return enlarged.transpose(np.argsort(order))
+def slice_order(across: int, depth: int | None = None) -> tuple[int, int, int]:
+    """Return the order of axes in which slices are cut: (across, height, width), width being the depth of a d step."""
+    height, width = (axis for axis in range(3) if axis != across)
+    return (across, width, height) if depth == height else (across, height, width)
+
+
+def _orientation(
+    source: Source, step: Step, across: int, shape: Sequence[int], engine: Engine, ensemble: Ensemble, advance: Advance
+) -> Iterator[tuple[slice, Images]]:
+    """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation."""
+    order = slice_order(across, step.axes[0])
+    for span in spans(shape[across], D_SLAB):
+        images = np.ascontiguousarray(source.read(across, span).transpose(order))
+        enlarged = _joined(engine, images, ensemble)
+        advance(step, images.shape[1:], len(images))
+        yield span, enlarged.transpose(np.argsort(order))
 
 
 def _symmetry(turns: int, flip: bool) -> tuple[Transform, Transform]:
@@ -90,26 +129,9 @@ def _symmetry(turns: int, flip: bool) -> tuple[Transform, Transform]:
 
 
 def _joined(engine: Engine, images: Images, ensemble: Ensemble) -> Images:
+    """Return what a stage makes of images, an array of its own; not below zero, the darkest that networks know."""
     if ensemble == "none":
-        return engine.run(images)
+        return np.maximum(engine.run(images), 0)
     outputs = [inverse(engine.run(transform(images))) for transform, inverse in symmetries(engine.card.stage)]
     joined: Images = np.mean(outputs, axis=0) if ensemble == "mean" else np.median(outputs, axis=0)
-    return joined
-
-
-def _orientations(step: Step) -> list[tuple[int, int, int]]:
-    """Return the orders of axes in which slices are cut: (across, height, width), width being the depth of a d step."""
-    across = [axis for axis in range(3) if axis not in step.axes]
-    if step.stage == "hw":
-        return [(across[0], *step.axes)]  # type: ignore[list-item]
-    first, second = across
-    return [(second, first, step.axes[0]), (first, second, step.axes[0])]
-
-
-def _batches(shape: Sequence[int], step: Step) -> Iterator[slice]:
-    """Cut the first axis of a stack of slices into batches whose activations fit the budget."""
-    count, height, width = shape
-    pixels = height * width * step.scale ** len(step.axes)
-    size = max(1, ACTIVATION_BUDGET // (pixels * ACTIVATION_BYTES_PER_PIXEL))
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
+    return np.maximum(joined, 0)

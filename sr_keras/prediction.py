@@ -2,22 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from sr_keras.consistency import make_consistent
-from sr_keras.engines import Engine, Images, fitted
+from sr_keras.engines import Engine
 from sr_keras.errors import VolumeError
-from sr_keras.files import check_memory
+from sr_keras.files import check_disk
 from sr_keras.geometry import rescaled_affine, through_plane_axis
-from sr_keras.intensity import normalization_of
-from sr_keras.passes import Ensemble, Report, run_step
-from sr_keras.planning import Factors, Step, enlarged_shape, factors_for_spacing, plan_steps
+from sr_keras.passes import Ensemble, Report, slice_order
+from sr_keras.planning import Factors, Step, factors_for_spacing, plan_steps
 from sr_keras.resampling import resample_axis
+from sr_keras.stores import MemoryStore
+from sr_keras.streaming import Enlarging
+from sr_keras.timing import Timing, load, timing_of
 from sr_keras.volume import Volume, format_shape
+from sr_keras.work import Kept, budget_of, plan_work
 
-# Float32 copies of the enlarged volume that exist at once at most: normalised, in real units, and what is stored.
-PEAK_COPIES = 3
+# Float32 copies of the enlarged volume that exist at once while an axis is resampled: before, after, and in between.
+RESAMPLING_COPIES = 3
+NOTHING_KEPT = Kept()
 # A last resampling that changes the spacing by less than this fraction would only smooth.
 SAME_SPACING = 1e-6
 
@@ -57,6 +63,7 @@ class Upscaler:
         factors: Factors,
         *,
         slice_axis: int | None = None,
+        memory: int | None = None,
         report: Report | None = None,
         notice: Notice | None = None,
     ) -> Volume:
@@ -66,6 +73,7 @@ class Upscaler:
             volume: the scan.
             factors: along i, j, k.
             slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+            memory: bytes that this process may take in all; None takes most of what is free now.
             report: told about progress.
             notice: told how far from the scan the result was, reduced again, where it is made consistent.
 
@@ -76,20 +84,47 @@ class Upscaler:
             ConfigurationError: no stage makes these factors.
             VolumeError: an axis is too short for a network, or the result does not fit into memory.
         """
+        return self._collected(volume, factors, slice_axis, memory, report, notice, copies=1)
+
+    def enlarging(
+        self,
+        volume: Volume,
+        factors: Factors,
+        *,
+        slice_axis: int | None = None,
+        memory: int | None = None,
+        kept: Kept = NOTHING_KEPT,
+        folder: Path | None = None,
+    ) -> Enlarging:
+        """Return the job that makes the same volume slab by slab. The engines are loaded and, the first time, timed.
+
+        Args:
+            volume: the scan.
+            factors: along i, j, k.
+            slice_axis: as in `enlarge`.
+            memory: as in `enlarge`.
+            kept: what the one who takes the slabs keeps of them.
+            folder: where temporary files may lie; None makes none.
+
+        Raises:
+            ConfigurationError: no stage makes these factors.
+            VolumeError: an axis is too short for a network, or the job does not fit into memory or on the disk.
+        """
         axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
-        steps, shape = self.plan(factors, axis), enlarged_shape(volume.shape, factors)
-        check_memory(PEAK_COPIES * 4 * int(np.prod(shape)), f"Enlarging {volume.source} to {format_shape(shape)}")
+        steps = self.plan(factors, axis)
+        engines = {step: self._engine(step) for step in steps}
+        plan = partial(plan_work, volume.source, volume.shape, steps, ensemble=self.ensemble, kept=kept)
+        # What cannot be is refused before anything is loaded for it.
+        found = plan(price=_unknown, budget=budget_of(memory, disk=folder is not None))
         self._check_reach(volume, steps)
-        affine = rescaled_affine(volume.affine, [1 / factor for factor in factors])
-        if volume.voxels.min() == volume.voxels.max():
-            return volume.with_voxels(np.full(shape, volume.voxels.flat[0], np.float32), affine)
-        normalization = normalization_of(volume)
-        voxels = normalization.invert(self._enlarged(normalization.apply(volume.voxels), steps, report))
-        if self.consistent and steps:
-            projection = make_consistent(voxels, volume.voxels, factors)
-            if notice:
-                notice(projection.describe("HU" if volume.modality == "CT" else ""))
-        return volume.with_voxels(voxels, affine)
+        if volume.voxels.min() != volume.voxels.max():
+            for engine in engines.values():
+                load(engine)
+            budget = budget_of(memory, disk=folder is not None)
+            found = plan(price=lambda step, *size: timing_of(engines[step], *size), budget=budget)
+        if folder is not None:
+            check_disk(found.disk_bytes, folder)
+        return Enlarging(volume, found, engines, self.ensemble, folder)
 
     def to_spacing(
         self,
@@ -97,6 +132,7 @@ class Upscaler:
         spacing: Sequence[float],
         *,
         slice_axis: int | None = None,
+        memory: int | None = None,
         report: Report | None = None,
         notice: Notice | None = None,
     ) -> Volume:
@@ -109,24 +145,41 @@ class Upscaler:
             VolumeError: as in `enlarge`.
         """
         factors = self.factors_for(volume, spacing)
-        enlarged = self.enlarge(volume, factors, slice_axis=slice_axis, report=report, notice=notice)
+        enlarged = self._collected(volume, factors, slice_axis, memory, report, notice, RESAMPLING_COPIES)
         voxels, steps = enlarged.voxels, np.divide(spacing, enlarged.spacing)
         for axis, step in enumerate(steps):
             if abs(step - 1) > SAME_SPACING:
                 voxels = resample_axis(voxels, axis, max(1, round(voxels.shape[axis] / step)), float(step))
         return enlarged.with_voxels(voxels, rescaled_affine(enlarged.affine, list(steps)))
 
-    def _enlarged(self, voxels: Images, steps: Sequence[Step], report: Report | None) -> Images:
-        """Return normalised voxels after all passes.
+    def collecting(
+        self, volume: Volume, factors: Factors, slice_axis: int | None, memory: int | None, copies: int
+    ) -> Enlarging:
+        """Return the job of one who keeps the whole result, float32, and makes `copies` of it; see `enlarging`."""
+        kept = Kept(copies * np.dtype(np.float32).itemsize)
+        return self.enlarging(volume, factors, slice_axis=slice_axis, memory=memory, kept=kept)
 
-        The networks know nothing darker than the floor of the scale. What lies below it, such as the padding around a
-        CT's field of view, goes around them.
-        """
-        below = np.minimum(voxels, 0)
-        enlarged = np.maximum(voxels, 0)
-        for step in steps:
-            enlarged = run_step(enlarged, step, fitted(self._engine(step)), self.ensemble, report)
-        return enlarged + _repeated(below, enlarged.shape) if below.any() else enlarged
+    def _collected(
+        self,
+        volume: Volume,
+        factors: Factors,
+        slice_axis: int | None,
+        memory: int | None,
+        report: Report | None,
+        notice: Notice | None,
+        copies: int,
+    ) -> Volume:
+        """Return the enlarged volume as a whole; `copies` of it have to fit into the memory."""
+        job = self.collecting(volume, factors, slice_axis, memory, copies)
+        result = MemoryStore(job.plan.shape, slice_order(job.plan.slab_axis))
+        for span, slab in job.slabs(report):
+            result.write(job.plan.slab_axis, span, slab)
+        voxels = result.read(0, slice(None))
+        if self.consistent and job.plan.passes and volume.voxels.min() != volume.voxels.max():
+            projection = make_consistent(voxels, volume.voxels, factors)
+            if notice:
+                notice(projection.describe("HU" if volume.modality == "CT" else ""))
+        return volume.with_voxels(voxels, rescaled_affine(volume.affine, [1 / factor for factor in factors]))
 
     def _engine(self, step: Step) -> Engine:
         return next(
@@ -147,7 +200,6 @@ class Upscaler:
                 )
 
 
-def _repeated(voxels: Images, shape: Sequence[int]) -> Images:
-    for axis, length in enumerate(shape):
-        voxels = voxels.repeat(length // voxels.shape[axis], axis)
-    return voxels
+def _unknown(*_: object) -> Timing:
+    """Price slices before anything is known of them."""
+    return Timing(1, 0.0)

@@ -8,7 +8,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    TaskID,
+    ProgressColumn,
+    TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -17,27 +18,30 @@ from rich.progress import (
 
 def progress_bar() -> Progress:
     """Return a bar on stderr with a description, a count, the time taken and the time left."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return _progress(*columns, TimeRemainingColumn())
 
 
 @contextmanager
-def progress_report() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a function that shows a bar for what it is told: a description, how much is done, and how much there is."""
-    with progress_bar() as progress:
-        tasks: dict[str, TaskID] = {}
+def progress_report() -> Iterator[Callable[[str, float, float], None]]:
+    """Yield a function that shows one bar for a whole job: what is being done, how much is done, and how much there is.
 
-        def report(description: str, done: int, total: int) -> None:
-            if description not in tasks:
-                tasks[description] = progress.add_task(description)
-            progress.update(tasks[description], completed=done, total=total)
+    A job that begins after another one begins the bar anew.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with _progress(*columns, TimeRemainingColumn()) as progress:
+        task, before = progress.add_task("starting", total=None), 0.0
+
+        def report(description: str, done: float, total: float) -> None:
+            nonlocal before
+            if done < before:
+                progress.reset(task)
+            before = done
+            progress.update(task, description=description, completed=done, total=total)
 
         yield report
+
+
+def _progress(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -110,12 +110,12 @@ def write_scan(volume: Volume, output: Path, *, like: Volume, dtype: str | None,
         OutputError: it cannot be written.
     """
     if is_nifti(output):
-        write_volume(volume, output, like=_with_nifti_header(like), dtype=dtype)
+        write_volume(volume, output, like=with_nifti_header(like), dtype=dtype)
     else:
         write_series(volume, output, like=like, processing=processing)
 
 
-def _with_nifti_header(volume: Volume) -> Volume:
+def with_nifti_header(volume: Volume) -> Volume:
     """Give a volume read from DICOM the header of a NIfTI file: qform and sform, scanner coordinates, mm."""
     if not isinstance(volume.header, DicomHeader):
         return volume

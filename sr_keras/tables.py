@@ -11,10 +11,14 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from sr_keras.files import written_whole
+from sr_keras.benchmark.arithmetic import work_of
+from sr_keras.files import format_bytes, written_whole
+from sr_keras.volume import format_shape
 
 if TYPE_CHECKING:
+    from sr_keras.engines import Engine
     from sr_keras.evaluation import Restoration, Score
+    from sr_keras.work import Plan
 
 # Wide enough for every column where the output is not a terminal.
 WIDTH = 150
@@ -49,6 +53,34 @@ def print_scores(rows: Sequence[dict[str, Any]]) -> None:
             f"{row['slices_left_out']} without left out",
             highlight=False,
         )
+
+
+def print_plan(plan: "Plan", engines: "Iterable[Engine]") -> None:
+    """Print on stdout what a job will do and what it will take.
+
+    Args:
+        plan: of the job.
+        engines: those at hand, whose arithmetic is counted where Keras is installed.
+    """
+    cards = {(engine.card.stage, engine.card.scale): engine.card for engine in engines}
+    table = Table("step", "makes", "slices", "batch", "G multiply-adds", "seconds", box=MARKDOWN)
+    for each in plan.passes:
+        adds = work_of(cards[each.step.stage, each.step.scale], each.stacks)["multiply_adds"] * each.members
+        table.add_row(
+            each.step.label,
+            format_shape(each.shape),
+            " + ".join(f"{count} of {height}x{width}" for count, height, width in each.stacks),
+            str(each.batch),
+            f"{adds / 1e9:.0f}" if adds else "-",
+            f"{each.seconds:.1f}",
+        )
+    console = Console(width=WIDTH)
+    console.print(table)
+    console.print(
+        f"Between the stages: {plan.between}. Kept until the end: {plan.kept}. Temporary files: "
+        f"{format_bytes(plan.disk_bytes)}. Peak memory: {format_bytes(plan.peak_bytes)}. Time: {plan.seconds:.0f} s.",
+        highlight=False,
+    )
 
 
 def write_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:

@@ -1,5 +1,6 @@
 """One immutable scan: its voxels, where they lie, and what they mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, cast
 
@@ -76,7 +77,7 @@ class Volume:
     @property
     def summary(self) -> str:
         """Shape, spacing and modality in a few words."""
-        return f"{format_shape(self.shape)} voxels of {format_spacing(self.spacing)} mm, {self.modality}"
+        return describe(self.shape, self.spacing, self.modality)
 
     def with_voxels(self, voxels: Array, affine: Affine | None = None) -> "Volume":
         """Return this scan with other voxels, and with another affine (mm, RAS+) where one is given."""
@@ -86,6 +87,11 @@ class Volume:
 def format_shape(shape: tuple[int, ...]) -> str:
     """Return a shape as people write it, "256x256x180"."""
     return "x".join(str(length) for length in shape)
+
+
+def describe(shape: tuple[int, ...], spacing: Sequence[float], modality: Modality | None) -> str:
+    """Return shape, spacing in mm and modality in a few words."""
+    return f"{format_shape(shape)} voxels of {format_spacing(spacing)} mm, {modality}"
 
 
 def _kind(dtype: np.dtype[Any]) -> str:

@@ -1,15 +1,17 @@
 """The command line as a user meets it: a process, its exit code, its two streams and its files."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import write_scan
+from helpers import SAMPLE, write_scan
 
 import sr_keras
 from sr_keras.cli import main
@@ -44,7 +46,7 @@ def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_
 def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small_scan, tmp_path):
     out = tmp_path / "out.nii"
     result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--consistent", "--dtype", "float32")
-    assert result.stderr.splitlines()[-1].startswith("Reduced again, the result differed from the scan by ")
+    assert result.stderr.startswith("Reduced again, the result differed from the scan by ")
     again = reduce_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
     np.testing.assert_allclose(again, nibabel.load(small_scan).get_fdata(), atol=0.01)
 
@@ -85,6 +87,8 @@ def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
         (("--scale", "two"), 1, "one whole number"),
         (("--spacing", "0"), 1, "mm above zero"),
         (("--dtype", "int7"), 1, "one of uint8, int8"),
+        (("--memory", "lots"), 1, "like 4G or 500M"),
+        (("--memory", "20M"), 1, "must fit into memory"),
         (("--model", "unet"), 1, "A model must be"),
         (("--slice-axis", "3"), 2, "--slice-axis"),
         (("--scale", "2", "--spacing", "1"), 2, "--scale or --spacing, not both"),
@@ -100,6 +104,36 @@ def test_predict_refuses_with_one_line_and_writes_nothing(small_scan, tmp_path, 
     assert not list(tmp_path.iterdir())
     if code == 1:
         assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("memory", [(), ("--memory", "4G")])
+def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_path, memory):
+    printed = run("predict", small_scan, "-o", tmp_path / "out.nii", *memory, "--dry-run").stdout
+    cells = [[cell.strip() for cell in line.split("|")] for line in printed.splitlines()]
+    rows = {row[1]: row for row in cells if len(row) > 1}
+    assert rows["d x2 on k"][2:4] == ["48x40x48", "48 of 40x24 + 40 of 48x24"]
+    assert rows["hw x2 on ij"][2:4] == ["96x80x48", "48 of 48x40"]
+    # 75,744 multiply-adds a pixel in two orientations, and 114,336.
+    assert rows["d x2 on k"][5] == f"{75_744 * 2 * 48 * 40 * 24 / 1e9:.0f}"
+    assert rows["hw x2 on ij"][5] == f"{114_336 * 48 * 48 * 40 / 1e9:.0f}"
+    assert "Between the stages: memory. Kept until the end: nowhere. Temporary files: 0 bytes. Peak memory: " in printed
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
+def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
+    command = [sys.executable, "-m", "sr_keras", "predict", str(SAMPLE), "-o", str(tmp_path / name)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # The file that is not finished shows that the work has begun.
+    until = time.monotonic() + 60
+    while not any(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert any(tmp_path.iterdir())
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == "Interrupted.\n"
+    assert process.returncode == 130
+    assert not list(tmp_path.iterdir())
 
 
 def test_predict_a_folder_ends_with_a_summary_and_a_code(small_scan, tmp_path):

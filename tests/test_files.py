@@ -2,8 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from sr_keras.errors import OutputError, VolumeError
-from sr_keras.files import check_memory, check_output, file_sha256, format_bytes, written_whole
+from sr_keras.errors import ConfigurationError, OutputError, VolumeError
+from sr_keras.files import (
+    check_disk,
+    check_memory,
+    check_output,
+    file_sha256,
+    format_bytes,
+    parse_bytes,
+    written_whole,
+)
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -57,3 +65,24 @@ def test_sha256_by_its_standard(tmp_path):
     (tmp_path / "abc").write_text("abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_sha256(tmp_path / "abc") == digest
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("4G", 4 * 10**9), ("500M", 5 * 10**8), ("1.5 GB", 1_500_000_000), ("2t", 2 * 10**12)]
+)
+def test_amounts_of_memory_are_read(text, count):
+    assert parse_bytes(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "4", "G", "-1G", "4 gigabytes", "0G", "1,5G", "4GiB"])
+def test_what_is_no_amount_of_memory(text):
+    with pytest.raises(ConfigurationError, match=f"like 4G or 500M. Received: {text}"):
+        parse_bytes(text)
+
+
+def test_the_disk_is_asked_too(tmp_path):
+    check_disk(1, tmp_path)
+    with pytest.raises(
+        OutputError, match=r"Temporary files .* Received: 1000000.0 TB needed, .* allow more with --mem"
+    ):
+        check_disk(10**18, tmp_path)

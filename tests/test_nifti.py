@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.geometry import rescaled_affine
-from sr_keras.nifti import read_volume, stored_values, write_volume
+from sr_keras.nifti import read_volume, write_volume
+from sr_keras.nifti_stream import stored_values
 from sr_keras.volume import Volume
 
 OBLIQUE = np.array([[1.5, -0.4, 0, -60], [0.4, 1.4, 0.2, 30], [0, -0.3, 3, 10], [0, 0, 0, 1.0]])

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import Images
-from sr_keras.passes import run_step, symmetries
-from sr_keras.planning import Step
+from sr_keras.passes import run_depth_step, run_slice_steps, symmetries
+from sr_keras.planning import Step, grown_shape
 from sr_keras.stages import shipped_stages
+from sr_keras.stores import MemoryStore
 
-STEPS = [Step("hw", 2, (0, 1)), Step("hw", 2, (0, 2)), Step("hw", 2, (1, 2)), *(Step("d", 2, (a,)) for a in range(3))]
+SHAPE = (6, 7, 8)
 
 
 class Repeat:
@@ -29,19 +30,52 @@ class Corner(Repeat):
         return enlarged
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.label)
+def stored(voxels):
+    store = MemoryStore(voxels.shape, (0, 1, 2))
+    store.write(0, slice(None), voxels)
+    return store
+
+
+def deepened(voxels, axis, engine, ensemble="none", told=None):
+    """Return a volume after a pass of the d stage."""
+    step = Step("d", 2, (axis,))
+    target = MemoryStore(grown_shape(voxels.shape, step), (0, 1, 2))
+    order = [other for other in range(3) if other != axis]
+    told = [] if told is None else told
+    run_depth_step(
+        stored(voxels), target, target, step, order, voxels.shape, engine, ensemble, lambda *news: told.append(news)
+    )
+    return target.read(0, slice(None))
+
+
+def widened(voxels, across, engine, ensemble="none", told=None, times=1):
+    """Return the slices across an axis after passes of the hw stage, the axis first."""
+    steps = [(Step("hw", 2, tuple(axis for axis in range(3) if axis != across)), engine)] * times
+    told = [] if told is None else told
+    made = run_slice_steps(
+        stored(voxels), across, voxels.shape[across], 3, steps, ensemble, lambda *news: told.append(news)
+    )
+    return np.concatenate([images for _, images in made])
+
+
+@pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("ensemble", ["none", "mean", "median"])
-def test_every_axis_can_grow(step, ensemble):
-    voxels = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
-    expected = voxels
-    for axis in step.axes:
-        expected = expected.repeat(2, axis)
-    np.testing.assert_allclose(run_step(voxels, step, Repeat(step.stage), ensemble, None), expected, rtol=1e-6)
+def test_every_axis_can_grow(axis, ensemble):
+    voxels = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    deep = deepened(voxels, axis, Repeat("d"), ensemble)
+    np.testing.assert_allclose(deep, voxels.repeat(2, axis), rtol=1e-6)
+    wide = widened(voxels, axis, Repeat("hw"), ensemble)
+    np.testing.assert_allclose(wide, np.moveaxis(voxels, axis, 0).repeat(2, 1).repeat(2, 2), rtol=1e-6)
+
+
+def test_hw_steps_follow_one_another_slab_by_slab():
+    voxels = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    wide = widened(voxels, 2, Repeat("hw"), times=2)
+    np.testing.assert_array_equal(wide, np.moveaxis(voxels, 2, 0).repeat(4, 1).repeat(4, 2))
 
 
 def test_the_d_stage_averages_both_orientations():
-    voxels = np.zeros((4, 5, 3), np.float32)
-    marked = run_step(voxels, Step("d", 2, (2,)), Corner("d"), "none", None)
+    marked = deepened(np.zeros((4, 5, 3), np.float32), 2, Corner("d"))
     expected = np.zeros((4, 5, 6))
     # One orientation marks the first column of every slice along j, the other the first row of every slice along i.
     expected[0, :, 0] += 4
@@ -50,11 +84,21 @@ def test_the_d_stage_averages_both_orientations():
 
 
 def test_the_hw_ensemble_has_eight_members_two_at_each_corner():
-    marked = run_step(np.zeros((3, 3, 1), np.float32), Step("hw", 2, (0, 1)), Corner("hw"), "mean", None)
-    expected = np.zeros((6, 6, 1))
-    expected[[0, 0, -1, -1], [0, -1, 0, -1]] = 2
-    np.testing.assert_array_equal(marked, expected)
-    assert not run_step(np.zeros((3, 3, 1), np.float32), Step("hw", 2, (0, 1)), Corner("hw"), "median", None).any()
+    voxels = np.zeros((3, 3, 1), np.float32)
+    expected = np.zeros((1, 6, 6))
+    expected[:, [0, 0, -1, -1], [0, -1, 0, -1]] = 2
+    np.testing.assert_array_equal(widened(voxels, 2, Corner("hw"), "mean"), expected)
+    assert not widened(voxels, 2, Corner("hw"), "median").any()
+
+
+def test_nothing_is_darker_than_the_floor_after_a_network():
+    class Negative(Repeat):
+        def run(self, images: Images) -> Images:
+            return -super().run(images)
+
+    voxels = np.ones(SHAPE, np.float32)
+    for result in (deepened(voxels, 2, Negative("d")), widened(voxels, 2, Negative("hw"))):
+        np.testing.assert_array_equal(result, 0)
 
 
 @pytest.mark.parametrize(("stage", "count"), [("hw", 8), ("d", 4)])
@@ -67,6 +111,8 @@ def test_symmetries_are_undone_and_all_different(stage, count):
 
 
 def test_progress_counts_every_slice():
-    told = []
-    run_step(np.zeros((4, 5, 3), np.float32), Step("d", 2, (2,)), Repeat("d"), "none", lambda *news: told.append(news))
-    assert told[-1] == ("d x2 on k", 9, 9)
+    deep, wide = [], []
+    deepened(np.zeros((4, 5, 3), np.float32), 2, Repeat("d"), told=deep)
+    assert deep == [(Step("d", 2, (2,)), (5, 3), 4), (Step("d", 2, (2,)), (4, 3), 5)]
+    widened(np.zeros((4, 5, 8), np.float32), 2, Repeat("hw"), told=wide)
+    assert wide == [(Step("hw", 2, (0, 1)), (4, 5), count) for count in (3, 3, 2)]

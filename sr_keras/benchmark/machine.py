@@ -39,7 +39,7 @@ GPU_FIELDS = ("name", "driver_version", "memory.total", "clocks.sm", "clocks.mem
 def describe_machine() -> dict[str, Any]:
     """Return processor, memory, system, GPUs and the versions of all packages that matter."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.platform(),
@@ -86,7 +86,8 @@ def _rate(product: Callable[[], object], seconds: float) -> float:
     return count * MATRIX**3 / (time.perf_counter() - start)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the processor's name, as the system writes it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

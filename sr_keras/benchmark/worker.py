@@ -18,7 +18,7 @@ import numpy as np
 
 from sr_keras.benchmark.arithmetic import work_of
 from sr_keras.benchmark.machine import matrix_rate
-from sr_keras.engines import fitted, load_engine
+from sr_keras.engines import load_engine
 from sr_keras.engines.interface import Images, NamedEngine
 from sr_keras.errors import SrKerasError
 from sr_keras.geometry import through_plane_axis
@@ -113,7 +113,7 @@ class Worker:
         times.append(time.perf_counter())
         card, depth = self._engine.card, through_plane_axis(volume.spacing)
         i, j, k = (card.scale if (axis == depth) == (card.stage == "d") else 1 for axis in range(3))
-        enlarged = Upscaler([fitted(self._engine)]).enlarge(volume, (i, j, k))
+        enlarged = Upscaler([self._engine]).enlarge(volume, (i, j, k))
         times.append(time.perf_counter())
         with tempfile.TemporaryDirectory() as folder:
             write_volume(enlarged, Path(folder) / "out.nii", like=volume)

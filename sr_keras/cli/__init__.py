@@ -21,7 +21,7 @@ from sr_keras.errors import SrKerasError
 
 
 class Commands(click.Group):
-    """A group whose errors are one line on stderr and exit code 1."""
+    """A group whose errors are one line on stderr and exit code 1, and whose interruption by Ctrl-C is code 130."""
 
     def invoke(self, context: click.Context) -> object:
         """Run the command; what is no `SrKerasError` is a bug and shows its traceback."""
@@ -29,6 +29,9 @@ class Commands(click.Group):
             return super().invoke(context)
         except SrKerasError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            sys.exit(128 + signal.SIGINT)
 
 
 @click.group(cls=Commands)

@@ -40,6 +40,8 @@ from sr_keras.cli.options import (
     is_flag=True,
     help="Change the result, as little as possible, so that it gives SCAN back when reduced again.",
 )
+@click.option("--memory", metavar="SIZE", help="What to take at most, as in 4G.  [default: most of what is free]")
+@click.option("--dry-run", is_flag=True, help="Print what would be done and what it would take, and write nothing.")
 @click.option("--dtype", metavar="TYPE", help="Type of the voxels on disk.  [default: the scan's]")
 @quality_option
 @model_option
@@ -56,15 +58,18 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     \b
     sr-keras predict scan.nii.gz -o sharper.nii.gz --scale 2
     sr-keras predict scan.nii.gz -o sharper.nii.gz --spacing 0.5x0.5x1
+    sr-keras predict scan.nii.gz -o sharper.nii.gz --memory 4G --dry-run
     sr-keras predict scans/ -o sharper/
     sr-keras predict series/ -o sharper_series/
     """
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
+    from sr_keras.files import parse_bytes
     from sr_keras.jobs import PredictionJob, run_folder
     from sr_keras.planning import parse_scale, parse_spacing
     from sr_keras.progress import progress_report
     from sr_keras.scans import Choice, is_scan_folder
+    from sr_keras.tables import print_plan
 
     upscaler = load_upscaler(options["models"], options["quality"], options["ensemble"])
     job = PredictionJob(
@@ -77,8 +82,14 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
         nan_fill=options["nan_fill"],
         force=options["force"],
         choice=Choice(options["series"], options["frame_group"]),
+        memory=parse_bytes(options["memory"]) if options["memory"] else None,
     )
     is_folder = scan.is_dir() and not is_scan_folder(scan)
+    if options["dry_run"]:
+        if is_folder:
+            raise click.UsageError("Give one scan with --dry-run, not a folder of them.")
+        print_plan(job.plan(scan, output), upscaler.engines)
+        return
     start, notice = time.monotonic(), partial(click.echo, err=True)
     with progress_report() as report:
         if is_folder:
@@ -87,7 +98,7 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
             written = job.run(scan, output, report, notice)
     seconds = time.monotonic() - start
     if not is_folder:
-        click.echo(f"{output}: {written.summary}, {seconds:.1f} s")
+        click.echo(f"{output}: {written}, {seconds:.1f} s")
         return
     click.echo(f"{summary.done} done, {summary.skipped} skipped, {summary.failed} failed, {seconds:.1f} s")
     if summary.failed:

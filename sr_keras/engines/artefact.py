@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sr_keras.engines.interface import Images
+from sr_keras.engines.memory import memory_errors
 from sr_keras.errors import ArtefactError
 from sr_keras.limits import Limits, Tensor
 from sr_keras.manifest import Manifest
@@ -55,11 +56,14 @@ class ArtefactEngine(ABC):
 
         Raises:
             ArtefactError: the batch is outside the limits, or the runtime refuses the file.
+            DeviceMemoryError: the batch does not fit into the device's memory.
             MissingDependencyError: the runtime is not installed.
         """
         self.limits.check(images.shape, self.name)
         batch = np.ascontiguousarray(images[..., None], np.float32)
-        output: Images = self._infer(self._session, batch)
+        session = self._session
+        with memory_errors(self.name):
+            output: Images = self._infer(session, batch)
         return output[..., 0]
 
     @cached_property

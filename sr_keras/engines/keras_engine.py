@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from sr_keras.engines.interface import Images
+from sr_keras.engines.memory import memory_errors
 from sr_keras.framework import load_keras
 from sr_keras.limits import Limits, Tensor, tensors
 from sr_keras.stages import StageCard, TrainedStage
@@ -40,8 +41,11 @@ class KerasEngine:
         Raises:
             StageError: the weights are damaged or do not fit.
             MissingDependencyError: Keras is not installed.
+            DeviceMemoryError: the batch does not fit into the device's memory.
         """
-        output: Images = self._model.predict_on_batch(images[..., None])[..., 0]
+        model = self._model
+        with memory_errors(self.name):
+            output: Images = model.predict_on_batch(images[..., None])[..., 0]
         return output
 
     @cached_property

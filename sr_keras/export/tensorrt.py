@@ -19,7 +19,6 @@ from sr_keras.framework import load_module
 from sr_keras.limits import Limits, Range
 from sr_keras.manifest import Manifest
 from sr_keras.networks import output_factors
-from sr_keras.passes import ACTIVATION_BYTES_PER_PIXEL
 from sr_keras.stages import StageCard
 
 RTX_CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
@@ -27,6 +26,8 @@ RTX_CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
 LARGEST_SIDE = 512
 # No network of ours reaches further than a slice this short.
 SHORTEST_SIDE = 8
+# What a pixel of an output takes of the scratch memory: a few layers of 32 float32 channels are alive at a time.
+ACTIVATION_BYTES_PER_PIXEL = 3 * 32 * 4
 # The slice that tactics are chosen for.
 TYPICAL_SIDE = 256
 LARGEST_BATCH = 8

@@ -1,0 +1,107 @@
+"""Compare a whole job with prediction slice by slice in TensorFlow, as the code of the paper does it, in one run.
+
+    python benchmarks/slice_by_slice.py RESULT.json [--shape 256x256x64] [--repeats 3] [--default NAME,NAME]
+
+The paper's order is the hw stage first, whole slices one at a time, then the d stage in both orientations on the large
+volume; all of it in float32 in memory. Every way runs in a fresh process, from the file to the file. `--default` names
+the models of another job, which is compared with the same baseline; else it is what ships.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from synthetic_ct import write_ct
+
+from sr_keras.benchmark.machine import describe_machine
+from sr_keras.geometry import rescaled_affine
+from sr_keras.intensity import normalization_of
+from sr_keras.nifti import read_volume, write_volume
+from sr_keras.stages import find_stage, shipped_stages
+
+REFERENCE = ("georgescu2020_hw_x2", "georgescu2020_d_x2")
+BASELINE, SAME, DEFAULT = "TensorFlow, slice by slice", "sr_keras, the same networks", "sr_keras, default models"
+FACTOR = 2
+
+
+def slice_by_slice(scan: Path, output: Path) -> None:
+    """Enlarge a scan as the paper's code does it."""
+    import tensorflow as tf
+
+    volume = read_volume(scan)
+    normalization = normalization_of(volume)
+    hw, d = (find_stage(name).network for name in REFERENCE)
+
+    def run(network: Any, images: np.ndarray) -> np.ndarray:
+        return np.stack([network(tf.constant(image[None, ..., None]))["final"].numpy()[0, ..., 0] for image in images])
+
+    low = np.maximum(normalization.apply(volume.voxels), 0)
+    wide = run(hw, low.transpose(2, 0, 1)).transpose(1, 2, 0)
+    across_i, across_j = run(d, wide), run(d, wide.transpose(1, 0, 2)).transpose(1, 0, 2)
+    voxels = normalization.invert((across_i + across_j) / 2)
+    affine = rescaled_affine(volume.affine, (1 / FACTOR,) * 3)
+    write_volume(volume.with_voxels(voxels, affine), output, like=volume)
+
+
+def seconds_of(command: list[str]) -> float:
+    """Return how long a process takes."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def predict(scan: Path, output: Path, models: list[str], *options: str) -> list[str]:
+    """Return the command of a job."""
+    named = [option for model in models for option in ("--model", model)]
+    return ["-m", "sr_keras", "predict", str(scan), "-o", str(output), "--force", *named, *options]
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run all ways in turn, as often as asked, and return the seconds of each."""
+    shape = tuple(int(length) for length in arguments.shape.split("x"))
+    default = arguments.default.split(",") if arguments.default else list(shipped_stages())
+    seconds: dict[str, list[float]] = {BASELINE: [], SAME: [], DEFAULT: []}
+    with TemporaryDirectory() as name:
+        scan, output = write_ct(Path(name) / "ct.nii", shape), Path(name) / "out.nii"
+        ways = {
+            BASELINE: [__file__, "--slices", str(scan), str(output)],
+            SAME: predict(scan, output, list(REFERENCE)),
+            DEFAULT: predict(scan, output, default),
+        }
+        # What is measured once and kept is measured now.
+        for models in (list(REFERENCE), default):
+            seconds_of(predict(scan, output, models, "--dry-run"))
+        for _ in range(arguments.repeats):
+            for way, command in ways.items():
+                seconds[way].append(seconds_of(command))
+    return {"shape": list(shape), "default": default, "machine": describe_machine(), "seconds": seconds}
+
+
+def main() -> None:
+    """Measure, keep every sample, print the medians and their ratios."""
+    if sys.argv[1:2] == ["--slices"]:
+        slice_by_slice(Path(sys.argv[2]), Path(sys.argv[3]))
+        return
+    parser = argparse.ArgumentParser(description="Compare with prediction slice by slice.")
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--shape", default="256x256x64")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--default", help="models, separated by commas")
+    arguments = parser.parse_args()
+    report = measure(arguments)
+    arguments.result.write_text(json.dumps(report, indent=1) + "\n")
+    sys.stdout.write(f"| {arguments.shape} voxels, x2 along each axis | median s | times faster |\n|---|---|---|\n")
+    for way, samples in report["seconds"].items():
+        ratio = median(report["seconds"][BASELINE]) / median(samples)
+        sys.stdout.write(f"| {way} | {median(samples):.1f} | {ratio:.2f} |\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Work that goes on beside the work that feeds it."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import ParamSpec
+
+Arguments = ParamSpec("Arguments")
+# Calls that may wait for their turn.
+WAITING = 2
+
+
+@contextmanager
+def in_background(work: Callable[Arguments, None]) -> Iterator[Callable[Arguments, None]]:
+    """Yield a function that calls `work` in one other thread, in order; it waits where too many calls are ahead of it.
+
+    At the end all calls are done. What `work` raises is raised by a later call or at the end. An exception in the
+    block, an interruption too, drops the calls that wait.
+    """
+    pending: deque[Future[None]] = deque()
+
+    def hand_on(*arguments: Arguments.args, **options: Arguments.kwargs) -> None:
+        while len(pending) > WAITING:
+            pending.popleft().result()
+        pending.append(executor.submit(work, *arguments, **options))
+
+    executor = ThreadPoolExecutor(1)
+    try:
+        yield hand_on
+        while pending:
+            pending.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -1,0 +1,99 @@
+"""Runs any number of images on an engine: in batches, in smaller ones where memory runs out, and no image twice."""
+
+import numpy as np
+
+from sr_keras.engines.fitting import Fitted
+from sr_keras.engines.interface import Engine, Images
+from sr_keras.errors import DeviceMemoryError
+from sr_keras.limits import Limits, Range
+from sr_keras.networks import output_factors
+from sr_keras.stages import StageCard
+
+# No image is cut smaller than this many times the network's reach: most of what is computed would be overlap.
+SMALLEST_TILE = 3
+
+
+class Batched:
+    """Runs batches of any size on an engine, whatever its limits.
+
+    An image of one value, such as a slice of air, is run once and its answer used again for others of that value. Where
+    a batch does not fit into the device's memory, batches are halved, then images are cut into overlapping tiles, and
+    it stays so for later runs. The result is the same bit for bit on an engine whose arithmetic does not depend on the
+    size of its batches, as onnxruntime's does not.
+
+    Args:
+        engine: the one to run.
+        batch: the largest number of images at once.
+    """
+
+    def __init__(self, engine: Engine, batch: int) -> None:
+        self._engine, self.batch = engine, batch
+        self._limits = getattr(engine, "limits", Limits())
+        self._constant: tuple[float, Images] | None = None
+
+    @property
+    def card(self) -> StageCard:
+        """What the stage is."""
+        return self._engine.card
+
+    def run(self, images: Images) -> Images:
+        """Return the final output for any number of images; see `Engine.run`.
+
+        Raises:
+            DeviceMemoryError: not even a small tile fits into the device's memory.
+        """
+        constant = [_is_constant(image) for image in images]
+        if len(images) <= self.batch and not any(constant):
+            return self._attempt(images)
+        rows, columns = output_factors(self.card.stage, self.card.scale)
+        count, height, width = images.shape
+        result = np.empty((count, height * rows, width * columns), np.float32)
+        for index in np.flatnonzero(constant):
+            result[index] = self._answer(images[index])
+        varied = np.flatnonzero(np.logical_not(constant))
+        while len(varied):
+            taken, varied = varied[: self.batch], varied[self.batch :]
+            result[taken] = self._attempt(images[taken])
+        return result
+
+    def _attempt(self, images: Images) -> Images:
+        """Run a batch, or parts of it where it does not fit into memory."""
+        try:
+            whole = self._limits == Limits()
+            return (self._engine if whole else Fitted(self._engine, self._limits)).run(images)
+        except DeviceMemoryError:
+            if len(images) > 1:
+                self.batch = len(images) // 2
+            elif not self._cut(images.shape):
+                raise
+        # Out of the handler, whose exception holds on to the memory of the failed run.
+        size = self.batch
+        parts = [self._attempt(images[start : start + size]) for start in range(0, len(images), size)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _cut(self, shape: tuple[int, ...]) -> bool:
+        """Halve the longer side of the tiles; say whether they may be as small as that."""
+        limits, reach = (self._limits.height, self._limits.width), self.card.reach
+        lengths = [min(length, limit[1] or length) for length, limit in zip(shape[1:], limits, strict=True)]
+        longer = int(np.argmax(lengths))
+        half = -(-lengths[longer] // 2)
+        if half < max(SMALLEST_TILE * reach[longer], limits[longer][0]):
+            return False
+        sides: list[Range] = list(limits)
+        sides[longer] = (sides[longer][0], half)
+        self._limits = Limits(self._limits.batch, *sides)
+        return True
+
+    def _answer(self, image: Images) -> Images:
+        """Return the output for an image of one value; it is kept for the next of that value and shape."""
+        value, factors = float(image[0, 0]), output_factors(self.card.stage, self.card.scale)
+        shape = tuple(length * factor for length, factor in zip(image.shape, factors, strict=True))
+        if self._constant is None or self._constant[0] != value or self._constant[1].shape != shape:
+            self._constant = value, self._attempt(image[None])[0]
+        return self._constant[1]
+
+
+def _is_constant(image: Images) -> bool:
+    first = image[0, 0]
+    # Three pixels tell almost every image apart, so that few are looked at whole.
+    return bool(first == image[-1, -1] and first == image[len(image) // 2, -1] and (image == first).all())

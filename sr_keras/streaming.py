@@ -1,0 +1,181 @@
+"""From a scan to its enlarged volume, slab by slab: no more is in memory than the plan says."""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sr_keras.engines import Batched, Engine, Images
+from sr_keras.intensity import Normalization, normalization_of
+from sr_keras.passes import Advance, Ensemble, Report, run_depth_step, run_slice_steps, slice_order
+from sr_keras.planning import Step
+from sr_keras.stores import Source, Store, make_store, spans
+from sr_keras.volume import Array, Volume
+from sr_keras.work import Pass, Plan
+
+
+@dataclass(frozen=True)
+class Enlarging:
+    """A job: what to enlarge, how, and by what.
+
+    Attributes:
+        volume: the scan.
+        plan: what to do.
+        engines: that run each step.
+        ensemble: whether slices are also done turned and mirrored.
+        folder: for temporary files; needed where the plan puts something on disk.
+    """
+
+    volume: Volume
+    plan: Plan
+    engines: Mapping[Step, Engine]
+    ensemble: Ensemble = "none"
+    folder: Path | None = None
+
+    def slabs(self, report: Report | None = None) -> Generator[tuple[slice, Images]]:
+        """Yield the enlarged volume along the plan's axis, in order.
+
+        What lies below the floor of the scan's scale, such as the padding around a CT's field of view, is nothing that
+        the networks know: it goes around them.
+
+        Args:
+            report: told about progress.
+
+        Yields:
+            A span of the axis, and the voxels there, (i, j, k), float32, in the scan's own units.
+        """
+        if self.volume.voxels.min() == self.volume.voxels.max():
+            yield from self._constant()
+            return
+        axis, meter = self.plan.slab_axis, _Meter(self.plan, report)
+        normalization = normalization_of(self.volume)
+        below = _Below(self.volume, normalization, self.plan)
+        steps = [(each.step, self._engine(each)) for each in self.plan.passes if each.step.stage == "hw"]
+        with ExitStack() as stack:
+            source, shape = self._deepened(_Normalized(self.volume.voxels, normalization), meter.advance, stack)
+            made = run_slice_steps(source, axis, shape[axis], self.plan.slab, steps, self.ensemble, meter.advance)
+            for span, images in made:
+                # Nothing else needs these values any more: they are turned into the result where they are.
+                slab = images.transpose(np.argsort(slice_order(axis)))
+                below.add_to(slab, span)
+                yield span, normalization.invert(slab, out=slab)
+
+    def _engine(self, each: Pass) -> Engine:
+        return Batched(self.engines[each.step], each.batch)
+
+    def _constant(self) -> Iterator[tuple[slice, Images]]:
+        """Yield a scan of one value, which no network has to see."""
+        value = np.float32(self.volume.voxels.flat[0])
+        axis, shape = self.plan.slab_axis, list(self.plan.shape)
+        for span in spans(shape[axis], self.plan.slab):
+            shape[axis] = span.stop - span.start
+            yield span, np.full(shape, value, np.float32)
+
+    def _deepened(self, source: Source, advance: Advance, stack: ExitStack) -> tuple[Source, tuple[int, int, int]]:
+        """Return the volume after all passes of the d stage and its shape; the stack closes what it lies in."""
+        shape = self.volume.shape
+        passes = [each for each in self.plan.passes if each.step.stage == "d"]
+        for each, after in zip(passes, [*passes[1:], None], strict=False):
+            readers = [self.plan.slab_axis] if after is None else _across(after.step)
+            with stack.pop_all():
+                source = self._deeper(source, each, shape, readers, advance, stack)
+            shape = each.shape
+        return source, shape
+
+    def _deeper(
+        self,
+        source: Source,
+        each: Pass,
+        shape: Sequence[int],
+        readers: Sequence[int],
+        advance: Advance,
+        stack: ExitStack,
+    ) -> Store:
+        """Return the volume after a pass of the d stage, laid out for those who read slabs across `readers`."""
+        first, second, layout = _layout(_across(each.step), readers)
+        folder = self.folder if self.plan.between == "disk" else None
+        target = make_store(each.shape, layout, folder)
+        stack.callback(target.close)
+        with ExitStack() as short:
+            partial = target
+            if folder is not None:
+                # A file takes slabs across its first two axes only, and the orientations are across different ones.
+                partial = make_store(each.shape, (second, first, *each.step.axes), folder)
+                short.callback(partial.close)
+            engine = self._engine(each)
+            run_depth_step(source, partial, target, each.step, (first, second), shape, engine, self.ensemble, advance)
+        return target
+
+
+def _across(step: Step) -> list[int]:
+    """Return the axes that a d step cuts slices across."""
+    return [axis for axis in range(3) if axis not in step.axes]
+
+
+def _layout(across: Sequence[int], readers: Sequence[int]) -> tuple[int, int, list[int]]:
+    """Return how a d step makes a volume: the axes of its orientations, and the order of the volume's axes on disk.
+
+    The second orientation writes slabs across its axis, and the readers read slabs across theirs: all these axes must
+    be among the first two.
+    """
+    second = next((axis for axis in across if axis in readers), across[0])
+    first = next(axis for axis in across if axis != second)
+    order = [*readers, *(axis for axis in (second, *range(3)) if axis not in readers)]
+    return first, second, list(dict.fromkeys(order))
+
+
+class _Normalized:
+    """A scan as the networks see it: normalised, not below the floor of its scale."""
+
+    def __init__(self, voxels: Array, normalization: Normalization) -> None:
+        self._voxels, self._normalization = voxels, normalization
+
+    def read(self, axis: int, span: slice) -> Images:
+        """Return a slab (i, j, k), float32."""
+        slab = self._normalization.apply(self._voxels[(slice(None),) * axis + (span,)])
+        return np.maximum(slab, 0, out=slab)
+
+
+class _Below:
+    """What a scan has below the floor of its scale, repeated to the size of the result."""
+
+    def __init__(self, volume: Volume, normalization: Normalization, plan: Plan) -> None:
+        self._voxels, self._normalization, self._axis = volume.voxels, normalization, plan.slab_axis
+        self._factors = [new // old for new, old in zip(plan.shape, volume.shape, strict=True)]
+        self._none = bool(volume.voxels.min() >= normalization.floor)
+
+    def add_to(self, slab: Images, span: slice) -> None:
+        """Add it to a slab (i, j, k) of the normalised result, a span of the slab axis, where there is any."""
+        if self._none:
+            return
+        factor = self._factors[self._axis]
+        start = span.start // factor
+        index = (slice(None),) * self._axis
+        below = self._normalization.apply(self._voxels[(*index, slice(start, -(-span.stop // factor)))])
+        if below.min() >= 0:
+            return
+        below = np.minimum(below, 0, out=below)
+        for axis, times in enumerate(self._factors):
+            below = below.repeat(times, axis) if times > 1 else below
+        offset = start * factor
+        slab += below[(*index, slice(span.start - offset, span.stop - offset))]
+
+
+class _Meter:
+    """Counts the seconds of work that are done, and tells a report."""
+
+    def __init__(self, plan: Plan, report: Report | None) -> None:
+        self._report, self._done, self._total = report, 0.0, plan.seconds
+        self._costs = {
+            (each.step, (height, width)): seconds
+            for each in plan.passes
+            for (_, height, width), seconds in zip(each.stacks, each.per_slice, strict=True)
+        }
+
+    def advance(self, step: Step, size: tuple[int, int], count: int) -> None:
+        """Count slices of a step."""
+        self._done += count * self._costs[step, size]
+        if self._report is not None:
+            self._report(step.label, min(self._done, self._total), self._total)

@@ -1,0 +1,126 @@
+"""Batches that shrink where memory runs out, and images that are not run twice: the same bits in each case."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sr_keras.engines import Batched, load_engine
+from sr_keras.engines.memory import memory_errors
+from sr_keras.errors import ArtefactError, DeviceMemoryError
+from sr_keras.limits import Limits
+from sr_keras.stages import shipped_stages
+
+HW = load_engine("georgescu2020_hw_x2", "onnx")
+
+
+class Small:
+    """A shipped stage on a device that takes a number of pixels, as it says in the words of a runtime."""
+
+    def __init__(self, name, pixels, limits=None):
+        self._engine, self._pixels = load_engine(name, "onnx"), pixels
+        self.card, self.limits, self.shapes = self._engine.card, limits or Limits(), []
+
+    def run(self, images):
+        with memory_errors("small"):
+            if images.size > self._pixels:
+                raise RuntimeError("BFCArena: Failed to allocate memory for requested buffer")
+        self.shapes.append(images.shape)
+        return self._engine.run(images)
+
+
+@pytest.fixture(scope="module")
+def images(sample):
+    return (sample.voxels[40:108, 4:72, 40:45].transpose(2, 0, 1) / sample.voxels.max()).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", shipped_stages())
+@pytest.mark.parametrize("batch", [1, 2, 3, 8])
+def test_the_batch_changes_no_bit(name, batch, images):
+    engine = load_engine(name, "onnx")
+    np.testing.assert_array_equal(Batched(engine, batch).run(images), engine.run(images))
+
+
+@pytest.mark.parametrize("name", shipped_stages())
+@pytest.mark.parametrize("pixels", [3 * 68 * 68, 68 * 68, 68 * 50, 48 * 48])
+def test_where_memory_runs_out_batches_are_halved_then_images_cut(name, pixels, images):
+    device = Small(name, pixels)
+    batched = Batched(device, 8)
+    np.testing.assert_array_equal(batched.run(images), load_engine(name, "onnx").run(images))
+    assert max(np.prod(shape) for shape in device.shapes) <= pixels
+    # What did not fit is not tried again.
+    device.shapes.clear()
+    refused = []
+    device.__dict__["run"] = lambda images: refused.append(images.shape) or Small.run(device, images)
+    batched.run(images)
+    assert refused == device.shapes
+
+
+@pytest.mark.parametrize(("pixels", "limits"), [(100, None), (68 * 60, Limits((1, 1), (68, 68), (68, 68)))])
+def test_a_device_that_takes_nothing_is_an_error(pixels, limits, images):
+    with pytest.raises(DeviceMemoryError, match="for small must fit into its device's memory. Received: BFCArena: F"):
+        Batched(Small("georgescu2020_hw_x2", pixels, limits), 4).run(images)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 8])
+def test_images_of_one_value_are_run_once_and_are_what_they_were(batch, images):
+    stack = np.concatenate([np.zeros((3, 68, 68), np.float32), images, np.full((2, 68, 68), 0.25, np.float32)])
+    device = Small("georgescu2020_hw_x2", 10**9)
+    batched = Batched(device, batch)
+    expected = HW.run(stack)
+    for _ in range(2):
+        np.testing.assert_array_equal(batched.run(stack), expected)
+    # Of each run: two values, and the others; the value that was last is known when it comes again.
+    assert sum(shape[0] for shape in device.shapes) == 2 * (2 + len(images))
+    np.testing.assert_array_equal(batched.run(stack[:2, :40]), HW.run(stack[:2, :40]))
+
+
+class ResourceExhaustedError(Exception):
+    """Named like TensorFlow's."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like PyTorch's."""
+
+
+SHORTAGES = [
+    MemoryError(),
+    ResourceExhaustedError("OOM when allocating tensor"),
+    OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer of size 16"),
+    RuntimeError("CUDA: cudaErrorMemoryAllocation"),
+    RuntimeError("std::bad_alloc"),
+]
+
+
+@pytest.mark.parametrize("error", SHORTAGES, ids=repr)
+def test_every_runtime_s_word_for_it_is_understood(error):
+    reason = str(error) or "MemoryError"
+    message = f"A batch for x must fit .* Received: {re.escape(reason)}. End other"
+    with pytest.raises(DeviceMemoryError, match=message), memory_errors("x"):
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong shape"), ArtefactError("refused"), KeyboardInterrupt()])
+def test_other_errors_stay_what_they_are(error):
+    with pytest.raises(type(error)) as caught, memory_errors("x"):
+        raise error
+    assert caught.value is error
+
+
+def test_onnxruntime_goes_on_where_its_memory_runs_out():
+    program = """
+import resource, numpy as np
+from sr_keras.engines import Batched, load_engine
+engine = load_engine("georgescu2020_hw_x2", "onnx")
+images = np.random.default_rng(0).random((4, 256, 256), np.float32)
+expected = np.concatenate([engine.run(image[None]) for image in images])
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 250_000_000, resource.RLIM_INFINITY))
+batched = Batched(engine, 4)
+print((batched.run(images) == expected).all(), batched.batch < 4)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("True True\n", 0), done.stderr
