@@ -31,6 +31,7 @@ from sr_keras.prediction import Upscaler
 from sr_keras.stages import shipped_stages
 from sr_keras.timing import load
 from sr_keras.volume import format_shape
+from sr_keras.zoo import choose_stages
 
 FACTORS = (2, 2, 2)
 # What a job may take beyond its output, in bytes.
@@ -63,7 +64,8 @@ def bare_seconds(scan: Path, models: list[str]) -> float:
     upscaler = Upscaler([load_engine(name) for name in models])
     seconds = 0.0
     for each in upscaler.enlarging(volume, FACTORS).plan.passes:
-        engine = next(e for e in upscaler.engines if e.card.stage == each.step.stage)
+        stage = (each.step.stage, each.step.scale)
+        engine = next(e for e in upscaler.engines if (e.card.stage, e.card.scale) == stage)
         load(engine)
         for count, height, width in each.stacks:
             images = np.resize(np.maximum(low.transpose(2, 0, 1), 0), (each.batch, height, width))
@@ -87,7 +89,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run everything in turn, as often as asked, and return all samples."""
     shape = tuple(int(length) for length in arguments.shape.split("x"))
     slices = [int(count) for count in arguments.slices.split(",")]
-    models = arguments.model or list(shipped_stages())
+    models = arguments.model or list(choose_stages(shipped_stages()))
     options = [option for model in models for option in ("--model", model)]
     report: dict[str, Any] = {"shape": list(shape), "models": models, "memory_limit": arguments.memory}
     samples: dict[str, list[dict[str, Any]]] = {}
