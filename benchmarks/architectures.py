@@ -1,11 +1,12 @@
 """Train candidate networks for x2 in-plane alike and print how good each is: how `fast` and `quality` were chosen.
 
-    python benchmarks/architectures.py TRAIN VALIDATION [CANDIDATE...]
+    python benchmarks/architectures.py TRAIN VALIDATION [--steps 3000] [CANDIDATE...]
 
-3,000 steps of 32 patches each, PSNR in dB over 12 slices of each validation scan. Without names all candidates are
-trained, which takes hours on two cores.
+32 patches a step, PSNR in dB over 12 slices of each validation scan. Without names all candidates are trained, which
+takes hours on two cores.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -22,7 +23,7 @@ import numpy as np
 from keras import layers
 
 from sr_keras.benchmark.arithmetic import network_multiply_adds
-from sr_keras.configuration import Configuration, read_configuration
+from sr_keras.configuration import read_configuration
 from sr_keras.jobs import find_scans
 from sr_keras.networks import build_network
 from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle
@@ -30,7 +31,7 @@ from sr_keras.pipeline import training_batches, validation_images
 from sr_keras.sampling import load_scan
 from sr_keras.training import compiled
 
-EPOCHS, STEPS, SLICES = 6, 500, 12
+EPOCHS, SLICES = 6, 12
 POLICY = keras.DTypePolicy("mixed_bfloat16")
 
 
@@ -52,6 +53,7 @@ class Candidate:
         intermediate_weight: of the loss before the refinement.
         loss: "l1" or "l2".
         ema_momentum: of the average of weights.
+        learning_rate: at the first step.
     """
 
     widths: tuple[int, ...]
@@ -62,6 +64,7 @@ class Candidate:
     intermediate_weight: float = 1.0
     loss: str = "l1"
     ema_momentum: float = 0.0
+    learning_rate: float = 1e-3
 
     def build(self) -> Any:
         """Return the untrained network."""
@@ -94,6 +97,8 @@ def reference() -> Any:
 CANDIDATES = {
     "georgescu2020": Candidate(()),
     "24 x 6": Candidate((24,) * 6),
+    "24 x 6, rate 0.002": Candidate((24,) * 6, learning_rate=2e-3),
+    "24 x 6, rate 0.003": Candidate((24,) * 6, learning_rate=3e-3),
     "24 x 6, L2": Candidate((24,) * 6, loss="l2"),
     "24 x 6, EMA 0.999": Candidate((24,) * 6, ema_momentum=0.999),
     "24 x 6, skip": Candidate((24,) * 6, skip=True),
@@ -109,12 +114,14 @@ CANDIDATES = {
 }
 
 
-def trained(candidate: Candidate, build: Callable[[], Any], scans: list[Any], shared: Configuration) -> Any:
+def trained(candidate: Candidate, build: Callable[[], Any], scans: list[Any], steps: int) -> Any:
     """Return the network after training."""
+    shared = read_configuration("fast_hw_x2")
     training = replace(
         shared.training,
         epochs=EPOCHS,
-        steps_per_epoch=STEPS,
+        steps_per_epoch=steps // EPOCHS,
+        learning_rate=candidate.learning_rate,
         loss=candidate.loss,
         intermediate_weight=candidate.intermediate_weight,
         ema_momentum=candidate.ema_momentum,
@@ -124,7 +131,12 @@ def trained(candidate: Candidate, build: Callable[[], Any], scans: list[Any], sh
     model = compiled(build(), configuration)
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if candidate.ema_momentum else []
     model.fit(
-        training_batches(scans, configuration), epochs=EPOCHS, steps_per_epoch=STEPS, verbose=0, callbacks=averaging
+        training_batches(scans, configuration),
+        epochs=EPOCHS,
+        steps_per_epoch=steps // EPOCHS,
+        shuffle=False,
+        verbose=0,
+        callbacks=averaging,
     )
     return model
 
@@ -138,16 +150,21 @@ def psnr(model: Any, scan: Any) -> float:
     return fmean(values)
 
 
-training_paths, validation_paths = (find_scans([Path(name)]) for name in sys.argv[1:3])
+parser = argparse.ArgumentParser(description="Train candidate networks alike.")
+parser.add_argument("train", type=Path)
+parser.add_argument("validation", type=Path)
+parser.add_argument("candidates", nargs="*", metavar="CANDIDATE")
+parser.add_argument("--steps", type=int, default=3000)
+arguments = parser.parse_intermixed_args()
 sys.stdout.write("| candidate | multiply-adds | parameters | CT | MR |\n|---|---|---|---|---|\n")
 with TemporaryDirectory() as folder:
-    scans = [load_scan(path, Path(folder)) for path in training_paths]
-    unseen = [load_scan(path, Path(folder)) for path in validation_paths]
-    for name in sys.argv[3:] or CANDIDATES:
+    scans, unseen = (
+        [load_scan(path, Path(folder)) for path in find_scans([place])]
+        for place in (arguments.train, arguments.validation)
+    )
+    for name in arguments.candidates or CANDIDATES:
         candidate = CANDIDATES[name]
-        model = trained(
-            candidate, candidate.build if candidate.widths else reference, scans, read_configuration("fast_hw_x2")
-        )
+        model = trained(candidate, candidate.build if candidate.widths else reference, scans, arguments.steps)
         means = [fmean(psnr(model, scan) for scan in unseen if scan.modality == kind) for kind in ("CT", "MR")]
         arithmetic = network_multiply_adds(model, 1, 1)
         sys.stdout.write(f"| {name} | {arithmetic:,} | {model.count_params():,} | {means[0]:.2f} | {means[1]:.2f} |\n")
