@@ -60,7 +60,7 @@ def print_plan(plan: "Plan", engines: "Iterable[Engine]") -> None:
 
     Args:
         plan: of the job.
-        engines: those at hand, whose arithmetic is counted where Keras is installed.
+        engines: those at hand.
     """
     cards = {(engine.card.stage, engine.card.scale): engine.card for engine in engines}
     table = Table("step", "makes", "slices", "batch", "G multiply-adds", "seconds", box=MARKDOWN)

@@ -39,12 +39,12 @@ def benchmark(
     plot: Path | None,
     force: bool,
 ) -> None:
-    r"""Time models and exported files of one stage on this machine, three times in turn; the first is the baseline.
+    """Time models and exported files of one stage on this machine, three times in turn; the first is the baseline.
 
     \b
     sr-keras benchmark georgescu2020_hw_x2 --engine keras,saved_model,onnx,litert,openvino --json times.json
     sr-keras benchmark a.onnx b.onnx --scenario single-stream
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from sr_keras.benchmark.candidates import find_candidates
     from sr_keras.benchmark.report import draw_report, print_report, write_report
     from sr_keras.benchmark.session import run_benchmark

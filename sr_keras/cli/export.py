@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 @scan_option
 @force_option
 def export(model: str, formats: str, precisions: str, output: Path, shape: str | None, **options: Any) -> None:
-    r"""Write MODEL, a shipped name or a training run, in other formats, and prove each file against Keras.
+    """Write MODEL, a shipped name or a training run, in other formats, and prove each file against Keras.
 
     \b
     sr-keras export georgescu2020_hw_x2 --format onnx,litert --precision fp32,fp16 -o out
     sr-keras export georgescu2020_hw_x2 --format tensorrt-rtx --compute-capability SM89 -o out
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage, parse_shape
     from sr_keras.formats import parse_formats, parse_precisions

@@ -50,7 +50,7 @@ from sr_keras.cli.options import (
 @nan_fill_option
 @force_option
 def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **options: Any) -> None:
-    r"""Enlarge SCAN so that the result lies exactly over it.
+    """Enlarge SCAN so that the result lies exactly over it.
 
     SCAN is a NIfTI file, a folder of them, a DICOM file, or a folder or .zip with a DICOM series. Of DICOM, an OUTPUT
     without .nii or .nii.gz becomes a new folder with a DICOM series of the same study.
@@ -61,7 +61,7 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     sr-keras predict scan.nii.gz -o sharper.nii.gz --memory 4G --dry-run
     sr-keras predict scans/ -o sharper/
     sr-keras predict series/ -o sharper_series/
-    """
+    """  # noqa: D301 (click's mark for lines that stay as they are)
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
     from sr_keras.files import parse_bytes
