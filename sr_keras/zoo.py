@@ -14,7 +14,7 @@ QualityName = Literal["fast", "reference", "best"]
 # The family behind each quality.
 FAMILY_OF: dict[QualityName, str] = {"fast": "fast", "reference": "georgescu2020", "best": "quality"}
 # What is used where nobody asks for another.
-DEFAULT_QUALITY: QualityName = "reference"
+DEFAULT_QUALITY: QualityName = "fast"
 
 
 def choose_stages(
