@@ -12,8 +12,9 @@ from sr_keras.prediction import Upscaler
 from sr_keras.resampling import cubic_matrix, reduce_volume
 from sr_keras.stages import shipped_stages
 from sr_keras.volume import Volume
+from sr_keras.zoo import choose_stages
 
-TRAINED = Upscaler([KerasEngine(stage) for stage in shipped_stages().values()])
+TRAINED = Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "reference").values()])
 # Float32 keeps 24 bits; two passes over three axes lose three or four of them.
 ROUNDING = 1e-6
 

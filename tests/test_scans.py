@@ -85,7 +85,7 @@ def test_dicom_in_dicom_out(predict, tmp_path):
         "sr_keras.json",
     ]
     record = json.loads((tmp_path / "out" / "sr_keras.json").read_text())
-    assert list(record["models"]) == ["georgescu2020_hw_x2"]
+    assert list(record["models"]) == ["fast_hw_x2"]
     assert (record["engine"], record["scale"]) == ("onnxruntime", [2, 2, 1])
     again = predict(SERIES, "-o", tmp_path / "out", "--scale", "2x2x1")
     assert (again.exit_code, "Nothing is overwritten unasked" in again.output) == (1, True)

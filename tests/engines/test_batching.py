@@ -33,7 +33,7 @@ class Small:
 
 @pytest.fixture(scope="module")
 def images(sample):
-    return (sample.voxels[40:108, 4:72, 40:45].transpose(2, 0, 1) / sample.voxels.max()).astype(np.float32)
+    return (sample.voxels[40:120, :80, 40:45].transpose(2, 0, 1) / sample.voxels.max()).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", shipped_stages())
@@ -44,7 +44,7 @@ def test_the_batch_changes_no_bit(name, batch, images):
 
 
 @pytest.mark.parametrize("name", shipped_stages())
-@pytest.mark.parametrize("pixels", [3 * 68 * 68, 68 * 68, 68 * 50, 48 * 48])
+@pytest.mark.parametrize("pixels", [3 * 80 * 80, 80 * 80, 80 * 60, 56 * 56])
 def test_where_memory_runs_out_batches_are_halved_then_images_cut(name, pixels, images):
     device = Small(name, pixels)
     batched = Batched(device, 8)
@@ -58,7 +58,7 @@ def test_where_memory_runs_out_batches_are_halved_then_images_cut(name, pixels, 
     assert refused == device.shapes
 
 
-@pytest.mark.parametrize(("pixels", "limits"), [(100, None), (68 * 60, Limits((1, 1), (68, 68), (68, 68)))])
+@pytest.mark.parametrize(("pixels", "limits"), [(100, None), (80 * 70, Limits((1, 1), (80, 80), (80, 80)))])
 def test_a_device_that_takes_nothing_is_an_error(pixels, limits, images):
     with pytest.raises(DeviceMemoryError, match="for small must fit into its device's memory. Received: BFCArena: F"):
         Batched(Small("georgescu2020_hw_x2", pixels, limits), 4).run(images)
@@ -66,7 +66,7 @@ def test_a_device_that_takes_nothing_is_an_error(pixels, limits, images):
 
 @pytest.mark.parametrize("batch", [1, 2, 8])
 def test_images_of_one_value_are_run_once_and_are_what_they_were(batch, images):
-    stack = np.concatenate([np.zeros((3, 68, 68), np.float32), images, np.full((2, 68, 68), 0.25, np.float32)])
+    stack = np.concatenate([np.zeros((3, 80, 80), np.float32), images, np.full((2, 80, 80), 0.25, np.float32)])
     device = Small("georgescu2020_hw_x2", 10**9)
     batched = Batched(device, batch)
     expected = HW.run(stack)

@@ -32,8 +32,8 @@ def images(sample):
     "limits",
     [
         Limits((1, 2), (8, 40), (8, 32)),
-        Limits((1, 1), (24, 24), (60, 60)),
-        Limits((4, 4), (1, None), (21, 21)),
+        Limits((1, 1), (28, 28), (60, 60)),
+        Limits((4, 4), (1, None), (27, 27)),
     ],
     ids=str,
 )
