@@ -1,0 +1,56 @@
+"""What `fast` and `quality` are made of: a chain of convolutions that learns what a cubic enlargement lacks."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from sr_keras.networks import StageName, output_factors
+from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle
+
+
+def build_chain(
+    family: str, stage: StageName, scale: int, precision: str, *, filters: int, depth: int, skip: bool
+) -> keras.Model:
+    """Return an untrained chain, all of whose convolutions see the low-resolution image.
+
+    Args:
+        family: whose network it is, for its name.
+        stage: "hw" or "d".
+        scale: the factor.
+        precision: a Keras dtype policy; the sum with the cubic enlargement is float32 whatever it is.
+        filters: of each convolution but the last.
+        depth: convolutions from `filters` to `filters` channels.
+        skip: whether what the first convolution gives is added to what the last of these gives.
+
+    Input shape:
+        (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
+
+    Output shape:
+        A dictionary of `intermediate` and `final`, each (batch, height * scale, width * scale, 1); for the d stage
+        (batch, in-plane, depth * scale, 1); float32. Both are what the upscaling layer gives: nothing follows it.
+    """
+    height_factor, width_factor = output_factors(stage, scale)
+    policy = keras.DTypePolicy(precision)
+    images = keras.Input((None, None, 1), name="lr")
+    first = features = _convolution(images, 1, filters, policy)
+    for number in range(2, depth + 2):
+        features = _convolution(features, number, filters, policy)
+    if skip:
+        features = layers.Add(name="skip", dtype=policy)([features, first])
+    details = layers.Conv2D(height_factor * width_factor, 3, padding="same", name="details", dtype=policy)(features)
+    summed = layers.Add(name="sum", dtype="float32")([cubic_phases(images, stage, scale), details])
+    upscaled = pixel_shuffle(summed, stage, scale)
+    outputs = {
+        name: layers.Activation("linear", name=name, dtype="float32")(upscaled) for name in ("intermediate", "final")
+    }
+    return keras.Model(images, outputs, name=f"{family}_{stage}_x{scale}")
+
+
+def chain_reach(depth: int) -> tuple[int, int]:
+    """Return the radius of the receptive field of a chain along height and width, in low-resolution pixels."""
+    return depth + 2, depth + 2
+
+
+def _convolution(images: Any, number: int, filters: int, policy: keras.DTypePolicy) -> Any:
+    return layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}", dtype=policy)(images)
