@@ -1,10 +1,11 @@
 """One pass of a stage over a volume, slab by slab: every slice once for each orientation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 
+from sr_keras.background import in_background
 from sr_keras.engines import Engine, Images
 from sr_keras.networks import StageName
 from sr_keras.planning import Step
@@ -49,12 +50,19 @@ def run_depth_step(
         advance: told about progress.
     """
     first, second = order
-    for span, slab in _orientation(source, step, first, shape, engine, ensemble, advance):
-        partial.write(first, span, slab)
-    for span, slab in _orientation(source, step, second, shape, engine, ensemble, advance):
+
+    def join(span: slice, slab: Images) -> None:
         slab += partial.read(second, span)
         slab *= np.float32(0.5)
         target.write(second, span, slab)
+
+    # Putting a slab into a volume turns it, which takes one core a while: the engine goes on beside it.
+    with in_background(partial.write, waiting=0) as write:
+        for span, slab in _orientation(source, step, first, shape, engine, ensemble, advance):
+            write(first, span, slab)
+    with in_background(join, waiting=0) as write_joined:
+        for span, slab in _orientation(source, step, second, shape, engine, ensemble, advance):
+            write_joined(span, slab)
 
 
 def run_slice_steps(
@@ -65,7 +73,7 @@ def run_slice_steps(
     steps: Sequence[tuple[Step, Engine]],
     ensemble: Ensemble,
     advance: Advance,
-) -> Iterator[tuple[slice, Images]]:
+) -> Generator[tuple[slice, Images]]:
     """Enlarge slices by the hw stage, a few at a time, as often as there are steps.
 
     Args:

@@ -1,12 +1,13 @@
 """From a scan to its enlarged volume, slab by slab: no more is in memory than the plan says."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from sr_keras.background import made_ahead
 from sr_keras.engines import Batched, Engine, Images
 from sr_keras.intensity import Normalization, normalization_of
 from sr_keras.passes import Advance, Ensemble, Report, run_depth_step, run_slice_steps, slice_order
@@ -56,11 +57,11 @@ class Enlarging:
         with ExitStack() as stack:
             source, shape = self._deepened(_Normalized(self.volume.voxels, normalization), meter.advance, stack)
             made = run_slice_steps(source, axis, shape[axis], self.plan.slab, steps, self.ensemble, meter.advance)
-            for span, images in made:
+            for span, images in stack.enter_context(closing(made_ahead(made))):
                 # Nothing else needs these values any more: they are turned into the result where they are.
-                slab = images.transpose(np.argsort(slice_order(axis)))
-                below.add_to(slab, span)
-                yield span, normalization.invert(slab, out=slab)
+                below.add_to(images, span)
+                normalization.invert(images, out=images)
+                yield span, images.transpose(np.argsort(slice_order(axis)))
 
     def _engine(self, each: Pass) -> Engine:
         return Batched(self.engines[each.step], each.batch)
@@ -143,24 +144,25 @@ class _Below:
 
     def __init__(self, volume: Volume, normalization: Normalization, plan: Plan) -> None:
         self._voxels, self._normalization, self._axis = volume.voxels, normalization, plan.slab_axis
-        self._factors = [new // old for new, old in zip(plan.shape, volume.shape, strict=True)]
+        order = slice_order(plan.slab_axis)
+        self._factors = [plan.shape[axis] // volume.shape[axis] for axis in order]
         self._none = bool(volume.voxels.min() >= normalization.floor)
 
-    def add_to(self, slab: Images, span: slice) -> None:
-        """Add it to a slab (i, j, k) of the normalised result, a span of the slab axis, where there is any."""
+    def add_to(self, images: Images, span: slice) -> None:
+        """Add it to slices (slice, height, width) of the normalised result, a span of the slab axis."""
         if self._none:
             return
-        factor = self._factors[self._axis]
-        start = span.start // factor
-        index = (slice(None),) * self._axis
-        below = self._normalization.apply(self._voxels[(*index, slice(start, -(-span.stop // factor)))])
+        slices, rows, columns = self._factors
+        start, stop = span.start // slices, -(-span.stop // slices)
+        slab = self._normalization.apply(self._voxels[(slice(None),) * self._axis + (slice(start, stop),)])
+        below = np.ascontiguousarray(slab.transpose(slice_order(self._axis)))
         if below.min() >= 0:
             return
-        below = np.minimum(below, 0, out=below)
-        for axis, times in enumerate(self._factors):
-            below = below.repeat(times, axis) if times > 1 else below
-        offset = start * factor
-        slab += below[(*index, slice(span.start - offset, span.stop - offset))]
+        below = np.minimum(below, 0, out=below).repeat(columns, axis=2)
+        for number, image in enumerate(images, span.start):
+            # Each row of the scan is added to all rows that it became.
+            image = image.reshape(-1, rows, image.shape[1])
+            image += below[number // slices - start][:, None]
 
 
 class _Meter:

@@ -71,7 +71,9 @@ def _middle_slices(voxels: Array, across: int) -> Array:
     length = voxels.shape[across]
     start, kept = length // 4, max(1, length // 2)
     count = min(SLICES, kept)
-    slices: Array = voxels.take(start + (2 * np.arange(count) + 1) * kept // (2 * count), across)
+    chosen = start + (2 * np.arange(count) + 1) * kept // (2 * count)
+    # Not `take`, which copies the whole volume first where its axes are in the order of a NIfTI file.
+    slices: Array = voxels[(slice(None),) * across + (chosen,)]
     return slices
 
 

@@ -22,8 +22,8 @@ Price = Callable[[Step, int, int], Timing]
 FLOAT = 4
 # Of the memory that is free, the share that a job may take where nobody says how much.
 SHARE = 0.8
-# Slabs of the result that exist at once: one being made, one being finished, those that wait for the writer.
-SLABS_ALIVE = 6
+# Slabs of the result that exist at once: one being made, one made, one being finished, those that wait for the writer.
+SLABS_ALIVE = 7
 # Slices that are handed on at once where no stage enlarges them last.
 PLAIN_SLAB = 8
 # How often each slice is run for an ensemble.
@@ -229,11 +229,11 @@ def _stack(shape: Shape, across: int, step: Step) -> Shape:
 
 
 def _slab_bytes(each: Pass) -> int:
-    """Return what the slabs of a d step take that exist at once: read, enlarged, and on their way to the volume."""
+    """Return what the slabs of a d step take that exist at once: read, enlarged, and two on their way to the volume."""
     if each.step.stage == "hw":
         return 0
     pixels = max(height * width * each.step.scale for _, height, width in each.stacks)
-    return (4 + _members([each], "d")) * D_SLAB * FLOAT * pixels
+    return (5 + _members([each], "d")) * D_SLAB * FLOAT * pixels
 
 
 def _members(passes: Sequence[Pass], stage: StageName) -> int:

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from sr_keras.background import WAITING, in_background
+from sr_keras.background import WAITING, in_background, made_ahead
 
 
 def test_calls_are_done_in_order_in_another_thread():
@@ -55,3 +55,50 @@ def test_an_interruption_drops_what_waits():
         hand_on(2)
         raise KeyboardInterrupt
     assert len(done) <= 1
+
+
+def test_items_are_made_in_another_thread_while_the_one_before_is_used():
+    made, threads = [], set()
+
+    def items():
+        for number in range(5):
+            threads.add(threading.current_thread())
+            made.append(number)
+            yield number
+
+    used = []
+    for number in made_ahead(items()):
+        until = time.monotonic() + 5
+        while len(made) < min(number + 2, 5) and time.monotonic() < until:
+            time.sleep(0.001)
+        # The next one is there before it is asked for, the one after it is not begun.
+        assert len(made) == min(number + 2, 5)
+        used.append(number)
+    assert used == made == list(range(5))
+    assert threads.isdisjoint({threading.current_thread()})
+
+
+def test_what_making_raises_surfaces_after_the_items_before_it():
+    def items():
+        yield 1
+        raise OSError("no second item")
+
+    ahead = made_ahead(items())
+    assert next(ahead) == 1
+    with pytest.raises(OSError, match="no second item"):
+        next(ahead)
+
+
+def test_closing_early_closes_what_makes_the_items():
+    closed = []
+
+    def items():
+        try:
+            yield from range(100)
+        finally:
+            closed.append(True)
+
+    ahead = made_ahead(items())
+    assert next(ahead) == 0
+    ahead.close()
+    assert closed == [True]
