@@ -9,7 +9,7 @@ import numpy as np
 
 from sr_keras.consistency import make_consistent
 from sr_keras.engines import Engine
-from sr_keras.errors import VolumeError
+from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import check_disk
 from sr_keras.geometry import rescaled_affine, through_plane_axis
 from sr_keras.passes import Ensemble, Report, slice_order
@@ -39,11 +39,22 @@ class Upscaler:
         engines: the stages at hand, one for each stage and scale.
         ensemble: "mean" or "median" does each slice turned and mirrored as well and joins the results.
         consistent: whether the result is changed, as little as possible, so that it gives the scan when reduced again.
+
+    Raises:
+        ConfigurationError: two engines are of one stage and scale.
     """
 
     engines: Sequence[Engine]
     ensemble: Ensemble = "none"
     consistent: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse engines of which one would never be used."""
+        kinds = [f"{engine.card.stage} x{engine.card.scale}" for engine in self.engines]
+        if len(set(kinds)) < len(kinds):
+            raise ConfigurationError(
+                f"Engines must be one for each stage and scale. Received: {', '.join(kinds)}. Leave out all but one."
+            )
 
     def plan(self, factors: Factors, slice_axis: int) -> list[Step]:
         """Return the passes that enlarge a volume by whole factors along i, j, k.

@@ -45,7 +45,7 @@ def test_a_scan_becomes_a_larger_one_of_the_same_kind(small_scan, tmp_path):
 @pytest.mark.parametrize("axis", [2, 0])
 @pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
 def test_the_streamed_file_is_that_of_the_whole_volume_byte_for_byte(small_scan, tmp_path, factors, axis, name):
-    upscaler = Upscaler([load_engine(name, "onnx") for name in shipped_stages()])
+    upscaler = Upscaler([load_engine(name, "onnx") for name in choose_stages(shipped_stages())])
     volume = read_volume(small_scan)
     if axis == 0:
         factors = factors[::-1]
@@ -61,7 +61,7 @@ def test_the_streamed_file_is_that_of_the_whole_volume_byte_for_byte(small_scan,
 
 @pytest.mark.parametrize("axis", [0, 2])
 def test_little_memory_gives_the_same_file_by_way_of_the_disk(small_scan, tmp_path, monkeypatch, axis):
-    upscaler = Upscaler([load_engine(name, "onnx") for name in shipped_stages()])
+    upscaler = Upscaler([load_engine(name, "onnx") for name in choose_stages(shipped_stages())])
     job = PredictionJob(upscaler, slice_axis=axis, dtype="uint16")
     job.run(small_scan, tmp_path / "memory.nii")
     plans = []

@@ -161,3 +161,9 @@ def test_a_result_larger_than_memory_is_refused_before_it_is_begun():
 def test_no_stage_no_scale():
     with pytest.raises(ConfigurationError, match="needs a trained stage. Received: none. Name one with --model"):
         Upscaler([]).enlarge(Volume(np.zeros((9, 9, 9)), np.eye(4)), (2, 2, 2))
+
+
+def test_two_engines_of_one_stage_and_scale_are_refused():
+    message = "one for each stage and scale. Received: hw x2, d x2, hw x2. Leave out all but one"
+    with pytest.raises(ConfigurationError, match=message):
+        Upscaler([Linear(name) for name in ("georgescu2020_hw_x2", "georgescu2020_d_x2", "georgescu2020_hw_x2")])

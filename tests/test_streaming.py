@@ -10,13 +10,12 @@ from sr_keras.engines import load_engine
 from sr_keras.intensity import normalization_of
 from sr_keras.planning import plan_steps
 from sr_keras.prediction import Upscaler
-from sr_keras.stages import shipped_stages
 from sr_keras.streaming import Enlarging, _layout
 from sr_keras.timing import Timing
 from sr_keras.volume import Volume
 from sr_keras.work import Budget, Kept, plan_work
 
-ENGINES = [load_engine(name, "onnx") for name in shipped_stages()]
+ENGINES = [load_engine(name, "onnx") for name in ("fast_hw_x2", "fast_d_x2")]
 UPSCALER = Upscaler(ENGINES)
 PLENTY = Budget(10**12, 0, disk=True)
 
