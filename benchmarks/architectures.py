@@ -2,13 +2,15 @@
 
     python benchmarks/architectures.py TRAIN VALIDATION [--steps 3000] [CANDIDATE...]
 
-32 patches a step, PSNR in dB over 12 slices of each validation scan. Without names all candidates are trained, which
+32 patches a step, PSNR in dB over 12 slices of each validation scan, and the time that all cores together spent on
+training, which other work on the machine changes little. Without names all candidates are trained, which
 takes hours on two cores.
 """
 
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +50,7 @@ class Candidate:
         widths: filters of each convolution before the last one.
         skip_every: convolutions between skips; 0 for none. The last before a skip has no ReLU if there are two.
         skip: whether the first convolution's output is added to the last's.
+        first_size: of the first convolution.
         last_size: of the last convolution.
         refinement: filters of a pair of convolutions after the shuffle; 0 for none.
         intermediate_weight: of the loss before the refinement.
@@ -59,6 +62,7 @@ class Candidate:
     widths: tuple[int, ...]
     skip_every: int = 0
     skip: bool = False
+    first_size: int = 3
     last_size: int = 3
     refinement: int = 0
     intermediate_weight: float = 1.0
@@ -69,7 +73,7 @@ class Candidate:
     def build(self) -> Any:
         """Return the untrained network."""
         images = keras.Input((None, None, 1), name="lr")
-        first = features = convolution(images, self.widths[0])
+        first = features = convolution(images, self.widths[0], size=self.first_size)
         start = features
         for number, width in enumerate(self.widths[1:], 1):
             ends = self.skip_every and number % self.skip_every == 0
@@ -107,10 +111,16 @@ CANDIDATES = {
     "16 x 12": Candidate((16,) * 12),
     "16 x 11, skips over two": Candidate((16,) * 11, skip_every=2, skip=True),
     "32 x 4, last 1x1": Candidate((32,) * 4, last_size=1),
+    "16 x 12, rate 0.002": Candidate((16,) * 12, learning_rate=2e-3),
     "32, 32, 32, 16, 16": Candidate((32, 32, 32, 16, 16)),
+    "32, 32, 32, 16, 16, rate 0.002": Candidate((32, 32, 32, 16, 16), learning_rate=2e-3),
+    "32, 32, 32, 16, 16, first 5x5, rate 0.002": Candidate((32, 32, 32, 16, 16), first_size=5, learning_rate=2e-3),
+    "16, 32, 32, 32, 16, rate 0.002": Candidate((16, 32, 32, 32, 16), learning_rate=2e-3),
+    "32 x 2, 16 x 5, rate 0.002": Candidate((32,) * 2 + (16,) * 5, learning_rate=2e-3),
     "48 x 10, skips over three": Candidate((48,) * 10, skip_every=3, skip=True),
     "48 x 11, skips over two": Candidate((48,) * 11, skip_every=2, skip=True),
     "48 x 11, skip": Candidate((48,) * 11, skip=True),
+    "48 x 11, skip, rate 0.002": Candidate((48,) * 11, skip=True, learning_rate=2e-3),
 }
 
 
@@ -156,7 +166,7 @@ parser.add_argument("validation", type=Path)
 parser.add_argument("candidates", nargs="*", metavar="CANDIDATE")
 parser.add_argument("--steps", type=int, default=3000)
 arguments = parser.parse_intermixed_args()
-sys.stdout.write("| candidate | multiply-adds | parameters | CT | MR |\n|---|---|---|---|---|\n")
+sys.stdout.write("| candidate | multiply-adds | parameters | CT | MR | core minutes |\n|---|---|---|---|---|---|\n")
 with TemporaryDirectory() as folder:
     scans, unseen = (
         [load_scan(path, Path(folder)) for path in find_scans([place])]
@@ -164,8 +174,11 @@ with TemporaryDirectory() as folder:
     )
     for name in arguments.candidates or CANDIDATES:
         candidate = CANDIDATES[name]
+        start = time.process_time()
         model = trained(candidate, candidate.build if candidate.widths else reference, scans, arguments.steps)
+        minutes = (time.process_time() - start) / 60
         means = [fmean(psnr(model, scan) for scan in unseen if scan.modality == kind) for kind in ("CT", "MR")]
         arithmetic = network_multiply_adds(model, 1, 1)
-        sys.stdout.write(f"| {name} | {arithmetic:,} | {model.count_params():,} | {means[0]:.2f} | {means[1]:.2f} |\n")
+        cells = [f"{arithmetic:,}", f"{model.count_params():,}", *(f"{mean:.2f}" for mean in means), f"{minutes:.1f}"]
+        sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 """The command line as a user meets it: a process, its exit code, its two streams and its files."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from helpers import SAMPLE, write_scan
 import sr_keras
 from sr_keras.cli import main
 from sr_keras.resampling import reduce_volume
-from sr_keras.stages import shipped_stages
+from sr_keras.stages import SHIPPED, shipped_stages
 from sr_keras.zoo import by_family
 
 CARD = str(Path(sr_keras.__file__).parent / "weights" / "georgescu2020_hw_x2.json")
@@ -113,9 +114,9 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_pat
     rows = {row[1]: row for row in cells if len(row) > 1}
     assert rows["d x2 on k"][2:4] == ["48x40x48", "48 of 40x24 + 40 of 48x24"]
     assert rows["hw x2 on ij"][2:4] == ["96x80x48", "48 of 48x40"]
-    # 75,744 multiply-adds a pixel in two orientations, and 114,336.
-    assert rows["d x2 on k"][5] == f"{16_210 * 2 * 48 * 40 * 24 / 1e9:.0f}"
-    assert rows["hw x2 on ij"][5] == f"{27_100 * 48 * 48 * 40 / 1e9:.0f}"
+    # 16,714 multiply-adds a pixel in two orientations, and 26,308.
+    assert rows["d x2 on k"][5] == f"{16_714 * 2 * 48 * 40 * 24 / 1e9:.0f}"
+    assert rows["hw x2 on ij"][5] == f"{26_308 * 48 * 48 * 40 / 1e9:.0f}"
     assert "Between the stages: memory. Kept until the end: nowhere. Temporary files: 0 bytes. Peak memory: " in printed
     assert not list(tmp_path.iterdir())
 
@@ -168,6 +169,24 @@ def test_evaluate_compares_models(small_scan):
     assert "through-plane" not in result.stdout
 
 
+def test_evaluate_tells_models_apart_by_their_names(small_scan, tmp_path):
+    twins = [tmp_path / folder / "georgescu2020_hw_x2.onnx" for folder in "ab"]
+    for twin in twins:
+        twin.parent.mkdir()
+        for suffix in ("", ".json"):
+            shutil.copyfile(f"{SHIPPED / 'onnx' / twin.name}{suffix}", f"{twin}{suffix}")
+    result = run("evaluate", small_scan, "--model", twins[0], "--model", twins[1], expect=2)
+    assert "Models to compare must have names of their own. Received: " in result.stderr
+
+
+def test_export_into_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = run("export", "fast_hw_x2", "--format", "onnx", "-o", tmp_path / "file", expect=1)
+    assert result.stderr.count("\n") == 1
+    assert "could not be written: File exists" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_models_lists_what_ships():
     lines = [" ".join(line.split()) for line in run("models").stdout.splitlines()]
     assert any(line.startswith("| georgescu2020_hw_x2 | reference | in-plane | x2 | +") for line in lines)
@@ -178,6 +197,7 @@ def test_models_lists_what_ships():
 def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):
     assert "or --resume RUN alone" in run("train", expect=2).stderr
     assert "or --resume RUN alone" in run("train", "x", "-o", tmp_path, "--resume", tmp_path, expect=2).stderr
+    assert "or --resume RUN alone" in run("train", "x", "--data", tmp_path, "--resume", tmp_path, expect=2).stderr
     assert "Only a run's folder can be resumed" in run("train", "--resume", tmp_path, expect=1).stderr
     result = run("train", "georgescu2020_hw_x2", "--data", tmp_path, "-o", tmp_path / "run", expect=1)
     assert "must be .nii or .nii.gz files, or a folder of them" in result.stderr

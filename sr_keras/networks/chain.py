@@ -1,5 +1,6 @@
 """What `fast` and `quality` are made of: a chain of convolutions that learns what a cubic enlargement lacks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,7 +11,7 @@ from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle
 
 
 def build_chain(
-    family: str, stage: StageName, scale: int, precision: str, *, filters: int, depth: int, skip: bool
+    family: str, stage: StageName, scale: int, precision: str, *, widths: Sequence[int], skip: bool
 ) -> keras.Model:
     """Return an untrained chain, all of whose convolutions see the low-resolution image.
 
@@ -19,9 +20,8 @@ def build_chain(
         stage: "hw" or "d".
         scale: the factor.
         precision: a Keras dtype policy; the sum with the cubic enlargement is float32 whatever it is.
-        filters: of each convolution but the last.
-        depth: convolutions from `filters` to `filters` channels.
-        skip: whether what the first convolution gives is added to what the last of these gives.
+        widths: filters of each convolution but the last.
+        skip: whether what the first of these gives is added to what the last of these gives.
 
     Input shape:
         (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
@@ -33,8 +33,8 @@ def build_chain(
     height_factor, width_factor = output_factors(stage, scale)
     policy = keras.DTypePolicy(precision)
     images = keras.Input((None, None, 1), name="lr")
-    first = features = _convolution(images, 1, filters, policy)
-    for number in range(2, depth + 2):
+    first = features = _convolution(images, 1, widths[0], policy)
+    for number, filters in enumerate(widths[1:], 2):
         features = _convolution(features, number, filters, policy)
     if skip:
         features = layers.Add(name="skip", dtype=policy)([features, first])
@@ -47,9 +47,10 @@ def build_chain(
     return keras.Model(images, outputs, name=f"{family}_{stage}_x{scale}")
 
 
-def chain_reach(depth: int) -> tuple[int, int]:
+def chain_reach(widths: Sequence[int]) -> tuple[int, int]:
     """Return the radius of the receptive field of a chain along height and width, in low-resolution pixels."""
-    return depth + 2, depth + 2
+    radius = len(widths) + 1
+    return radius, radius
 
 
 def _convolution(images: Any, number: int, filters: int, policy: keras.DTypePolicy) -> Any:
