@@ -3,8 +3,8 @@
     python benchmarks/whole_scan.py RESULT.json [--shape 512x512x300] [--slices 75,150,300] [--memory 2G]
         [--repeats 3] [--model NAME]...
 
-Every job is a command in a fresh process. The bare engines run the same slices, on the same machine in turn with the
-jobs, and nothing else: no reading, no geometry, no writing.
+Every job is a command in a fresh process. The bare engines run slices of the same sizes, some of them and counted up,
+on the same machine in turn with the jobs, and nothing else: no reading, no geometry, no writing.
 """
 
 import argparse

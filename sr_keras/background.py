@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -38,8 +38,12 @@ def in_background(work: Callable[Arguments, None], waiting: int = WAITING) -> It
 def made_ahead(items: Generator[Item]) -> Generator[Item]:
     """Yield the same items; while one is used, the next is made in another thread. Closing it closes theirs."""
     end = object()
-    with closing(items), ThreadPoolExecutor(1) as executor:
-        coming = executor.submit(next, items, end)
-        while (item := coming.result()) is not end:
+    with ThreadPoolExecutor(1) as executor:
+        try:
             coming = executor.submit(next, items, end)
-            yield item  # type: ignore[misc]
+            while (item := coming.result()) is not end:
+                coming = executor.submit(next, items, end)
+                yield item  # type: ignore[misc]
+        finally:
+            # In their own thread, after the item that may be in the making: a generator that runs cannot be closed.
+            executor.submit(items.close).result()

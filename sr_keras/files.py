@@ -35,6 +35,16 @@ def check_output(path: Path, *, force: bool) -> None:
         pass
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they do not exist.
+
+    Raises:
+        OutputError: it cannot be made, or is a file.
+    """
+    with _refusals(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, of the same suffixes, and rename it to `path` if all goes well.

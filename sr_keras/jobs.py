@@ -11,6 +11,7 @@ from nibabel.affines import voxel_sizes
 
 from sr_keras.background import in_background
 from sr_keras.dicom.provenance import Processing
+from sr_keras.engines import Engine
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
 from sr_keras.geometry import rescaled_affine, through_plane_axis
 from sr_keras.nifti import is_nifti, open_stream, stored_dtype
@@ -149,7 +150,7 @@ class PredictionJob:
 
     def _tell_doubts(self, volume: Volume, tell: Notice) -> None:
         """Tell what speaks against the stages for a scan: last, where it is not scrolled away."""
-        if stranger := modality_warning(volume, [engine.card for engine in self.upscaler.engines]):
+        if stranger := modality_warning(volume, [engine.card for engine in self._used(volume)]):
             tell(stranger)
         for doubt in doubts_about(volume, self.upscaler.plan(*self._task(volume))):
             tell(doubt)
@@ -159,11 +160,14 @@ class PredictionJob:
         factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
         return factors, through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
 
+    def _used(self, volume: Volume) -> list[Engine]:
+        """Return the engines that enlarge a scan, of those at hand."""
+        used = {(step.stage, step.scale) for step in self.upscaler.plan(*self._task(volume))}
+        return [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
+
     def _processing(self, volume: Volume, notices: Sequence[str]) -> Processing:
         """Return what enlarges a scan, for the records of a DICOM series."""
-        factors, axis = self._task(volume)
-        used = {(step.stage, step.scale) for step in self.upscaler.plan(factors, axis)}
-        engines = [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
+        (factors, axis), engines = self._task(volume), self._used(volume)
         return Processing(
             {f"{card.family}_{card.stage}_x{card.scale}": card.weights_sha256 for card in (e.card for e in engines)},
             ", ".join(dict.fromkeys(getattr(engine, "runtime", "custom") for engine in engines)) or "none",

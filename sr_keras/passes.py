@@ -13,7 +13,8 @@ from sr_keras.stores import Source, Store, spans
 
 Ensemble = Literal["none", "mean", "median"]
 ENSEMBLES: tuple[Ensemble, ...] = ("none", "mean", "median")
-# Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work.
+# Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work. The hw
+# stage calls it from a thread of its own.
 Report = Callable[[str, float, float], None]
 # Called with a step, the size (height, width) of its slices, and how many of them are done.
 Advance = Callable[[Step, tuple[int, int], int], None]
@@ -140,6 +141,8 @@ def _joined(engine: Engine, images: Images, ensemble: Ensemble) -> Images:
     """Return what a stage makes of images, an array of its own; not below zero, the darkest that networks know."""
     if ensemble == "none":
         return np.maximum(engine.run(images), 0)
-    outputs = [inverse(engine.run(transform(images))) for transform, inverse in symmetries(engine.card.stage)]
-    joined: Images = np.mean(outputs, axis=0) if ensemble == "mean" else np.median(outputs, axis=0)
+    ways = symmetries(engine.card.stage)
+    outputs = np.stack([inverse(engine.run(transform(images))) for transform, inverse in ways])
+    # The median sorts a copy of them all unless it may have them.
+    joined: Images = outputs.mean(axis=0) if ensemble == "mean" else np.median(outputs, axis=0, overwrite_input=True)
     return np.maximum(joined, 0)

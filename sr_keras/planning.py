@@ -54,7 +54,7 @@ def parse_scale(text: str) -> Factors:
         ConfigurationError: it is neither.
     """
     parts = text.lower().split("x")
-    if len(parts) not in (1, 3) or not all(part.isdigit() for part in parts):
+    if len(parts) not in (1, 3) or not all(part.isdecimal() for part in parts):
         raise ConfigurationError(
             f"A scale must be one whole number, or one for each axis of the file as in 2x2x1. Received: {text}."
         )
@@ -124,7 +124,9 @@ def factors_for_spacing(spacing: Sequence[float], target: Sequence[float], stage
         target: wanted, mm along i, j, k.
         stages: the stages at hand.
     """
-    reachable = _reachable((), _scales(stages, "d"))
+    stages = list(stages)
+    # Each axis alone is the d stage's. Without one the hw stage reaches what it can.
+    reachable = _reachable((), _scales(stages, "d") or _scales(stages, "hw"))
     i, j, k = (
         next((factor for factor in reachable if old / factor <= new * (1 + SPACING_TOLERANCE)), reachable[-1])
         for old, new in zip(spacing, target, strict=True)

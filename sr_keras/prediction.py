@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from sr_keras.work import Kept, budget_of, plan_work
 
 # Float32 copies of the enlarged volume that exist at once while an axis is resampled: before, after, and in between.
 RESAMPLING_COPIES = 3
+# Float32 copies of the scan that exist at once while the result is made consistent with it.
+CONSISTENCY_COPIES = 4
 NOTHING_KEPT = Kept()
 # A last resampling that changes the spacing by less than this fraction would only smooth.
 SAME_SPACING = 1e-6
@@ -132,7 +135,7 @@ class Upscaler:
             for engine in engines.values():
                 load(engine)
             budget = budget_of(memory, disk=folder is not None)
-            found = plan(price=lambda step, *size: timing_of(engines[step], *size), budget=budget)
+            found = plan(price=cache(lambda step, *size: timing_of(engines[step], *size)), budget=budget)
         if folder is not None:
             check_disk(found.disk_bytes, folder)
         return Enlarging(volume, found, engines, self.ensemble, folder)
@@ -167,7 +170,9 @@ class Upscaler:
         self, volume: Volume, factors: Factors, slice_axis: int | None, memory: int | None, copies: int
     ) -> Enlarging:
         """Return the job of one who keeps the whole result, float32, and makes `copies` of it; see `enlarging`."""
-        kept = Kept(copies * np.dtype(np.float32).itemsize)
+        size = np.dtype(np.float32).itemsize
+        residuals = -(-CONSISTENCY_COPIES * size // prod(factors)) if self.consistent else 0
+        kept = Kept(copies * size + residuals)
         return self.enlarging(volume, factors, slice_axis=slice_axis, memory=memory, kept=kept)
 
     def _collected(

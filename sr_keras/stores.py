@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,7 +96,9 @@ class FileStore:
 
     def close(self) -> None:
         """Give the file back."""
-        self._file.close()
+        # After a write that failed, closing tries it again; nothing in the file is needed any more.
+        with suppress(OSError):
+            self._file.close()
 
     def _runs(self, axis: int, span: slice, slab: Array) -> Iterator[tuple[int, memoryview]]:
         """Yield the stretches of the file that a slab consists of: where each begins, and its bytes in the slab."""

@@ -65,7 +65,8 @@ def timing_of(engine: Engine, height: int, width: int) -> Timing:
     if key in known:
         return known[key]
     timing = measure(engine, height, width)
-    if key:
+    # A device that had no memory free may have some the next time.
+    if key and timing.seconds:
         _write(path, known | {key: timing})
     return timing
 
@@ -127,7 +128,10 @@ def _key(engine: Engine, height: int, width: int) -> str:
     if not (name and runtime):
         return ""
     versions = versions_of(runtime, f"{runtime}-gpu")
-    facts = [runtime, versions, engine.card.weights_sha256, name, processor(), os.cpu_count(), height, width]
+    # What Keras runs on, and where.
+    chosen = [os.environ.get(variable, "") for variable in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES")]
+    machine = [processor(), os.cpu_count(), *chosen]
+    facts = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
     return json.dumps(facts)
 
 

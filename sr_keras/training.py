@@ -16,7 +16,7 @@ from sr_keras.benchmark.arithmetic import network_multiply_adds, parameters
 from sr_keras.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore, rewind_log
 from sr_keras.configuration import Configuration, format_configuration, read_configuration
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import file_sha256
+from sr_keras.files import file_sha256, make_folder
 from sr_keras.networks import build_network, family_named
 from sr_keras.pipeline import training_batches, validation_images
 from sr_keras.sampling import Scan, largest_patch, load_scan
@@ -71,7 +71,7 @@ def start_training(
 
     Raises:
         ConfigurationError: no scans, or one too small for the patches.
-        OutputError: the folder exists.
+        OutputError: the folder exists, or cannot be made.
         VolumeError: a scan cannot be used.
     """
     if folder.exists():
@@ -89,7 +89,7 @@ def start_training(
         "versions": {name: version(name) for name in ("sr_keras", "keras", "numpy")} | {"tensorflow": tf.__version__},
         "python": platform.python_version(),
     }
-    folder.mkdir(parents=True)
+    make_folder(folder)
     run = Run(folder)
     run.configuration.write_text(format_configuration(configuration))
     run.description.write_text(json.dumps(description, indent=2) + "\n")

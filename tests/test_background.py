@@ -102,3 +102,23 @@ def test_closing_early_closes_what_makes_the_items():
     assert next(ahead) == 0
     ahead.close()
     assert closed == [True]
+
+
+def test_an_interruption_while_the_next_item_is_made_waits_for_it_and_surfaces():
+    begun, closed = threading.Event(), []
+
+    def items():
+        try:
+            yield 1
+            begun.set()
+            time.sleep(0.2)
+            yield 2
+        finally:
+            closed.append(True)
+
+    ahead = made_ahead(items())
+    assert next(ahead) == 1
+    begun.wait(5)
+    with pytest.raises(KeyboardInterrupt):
+        ahead.throw(KeyboardInterrupt)
+    assert closed == [True]

@@ -69,7 +69,7 @@ def test_scales_are_read(text, factors):
     assert parse_scale(text) == factors
 
 
-@pytest.mark.parametrize("text", ["", "2x2", "2.5", "-2", "2x2x2x2", "two"])
+@pytest.mark.parametrize("text", ["", "2x2", "2.5", "-2", "2x2x2x2", "two", "²"])
 def test_what_is_no_scale(text):
     with pytest.raises(ConfigurationError, match=f"one whole number, or one for each axis.*Received: {text}"):
         parse_scale(text)
@@ -99,6 +99,14 @@ def test_what_is_no_spacing(text):
 )
 def test_factors_reach_a_spacing(spacing, target, factors):
     assert factors_for_spacing(spacing, target, X2) == factors
+
+
+def test_without_a_d_stage_the_hw_stage_reaches_a_spacing():
+    alone = [stage for stage in X2 if stage.stage == "hw"]
+    assert factors_for_spacing((1, 1, 3), (0.5, 0.5, 3), iter(alone)) == (2, 2, 1)
+    # What it cannot do alone is refused rather than left to interpolation.
+    with pytest.raises(ConfigurationError, match="made of the factors"):
+        plan_steps(factors_for_spacing((1, 1, 3), (1, 1, 1.5), alone), 2, alone)
 
 
 def test_enlarged_shape():

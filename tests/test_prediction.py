@@ -15,6 +15,7 @@ from sr_keras.nifti import read_volume, write_volume
 from sr_keras.prediction import Upscaler
 from sr_keras.resampling import reduce_volume
 from sr_keras.stages import shipped_stages
+from sr_keras.timing import Timing
 from sr_keras.volume import Volume
 from sr_keras.zoo import choose_stages
 
@@ -161,6 +162,24 @@ def test_a_result_larger_than_memory_is_refused_before_it_is_begun():
 def test_no_stage_no_scale():
     with pytest.raises(ConfigurationError, match="needs a trained stage. Received: none. Name one with --model"):
         Upscaler([]).enlarge(Volume(np.zeros((9, 9, 9)), np.eye(4)), (2, 2, 2))
+
+
+def test_what_consistency_takes_is_planned():
+    volume, factors = Volume(np.ones((40, 40, 40), np.float32), np.eye(4)), (2, 2, 1)
+    plain, consistent = (
+        Upscaler(LINEAR.engines, consistent=wanted).collecting(volume, factors, 2, 10**12, copies=1).plan.peak_bytes
+        for wanted in (False, True)
+    )
+    # Four float32 copies of the scan; the process itself may grow a little between the two.
+    assert consistent - plain == pytest.approx(4 * 4 * 40**3, abs=2e5)
+
+
+def test_a_size_is_priced_once(monkeypatch):
+    priced = []
+    monkeypatch.setattr("sr_keras.prediction.timing_of", lambda *size: priced.append(size) or Timing(1, 1.0))
+    ramp = np.arange(40 * 41 * 42, dtype=np.float32).reshape(40, 41, 42)
+    LINEAR.enlarging(Volume(ramp, np.eye(4)), (2, 2, 2), slice_axis=2)
+    assert [size for _, *size in priced] == [[41, 42], [40, 42], [40, 41]]
 
 
 def test_two_engines_of_one_stage_and_scale_are_refused():

@@ -1,5 +1,6 @@
 from contextlib import closing
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +51,14 @@ def test_a_folder_makes_the_difference(tmp_path):
 
 def test_spans_cover_an_axis_once():
     assert [(span.start, span.stop) for span in spans(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+
+
+def test_a_full_disk_is_no_obstacle_to_closing(tmp_path):
+    store = FileStore((2, 2, 2), (0, 1, 2), tmp_path)
+    store.close()
+    # What is written here waits in a buffer, and fails when it goes to the device.
+    store._file = Path("/dev/full").open("wb")  # noqa: SIM115
+    store.write(0, slice(0, 2), np.ones((2, 2, 2), np.float32))
+    store.close()
+    with pytest.raises(ValueError, match="closed file"):
+        store.write(0, slice(0, 2), np.ones((2, 2, 2), np.float32))

@@ -47,6 +47,7 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
     """  # noqa: D301 (click's mark for lines that stay as they are)
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage, parse_shape
+    from sr_keras.files import make_folder
     from sr_keras.formats import parse_formats, parse_precisions
     from sr_keras.framework import load_keras
     from sr_keras.stages import find_stage
@@ -69,7 +70,7 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
         for precision in parse_precisions(precisions)
     ]
     load_keras()
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     for kind, request in requests:
         check_request(request, kind, output, force=options["force"])
     reference = KerasEngine(stage)

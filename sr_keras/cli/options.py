@@ -94,7 +94,10 @@ def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
         families = by_family(shipped_stages())
         return {family: Upscaler([load_engine(name) for name in stages]) for family, stages in families.items()}
     groups = _groups(names)
-    return {_title(engines, alone=len(groups) == 1): Upscaler(engines) for engines in groups}
+    titled = {_title(engines, alone=len(groups) == 1): Upscaler(engines) for engines in groups}
+    if len(titled) < len(groups):
+        raise click.UsageError(f"Models to compare must have names of their own. Received: {', '.join(names)}.")
+    return titled
 
 
 def _groups(names: tuple[str, ...]) -> "list[list[NamedEngine]]":

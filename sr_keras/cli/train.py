@@ -24,7 +24,8 @@ def train(
 
     Example: sr-keras train georgescu2020_hw_x2 --data scans/train --validation scans/val -o runs/hw_x2
     """
-    if (resume is None) == (configuration is None or output is None):
+    new = any((configuration, data, validation, output))
+    if new if resume else not (configuration and output):
         raise click.UsageError("Give a CONFIGURATION with --data, --validation and -o, or --resume RUN alone.")
     from sr_keras.configuration import read_configuration
     from sr_keras.framework import require_tensorflow
