@@ -28,6 +28,8 @@ LARGEST_SIDE = 512
 SHORTEST_SIDE = 8
 # What a pixel of an output takes of the scratch memory: a few layers of 32 float32 channels are alive at a time.
 ACTIVATION_BYTES_PER_PIXEL = 3 * 32 * 4
+# The share of the scratch memory that those may take: the input's layers and alignment need some too.
+SHARE = 15 / 16
 # The slice that tactics are chosen for.
 TYPICAL_SIDE = 256
 LARGEST_BATCH = 8
@@ -66,7 +68,7 @@ def profile(request: Request) -> Limits:
     """
     card = request.stage.card
     height_factor, width_factor = output_factors(card.stage, card.scale)
-    pixels = request.scratch // (ACTIVATION_BYTES_PER_PIXEL * height_factor * width_factor)
+    pixels = int(SHARE * request.scratch) // (ACTIVATION_BYTES_PER_PIXEL * height_factor * width_factor)
     side = min(LARGEST_SIDE, isqrt(pixels))
     height, width = (length or side for length in request.shape[1:])
     batch = request.shape[0] or min(LARGEST_BATCH, pixels // (height * width))
