@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sr_keras.export.onnx_blocks import make_blocks
 from sr_keras.export.request import Shape
 
 # Operators that tf2onnx writes for channels-first images. A graph with others keeps the layout changes it came with.
@@ -19,7 +20,7 @@ TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 DEPTH_SHUFFLE = (0, 0, -1, 1)
 
 
-def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int]) -> Any:
+def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, blocks: bool) -> Any:
     """Return the model without leftovers, under stable names.
 
     Args:
@@ -27,12 +28,17 @@ def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int]) -> Any:
         model: of free batch, height and width, with the input `lr` and outputs of those axes.
         shape: that the input is to have; None is free.
         factors: by which the outputs' height and width are larger.
+        blocks: whether pixels are made in blocks, see `onnx_blocks`.
     """
     graph = model.graph
     _state_shapes(onnx, graph)
     _remove_unused(graph)
     if {node.op_type for node in graph.node} <= CHANNELS_FIRST | LAYOUT_CHANGES:
         _replace_layout_changes(onnx, graph)
+        if blocks:
+            make_blocks(onnx, graph, _enlarged(shape, factors), factors)
+            # The shuffle of the d stage was channels-last, and is not any more.
+            _replace_layout_changes(onnx, graph)
         _remove_unused(graph)
     _rename(graph)
     del graph.value_info[:]
@@ -141,16 +147,17 @@ def _rename(graph: Any) -> None:
 
 def _name_axes(onnx: Any, graph: Any, shape: Shape, factors: tuple[int, int]) -> None:
     """State the axes of inputs and outputs: lengths that are fixed, names for the free ones."""
-    batch, height, width = shape
-    enlarged = tuple(
-        None if length is None else length * factor for length, factor in zip((height, width), factors, strict=True)
-    )
     titles = ("batch", "height", "width"), ("batch", "enlarged_height", "enlarged_width")
     described = onnx.helper.make_tensor_value_info
     for values, lengths, names in (
         (graph.input, shape, titles[0]),
-        (graph.output, (batch, *enlarged), titles[1]),
+        (graph.output, (shape[0], *_enlarged(shape, factors)), titles[1]),
     ):
         axes = [name if length is None else length for length, name in zip(lengths, names, strict=True)]
         for value in values:
             value.CopyFrom(described(value.name, onnx.TensorProto.FLOAT, [*axes, 1]))
+
+
+def _enlarged(shape: Shape, factors: tuple[int, int]) -> list[int | None]:
+    """Return height and width of the outputs; None is free."""
+    return [None if length is None else length * factor for length, factor in zip(shape[1:], factors, strict=True)]

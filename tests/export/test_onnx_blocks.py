@@ -1,0 +1,79 @@
+"""Pixels made in blocks are those of the graph before, bit for bit, at sizes that blocks fit and at others."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sr_keras.export import Request
+from sr_keras.export.onnx import onnx_model
+from sr_keras.slices import shipped_slices
+from sr_keras.stages import find_stage
+
+NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "quality_hw_x4")
+SLICES = shipped_slices()
+
+
+def model_of(name, *, blocks, **options):
+    return onnx_model(Request(find_stage(name), "fp32", SLICES, **options), blocks=blocks)
+
+
+def session_of(model):
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def pair(request):
+    return [session_of(model_of(request.param, blocks=blocks, intermediate=True)) for blocks in (False, True)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 2), st.integers(1, 23), st.integers(1, 23)),
+    seed=st.integers(0, 99),
+    scale=st.sampled_from([1.0, 1e-30, 1e30]),
+)
+def test_images_of_any_size_are_the_same_bit_for_bit(pair, size, seed, scale):
+    images = np.random.default_rng(seed).random((*size, 1), np.float32) * np.float32(scale)
+    plain, blocks = (session.run(["final", "intermediate"], {"lr": images}) for session in pair)
+    for before, after in zip(plain, blocks, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def filters_of(model):
+    constants = {constant.name: constant.dims[0] for constant in model.graph.initializer}
+    return [constants[node.input[1]] for node in model.graph.node if node.op_type == "Conv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "narrow"),
+    [
+        # The layer before the shuffle and the last one.
+        ("georgescu2020_hw_x2", [4, 1]),
+        ("georgescu2020_d_x4", [4, 1]),
+        # The interpolation, which goes around the others, and the last layer.
+        ("fast_hw_x2", [4, 4]),
+        ("fast_d_x2", [2, 2]),
+        ("quality_hw_x4", []),
+    ],
+)
+def test_no_convolution_has_fewer_than_sixteen_filters(name, narrow):
+    plain, blocks = (filters_of(model_of(name, blocks=blocks)) for blocks in (False, True))
+    assert [count for count in plain if count < 16] == narrow
+    assert blocks == [count if count >= 16 else 16 for count in plain]
+
+
+def test_only_images_that_blocks_do_not_fill_are_cut():
+    for shape, expected in (((1, 24, 22), 0), ((1, 24, 21), 2), ((1, None, 24), 2)):
+        model = model_of("georgescu2020_hw_x2", blocks=True, shape=shape)
+        onnx.checker.check_model(model, full_check=True)
+        images = [node for node in model.graph.node if node.op_type == "DepthToSpace"]
+        cuts = [
+            node
+            for node in model.graph.node
+            if node.op_type == "Slice" and node.input[0] in {i.output[0] for i in images}
+        ]
+        assert (len(images), len(cuts)) == (2, expected)
+        assert ("Shape" in {node.op_type for node in model.graph.node}) is bool(expected)
