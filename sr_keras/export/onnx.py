@@ -22,7 +22,7 @@ def write(request: Request, path: Path) -> Manifest:
     """Write the file and return its manifest."""
     onnx = load_module("onnx", FORMATS["onnx"].install)
     # Half precision is for GPUs, and integers are not computed in sixteens.
-    model = onnx_model(request, blocks=request.precision == "fp32")
+    model = onnx_model(request, fast=request.precision == "fp32")
     manifest = request.manifest("onnx", ("onnx", "tf2onnx", "onnxslim", "onnxruntime"), opset=opset_of(model))
     onnx.helper.set_model_props(model, {METADATA_KEY: manifest.facts_json()})
     onnx.checker.check_model(model, full_check=True)
@@ -30,18 +30,18 @@ def write(request: Request, path: Path) -> Manifest:
     return manifest
 
 
-def onnx_model(request: Request, *, blocks: bool = False) -> Any:
+def onnx_model(request: Request, *, fast: bool = False) -> Any:
     """Return the stage as an ONNX model of the shape and precision asked for.
 
     Args:
         request: what to export.
-        blocks: whether pixels are made in blocks, which is faster on processors.
+        fast: whether it is drawn for processors, see `tidy`.
 
     Raises:
         ArtefactError: it can be expressed in none of our opsets.
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
-    model = _lowest(onnx, request, blocks=blocks)
+    model = _lowest(onnx, request, fast=fast)
     if request.precision == "fp16":
         model = to_half(onnx, model)
     if request.precision == "int8":
@@ -55,13 +55,13 @@ def opset_of(model: Any) -> int:
     return next(int(entry.version) for entry in model.opset_import if not entry.domain)
 
 
-def _lowest(onnx: Any, request: Request, *, blocks: bool) -> Any:
+def _lowest(onnx: Any, request: Request, *, fast: bool) -> Any:
     card = request.stage.card
     reasons = []
     for opset in OPSETS[request.precision]:
         try:
             factors = output_factors(card.stage, card.scale)
-            model = tidy(onnx, _converted(onnx, request, opset), request.shape, factors, blocks=blocks)
+            model = tidy(onnx, _converted(onnx, request, opset), request.shape, factors, fast=fast)
             onnx.checker.check_model(model, full_check=True)
             return model
         except (

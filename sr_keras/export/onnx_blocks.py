@@ -16,10 +16,10 @@ BLOCK = 4
 # What may lie between the convolutions and the image, since it works on each pixel alone.
 BY_PIXEL = {"Add", "Relu"}
 PLAIN = {"auto_pad": b"SAME_UPPER", "dilations": [1, 1], "group": 1, "strides": [1, 1]}
-CHANNELS_LAST = (0, 2, 3, 1)
+CHANNELS_LAST, TURNED_CHANNELS_LAST = (0, 2, 3, 1), (0, 3, 2, 1)
 
 
-def make_blocks(onnx: Any, graph: Any, size: Sequence[int | None], factors: tuple[int, int]) -> None:
+def make_blocks(onnx: Any, graph: Any, size: Sequence[int | None], factors: tuple[int, int], *, turned: bool) -> None:
     """Change the convolutions where that is possible; a graph that has none such stays as it is.
 
     Args:
@@ -28,7 +28,10 @@ def make_blocks(onnx: Any, graph: Any, size: Sequence[int | None], factors: tupl
             sub-pixel layer.
         size: height and width of the outputs; None is free.
         factors: by which the outputs' height and width are larger than the input's.
+        turned: whether channels-first images have their columns before their rows.
     """
+    axes = (2, 1) if turned else (1, 2)
+    factors = factors[::-1] if turned else factors
     makers = {output: node for node in graph.node for output in node.output}
     uses = Counter(name for node in graph.node for name in node.input)
     uses.update(output.name for output in graph.output)
@@ -52,9 +55,9 @@ def make_blocks(onnx: Any, graph: Any, size: Sequence[int | None], factors: tupl
         found = layers(source, shuffle)
         for layer in found:
             _widen(onnx, graph, layer, constants, shuffle)
-        nodes.extend(_unblocked(onnx, node, source, cut=cut) if found else [node])
+        nodes.extend(_unblocked(onnx, node, source, cut=cut, turned=turned) if found else [node])
     del graph.node[:]
-    graph.node.extend([*_size_of_output(onnx, graph, factors), *nodes])
+    graph.node.extend([*_size_of_output(onnx, graph, axes, factors), *nodes])
 
 
 def _spread(node: Any, makers: dict[str, Any], factors: tuple[int, int]) -> tuple[str, tuple[int, int]]:
@@ -100,7 +103,7 @@ def _widen(onnx: Any, graph: Any, layer: Any, constants: dict[str, Any], shuffle
     )
 
 
-def _unblocked(onnx: Any, node: Any, source: str, *, cut: bool) -> list[Any]:
+def _unblocked(onnx: Any, node: Any, source: str, *, cut: bool, turned: bool) -> list[Any]:
     """Return what stands for a node that lays out pixels once its channels are those of blocks."""
     image = node.output[0] if node.op_type == "DepthToSpace" else f"{source}_image"
     blocks = f"{image}_uncut" if cut else image
@@ -108,19 +111,20 @@ def _unblocked(onnx: Any, node: Any, source: str, *, cut: bool) -> list[Any]:
     if cut:
         nodes.append(onnx.helper.make_node("Slice", [blocks, "origin", "output_size", "in_plane"], [image]))
     if node.op_type == "Reshape":
-        nodes.append(onnx.helper.make_node("Transpose", [image], node.output, perm=CHANNELS_LAST))
+        order = TURNED_CHANNELS_LAST if turned else CHANNELS_LAST
+        nodes.append(onnx.helper.make_node("Transpose", [image], node.output, perm=order))
     if node.op_type == "Transpose":
         node.input[0] = image
         nodes.append(node)
     return nodes
 
 
-def _size_of_output(onnx: Any, graph: Any, factors: tuple[int, int]) -> list[Any]:
-    """Return what computes `output_size`, height and width, where it is needed, and add the constants to cut by."""
-    numbers = {"origin": (0, 0), "in_plane": (2, 3), "first": (1,), "last": (3,), "factors": factors}
+def _size_of_output(onnx: Any, graph: Any, axes: tuple[int, int], factors: tuple[int, int]) -> list[Any]:
+    """Return what computes `output_size` from axes of the input, and add the constants to cut by."""
+    numbers = {"origin": (0, 0), "in_plane": (2, 3), "axes": axes, "factors": factors}
     graph.initializer.extend(onnx.numpy_helper.from_array(np.array(each), name) for name, each in numbers.items())
     return [
         onnx.helper.make_node("Shape", ["lr"], ["input_shape"]),
-        onnx.helper.make_node("Slice", ["input_shape", "first", "last"], ["input_size"]),
+        onnx.helper.make_node("Gather", ["input_shape", "axes"], ["input_size"]),
         onnx.helper.make_node("Mul", ["input_size", "factors"], ["output_size"]),
     ]

@@ -16,11 +16,13 @@ from sr_keras.export.request import Shape
 CHANNELS_FIRST = {"Add", "Clip", "Concat", "Conv", "ConvTranspose", "DepthToSpace", "LeakyRelu", "Mul", "Relu", "Sub"}
 LAYOUT_CHANGES = {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
 TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+# Either way, where rows and columns change places too.
+TURNED = (0, 3, 2, 1)
 # Batch and in-plane axis as they are, all the rest along the depth: what the d stage's sub-pixel layer makes.
 DEPTH_SHUFFLE = (0, 0, -1, 1)
 
 
-def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, blocks: bool) -> Any:
+def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, fast: bool) -> Any:
     """Return the model without leftovers, under stable names.
 
     Args:
@@ -28,17 +30,23 @@ def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, block
         model: of free batch, height and width, with the input `lr` and outputs of those axes.
         shape: that the input is to have; None is free.
         factors: by which the outputs' height and width are larger.
-        blocks: whether pixels are made in blocks, see `onnx_blocks`.
+        fast: whether it is drawn for processors: pixels are made in blocks, see `onnx_blocks`, and images that are
+            enlarged in width alone are turned, since runtimes lose time at the ends of each row, and the depth of
+            most scans is short.
     """
     graph = model.graph
     _state_shapes(onnx, graph)
     _remove_unused(graph)
-    if {node.op_type for node in graph.node} <= CHANNELS_FIRST | LAYOUT_CHANGES:
-        _replace_layout_changes(onnx, graph)
-        if blocks:
-            make_blocks(onnx, graph, _enlarged(shape, factors), factors)
+    operators = {node.op_type for node in graph.node}
+    if operators <= CHANNELS_FIRST | LAYOUT_CHANGES:
+        turned = fast and factors[0] < factors[1] and not operators & {"ConvTranspose", "DepthToSpace"}
+        _replace_layout_changes(onnx, graph, turned=turned)
+        if turned:
+            _turn_kernels(onnx, graph)
+        if fast:
+            make_blocks(onnx, graph, _enlarged(shape, factors), factors, turned=turned)
             # The shuffle of the d stage was channels-last, and is not any more.
-            _replace_layout_changes(onnx, graph)
+            _replace_layout_changes(onnx, graph, turned=turned)
         _remove_unused(graph)
     _rename(graph)
     del graph.value_info[:]
@@ -62,14 +70,18 @@ def _state_shapes(onnx: Any, graph: Any) -> None:
         graph.initializer.append(onnx.numpy_helper.from_array(np.array(DEPTH_SHUFFLE, np.int64), name))
 
 
-def _replace_layout_changes(onnx: Any, graph: Any) -> None:
-    """Put one transposition, or nothing, in the place of each chain of reshapes and transpositions."""
+def _replace_layout_changes(onnx: Any, graph: Any, *, turned: bool) -> None:
+    """Put one transposition, or nothing, in the place of each chain of reshapes and transpositions.
+
+    Where `turned` is set, channels-first images have their columns before their rows.
+    """
+    to_first, to_last = (TURNED, TURNED) if turned else (TO_FIRST, TO_LAST)
     makers = {output: node for node in graph.node for output in node.output}
     nodes: list[Any] = []
-    turned: dict[tuple[str, tuple[int, ...]], str] = {}
+    changed: dict[tuple[str, bool], str] = {}
 
-    def turn(value: str, wants_first: bool) -> str:
-        """Return the value in a layout, turned if need be."""
+    def change(value: str, wants_first: bool) -> str:
+        """Return the value in a layout, transposed if need be."""
         source = value
         while source in makers and _only_changes_layout(makers[source]):
             source = makers[source].input[0]
@@ -77,22 +89,22 @@ def _replace_layout_changes(onnx: Any, graph: Any) -> None:
         is_first = maker is not None and maker.op_type != "Reshape"
         if source == value or is_first == wants_first:
             return source
-        order = TO_FIRST if wants_first else TO_LAST
-        if (source, order) not in turned:
-            turned[source, order] = f"{source}_turned{len(turned)}"
-            nodes.append(onnx.helper.make_node("Transpose", [source], [turned[source, order]], perm=order))
-        return turned[source, order]
+        if (source, wants_first) not in changed:
+            changed[source, wants_first] = f"{source}_changed{len(changed)}"
+            order = to_first if wants_first else to_last
+            nodes.append(onnx.helper.make_node("Transpose", [source], [changed[source, wants_first]], perm=order))
+        return changed[source, wants_first]
 
     for node in graph.node:
         if _only_changes_layout(node):
             continue
-        node.input[0] = turn(node.input[0], node.op_type != "Reshape")
+        node.input[0] = change(node.input[0], node.op_type != "Reshape")
         for number in range(1, len(node.input)):
             if node.input[number] in makers:
-                node.input[number] = turn(node.input[number], True)
+                node.input[number] = change(node.input[number], True)
         nodes.append(node)
     for output in graph.output:
-        value = turn(output.name, False)
+        value = change(output.name, False)
         if value != output.name:
             _give_name(nodes, value, output.name)
     del graph.node[:]
@@ -101,6 +113,21 @@ def _replace_layout_changes(onnx: Any, graph: Any) -> None:
 
 def _only_changes_layout(node: Any) -> bool:
     return node.op_type in LAYOUT_CHANGES and "depth_shuffle_shape" not in node.input
+
+
+def _turn_kernels(onnx: Any, graph: Any) -> None:
+    """Let rows and columns change places in all convolutions."""
+    convolutions = [node for node in graph.node if node.op_type == "Conv"]
+    kernels = {node.input[1] for node in convolutions}
+    for constant in graph.initializer:
+        if constant.name in kernels:
+            turned = np.ascontiguousarray(onnx.numpy_helper.to_array(constant).swapaxes(2, 3))
+            constant.CopyFrom(onnx.numpy_helper.from_array(turned, constant.name))
+    for node in convolutions:
+        for setting in node.attribute:
+            # Lengths by axis, or margins before both axes and after them.
+            pairs = [setting.ints[start : start + 2][::-1] for start in range(0, len(setting.ints), 2)]
+            setting.ints[:] = [number for pair in pairs for number in pair]
 
 
 def _give_name(nodes: list[Any], value: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Pixels made in blocks are those of the graph before, bit for bit, at sizes that blocks fit and at others."""
+"""Graphs that are drawn for processors give the images of the plain ones, at sizes that blocks fit and at others."""
 
 import numpy as np
 import onnx
@@ -16,8 +16,8 @@ NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2",
 SLICES = shipped_slices()
 
 
-def model_of(name, *, blocks, **options):
-    return onnx_model(Request(find_stage(name), "fp32", SLICES, **options), blocks=blocks)
+def model_of(name, *, fast, **options):
+    return onnx_model(Request(find_stage(name), "fp32", SLICES, **options), fast=fast)
 
 
 def session_of(model):
@@ -26,7 +26,7 @@ def session_of(model):
 
 @pytest.fixture(scope="module", params=NAMES)
 def pair(request):
-    return [session_of(model_of(request.param, blocks=blocks, intermediate=True)) for blocks in (False, True)]
+    return request.param, *[session_of(model_of(request.param, fast=fast, intermediate=True)) for fast in (False, True)]
 
 
 @settings(max_examples=25, deadline=None)
@@ -35,11 +35,16 @@ def pair(request):
     seed=st.integers(0, 99),
     scale=st.sampled_from([1.0, 1e-30, 1e30]),
 )
-def test_images_of_any_size_are_the_same_bit_for_bit(pair, size, seed, scale):
+def test_images_of_any_size_are_the_same(pair, size, seed, scale):
+    name, *sessions = pair
     images = np.random.default_rng(seed).random((*size, 1), np.float32) * np.float32(scale)
-    plain, blocks = (session.run(["final", "intermediate"], {"lr": images}) for session in pair)
-    for before, after in zip(plain, blocks, strict=True):
-        np.testing.assert_array_equal(before, after)
+    plain, fast = (session.run(["final", "intermediate"], {"lr": images}) for session in sessions)
+    for before, after in zip(plain, fast, strict=True):
+        if "_hw_" in name:
+            np.testing.assert_array_equal(before, after)
+        else:
+            # Turned, the sums have another order.
+            np.testing.assert_allclose(before, after, atol=2e-6 * max(scale, 1))
 
 
 def filters_of(model):
@@ -60,14 +65,14 @@ def filters_of(model):
     ],
 )
 def test_no_convolution_has_fewer_than_sixteen_filters(name, narrow):
-    plain, blocks = (filters_of(model_of(name, blocks=blocks)) for blocks in (False, True))
+    plain, fast = (filters_of(model_of(name, fast=fast)) for fast in (False, True))
     assert [count for count in plain if count < 16] == narrow
-    assert blocks == [count if count >= 16 else 16 for count in plain]
+    assert fast == [count if count >= 16 else 16 for count in plain]
 
 
 def test_only_images_that_blocks_do_not_fill_are_cut():
     for shape, expected in (((1, 24, 22), 0), ((1, 24, 21), 2), ((1, None, 24), 2)):
-        model = model_of("georgescu2020_hw_x2", blocks=True, shape=shape)
+        model = model_of("georgescu2020_hw_x2", fast=True, shape=shape)
         onnx.checker.check_model(model, full_check=True)
         images = [node for node in model.graph.node if node.op_type == "DepthToSpace"]
         cuts = [
@@ -77,3 +82,11 @@ def test_only_images_that_blocks_do_not_fill_are_cut():
         ]
         assert (len(images), len(cuts)) == (2, expected)
         assert ("Shape" in {node.op_type for node in model.graph.node}) is bool(expected)
+
+
+def test_images_that_grow_in_width_alone_have_their_columns_first():
+    for name, expected in (("georgescu2020_d_x2", (0, 3, 2, 1)), ("georgescu2020_hw_x2", (0, 3, 1, 2))):
+        first = model_of(name, fast=True).graph.node
+        orders = [tuple(node.attribute[0].ints) for node in first if node.op_type == "Transpose"]
+        assert orders[0] == expected
+        assert len(orders) == 2
