@@ -1,6 +1,6 @@
 """Compare a whole job with prediction slice by slice in TensorFlow, as the code of the paper does it, in one run.
 
-    python benchmarks/slice_by_slice.py RESULT.json [--shape 256x256x64] [--repeats 3]
+    python benchmarks/slice_by_slice.py RESULT.json [--shape 256x256x64 | --scan SCAN] [--repeats 3]
 
 The paper's order is the hw stage first, whole slices one at a time through a graph, then the d stage in both
 orientations on the large volume; all of it in float32 in memory. Every way runs in a fresh process, from the file to
@@ -67,10 +67,11 @@ def predict(scan: Path, output: Path, models: list[str], *options: str) -> list[
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run all ways in turn, as often as asked, and return the seconds of each."""
-    shape = tuple(int(length) for length in arguments.shape.split("x"))
     seconds: dict[str, list[float]] = {BASELINE: [], SAME: [], DEFAULT: []}
     with TemporaryDirectory() as name:
-        scan, output = write_ct(Path(name) / "ct.nii", shape), Path(name) / "out.nii"
+        made = tuple(int(length) for length in arguments.shape.split("x"))
+        scan = arguments.scan or write_ct(Path(name) / "ct.nii", made)
+        shape, output = read_volume(scan).shape, Path(name) / "out.nii"
         ways = {
             BASELINE: [__file__, "--slices", str(scan), str(output)],
             SAME: predict(scan, output, list(REFERENCE)),
@@ -82,7 +83,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         for _ in range(arguments.repeats):
             for way, command in ways.items():
                 seconds[way].append(seconds_of(command))
-    return {"shape": list(shape), "default": DEFAULT_QUALITY, "machine": describe_machine(), "seconds": seconds}
+    what = {"scan": arguments.scan.name if arguments.scan else "made up", "shape": list(shape)}
+    return what | {"default": DEFAULT_QUALITY, "machine": describe_machine(), "seconds": seconds}
 
 
 def main() -> None:
@@ -92,12 +94,14 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description="Compare with prediction slice by slice.")
     parser.add_argument("result", type=Path)
-    parser.add_argument("--shape", default="256x256x64")
+    parser.add_argument("--shape", default="256x256x64", help="of a CT that is made up")
+    parser.add_argument("--scan", type=Path, help="a real scan in its place")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     report = measure(arguments)
     arguments.result.write_text(json.dumps(report, indent=1) + "\n")
-    sys.stdout.write(f"| {arguments.shape} voxels, x2 along each axis | median s | times faster |\n|---|---|---|\n")
+    shape = "x".join(map(str, report["shape"]))
+    sys.stdout.write(f"| {shape} voxels, x2 along each axis | median s | times faster |\n|---|---|---|\n")
     for way, samples in report["seconds"].items():
         ratio = median(report["seconds"][BASELINE]) / median(samples)
         sys.stdout.write(f"| {way} | {median(samples):.1f} | {ratio:.2f} |\n")

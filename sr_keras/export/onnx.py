@@ -14,15 +14,15 @@ from sr_keras.framework import load_keras, load_module
 from sr_keras.manifest import Manifest
 from sr_keras.networks import output_factors
 
-# The lowest opset that serves is taken. Cutting to a computed size begins with 10, quantisation by channel with 13.
-OPSETS: dict[Precision, tuple[int, ...]] = {"fp32": (11, 13, 17), "fp16": (9, 11, 13, 17), "int8": (13, 17)}
+# The lowest opset that serves is taken. Axes to squeeze are an input, and quantisation is by channel, from 13 on.
+OPSETS: dict[Precision, tuple[int, ...]] = {"fp32": (13, 17), "fp16": (9, 11, 13, 17), "int8": (13, 17)}
 
 
 def write(request: Request, path: Path) -> Manifest:
     """Write the file and return its manifest."""
     onnx = load_module("onnx", FORMATS["onnx"].install)
-    # Half precision is for GPUs, and integers are not computed in sixteens.
-    model = onnx_model(request, fast=request.precision == "fp32")
+    # Half precision is for GPUs, and what suits floats was not tried on integers.
+    model = onnx_model(request, for_processors=request.precision == "fp32")
     manifest = request.manifest("onnx", ("onnx", "tf2onnx", "onnxslim", "onnxruntime"), opset=opset_of(model))
     onnx.helper.set_model_props(model, {METADATA_KEY: manifest.facts_json()})
     onnx.checker.check_model(model, full_check=True)
@@ -30,18 +30,18 @@ def write(request: Request, path: Path) -> Manifest:
     return manifest
 
 
-def onnx_model(request: Request, *, fast: bool = False) -> Any:
+def onnx_model(request: Request, *, for_processors: bool = False) -> Any:
     """Return the stage as an ONNX model of the shape and precision asked for.
 
     Args:
         request: what to export.
-        fast: whether it is drawn for processors, see `tidy`.
+        for_processors: whether it is drawn as runtimes on processors are fast, see `tidy`.
 
     Raises:
         ArtefactError: it can be expressed in none of our opsets.
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
-    model = _lowest(onnx, request, fast=fast)
+    model = _lowest(onnx, request, for_processors=for_processors)
     if request.precision == "fp16":
         model = to_half(onnx, model)
     if request.precision == "int8":
@@ -55,13 +55,13 @@ def opset_of(model: Any) -> int:
     return next(int(entry.version) for entry in model.opset_import if not entry.domain)
 
 
-def _lowest(onnx: Any, request: Request, *, fast: bool) -> Any:
+def _lowest(onnx: Any, request: Request, *, for_processors: bool) -> Any:
     card = request.stage.card
     reasons = []
     for opset in OPSETS[request.precision]:
         try:
             factors = output_factors(card.stage, card.scale)
-            model = tidy(onnx, _converted(onnx, request, opset), request.shape, factors, fast=fast)
+            model = tidy(onnx, _converted(onnx, request, opset), request.shape, factors, for_processors=for_processors)
             onnx.checker.check_model(model, full_check=True)
             return model
         except (

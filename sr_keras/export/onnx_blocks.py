@@ -24,7 +24,7 @@ def make_blocks(onnx: Any, graph: Any, size: Sequence[int | None], factors: tupl
 
     Args:
         onnx: the module.
-        graph: of opset 10 or later, with the input `lr`, channels-first but for inputs, outputs and the d stage's
+        graph: of opset 13 or later, with the input `lr`, channels-first but for inputs, outputs and the d stage's
             sub-pixel layer.
         size: height and width of the outputs; None is free.
         factors: by which the outputs' height and width are larger than the input's.

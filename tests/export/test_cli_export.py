@@ -30,7 +30,7 @@ def onnx_file(tmp_path_factory):
 
 def test_info_prints_the_manifest(onnx_file):
     content = json.loads(run("info", onnx_file).stdout)
-    assert (content["format"], content["opset"], content["card"]["scale"]) == ("onnx", 11, 2)
+    assert (content["format"], content["opset"], content["card"]["scale"]) == ("onnx", 13, 2)
 
 
 def test_verify_prints_the_table(onnx_file):
