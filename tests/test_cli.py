@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -126,7 +127,9 @@ def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
     # The slowest way there is, so that it is not done before the signal comes.
     command = [sys.executable, "-m", "sr_keras", "predict", str(SAMPLE), "-o", str(tmp_path / name)]
     command += ["--quality", "best", "--ensemble", "mean"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A process that runs in the background is born deaf to the signal, and so would be its children.
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
     # The file that is not finished shows that the work has begun.
     until = time.monotonic() + 60
     while not any(tmp_path.iterdir()) and time.monotonic() < until:
