@@ -1,11 +1,12 @@
 """One pass of a stage over a volume, slab by slab: every slice once for each orientation."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Literal
 
 import numpy as np
 
-from sr_keras.background import in_background
+from sr_keras.background import in_background, made_ahead
 from sr_keras.engines import Engine, Images
 from sr_keras.networks import StageName
 from sr_keras.planning import Step
@@ -119,11 +120,17 @@ def _orientation(
 ) -> Iterator[tuple[slice, Images]]:
     """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation."""
     order = slice_order(across, step.axes[0])
-    for span in spans(shape[across], D_SLAB):
-        images = np.ascontiguousarray(source.read(across, span).transpose(order))
-        enlarged = _joined(engine, images, ensemble)
-        advance(step, images.shape[1:], len(images))
-        yield span, enlarged.transpose(np.argsort(order))
+
+    def cut() -> Generator[tuple[slice, Images]]:
+        for span in spans(shape[across], D_SLAB):
+            yield span, np.ascontiguousarray(source.read(across, span).transpose(order))
+
+    # Normalising and turning a slab keeps one core busy: the engine goes on with the last one beside it.
+    with closing(made_ahead(cut())) as slabs:
+        for span, images in slabs:
+            enlarged = _joined(engine, images, ensemble)
+            advance(step, images.shape[1:], len(images))
+            yield span, enlarged.transpose(np.argsort(order))
 
 
 def _symmetry(turns: int, flip: bool) -> tuple[Transform, Transform]:

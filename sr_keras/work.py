@@ -229,7 +229,7 @@ def _stack(shape: Shape, across: int, step: Step) -> Shape:
 
 
 def _slab_bytes(each: Pass) -> int:
-    """Return what the slabs of a d step take that exist at once: read, enlarged, and two on their way to the volume."""
+    """Return what the slabs of a d step take that exist at once: two read, enlarged, two on their way to the volume."""
     if each.step.stage == "hw":
         return 0
     pixels = max(height * width * each.step.scale for _, height, width in each.stacks)
