@@ -1,6 +1,7 @@
 """Outputs that appear whole or not at all, and memory that is asked for before it is taken."""
 
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -8,11 +9,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from sr_keras.errors import ConfigurationError, OutputError, VolumeError
 
+# Bytes of a file in the making that the system may hold in memory.
+HELD = 32 << 20
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -58,6 +62,30 @@ def written_whole(path: Path) -> Iterator[Path]:
         temporary = Path(folder) / path.name
         yield temporary
         os.replace(temporary, path)
+
+
+def open_passing(path: Path) -> io.BufferedWriter:
+    """Open a file to be written from its beginning to its end, however large.
+
+    What is written goes to the disk in stretches and leaves the system's memory, where the system can be told so: a
+    result larger than the memory would otherwise push out of it all that the work still needs, and getting fresh pages
+    of memory for it takes time.
+    """
+    return io.BufferedWriter(_PassingFile(path, "wb"))
+
+
+class _PassingFile(io.FileIO):
+    _passed = 0
+
+    def write(self, data: Any) -> int:
+        count = super().write(data)
+        end = self.tell()
+        if end - self._passed >= HELD and hasattr(os, "posix_fadvise"):
+            # Only pages that are on the disk can be given back.
+            os.fdatasync(self.fileno())
+            os.posix_fadvise(self.fileno(), self._passed, end - self._passed, os.POSIX_FADV_DONTNEED)
+            self._passed = end
+        return count
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 
 from sr_keras.compression import compressed, is_compressed
+from sr_keras.files import open_passing
 from sr_keras.stores import Store, spans
 from sr_keras.volume import Array
 
@@ -68,7 +69,7 @@ class NiftiStream:
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing, compressed where it is named .gz."""
-    with path.open("wb") as file, compressed(file) if is_compressed(path) else nullcontext(file) as target:
+    with open_passing(path) as file, compressed(file) if is_compressed(path) else nullcontext(file) as target:
         yield target
 
 

@@ -59,11 +59,11 @@ class Enlarging:
             made = run_slice_steps(source, axis, shape[axis], self.plan.slab, steps, self.ensemble, meter.advance)
             for span, images in stack.enter_context(closing(made_ahead(made))):
                 # Nothing else needs these values any more: they are turned into the result where they are.
-                below.add_to(images, span)
                 normalization.invert(images, out=images)
+                below.add_to(images, span)
                 yield span, images.transpose(np.argsort(slice_order(axis)))
 
-    def _engine(self, each: Pass) -> Engine:
+    def _engine(self, each: Pass) -> Batched:
         return Batched(self.engines[each.step], each.batch)
 
     def _constant(self) -> Iterator[tuple[slice, Images]]:
@@ -96,17 +96,18 @@ class Enlarging:
     ) -> Store:
         """Return the volume after a pass of the d stage, laid out for those who read slabs across `readers`."""
         first, second, layout = _layout(_across(each.step), readers)
+        as_made = (second, first, *each.step.axes)
         folder = self.folder if self.plan.between == "disk" else None
-        target = make_store(each.shape, layout, folder)
+        target = make_store(each.shape, as_made if folder is None else layout, folder)
         stack.callback(target.close)
         with ExitStack() as short:
             partial = target
             if folder is not None:
                 # A file takes slabs across its first two axes only, and the orientations are across different ones.
-                partial = make_store(each.shape, (second, first, *each.step.axes), folder)
+                partial = make_store(each.shape, as_made, folder)
                 short.callback(partial.close)
-            engine = self._engine(each)
-            run_depth_step(source, partial, target, each.step, (first, second), shape, engine, self.ensemble, advance)
+            order, engine = (first, second), self._engine(each)
+            run_depth_step(source, partial, target, each.step, order, shape, engine, self.ensemble, advance)
         return target
 
 
@@ -136,33 +137,42 @@ class _Normalized:
     def read(self, axis: int, span: slice) -> Images:
         """Return a slab (i, j, k), float32."""
         slab = self._normalization.apply(self._voxels[(slice(None),) * axis + (span,)])
-        return np.maximum(slab, 0, out=slab)
+        return np.clip(slab, 0, np.inf, out=slab)
 
 
 class _Below:
     """What a scan has below the floor of its scale, repeated to the size of the result."""
 
     def __init__(self, volume: Volume, normalization: Normalization, plan: Plan) -> None:
-        self._voxels, self._normalization, self._axis = volume.voxels, normalization, plan.slab_axis
-        order = slice_order(plan.slab_axis)
-        self._factors = [plan.shape[axis] // volume.shape[axis] for axis in order]
+        self._voxels, self._floor, self._axis = volume.voxels, np.float32(normalization.floor), plan.slab_axis
+        self._order = slice_order(plan.slab_axis)
+        self._factors = [plan.shape[axis] // volume.shape[axis] for axis in self._order]
         self._none = bool(volume.voxels.min() >= normalization.floor)
+        # The last slice of the scan that was asked for, and its number: the next slices of the result may need it too.
+        self._known: tuple[int, Images | None] = (-1, None)
 
     def add_to(self, images: Images, span: slice) -> None:
-        """Add it to slices (slice, height, width) of the normalised result, a span of the slab axis."""
+        """Add it to slices (slice, height, width) of the result, in the scan's units, a span of the slab axis."""
         if self._none:
             return
-        slices, rows, columns = self._factors
-        start, stop = span.start // slices, -(-span.stop // slices)
-        slab = self._normalization.apply(self._voxels[(slice(None),) * self._axis + (slice(start, stop),)])
-        below = np.ascontiguousarray(slab.transpose(slice_order(self._axis)))
-        if below.min() >= 0:
-            return
-        below = np.minimum(below, 0, out=below).repeat(columns, axis=2)
+        slices, rows, _ = self._factors
         for number, image in enumerate(images, span.start):
-            # Each row of the scan is added to all rows that it became.
-            image = image.reshape(-1, rows, image.shape[1])
-            image += below[number // slices - start][:, None]
+            below = self._of_slice(number // slices)
+            if below is not None:
+                # Each row of the scan is added to all rows that it became.
+                image = image.reshape(-1, rows, image.shape[1])
+                image += below[:, None]
+
+    def _of_slice(self, number: int) -> Images | None:
+        """Return what a slice of the scan has below the floor (height, width of the result), None if nothing."""
+        if number != self._known[0]:
+            voxels = self._voxels[(slice(None),) * self._axis + (slice(number, number + 1),)]
+            image = np.ascontiguousarray(voxels.transpose(self._order)[0])
+            below = None
+            if image.min() < self._floor:
+                below = np.clip(image.astype(np.float32) - self._floor, -np.inf, 0).repeat(self._factors[2], axis=1)
+            self._known = number, below
+        return self._known[1]
 
 
 class _Meter:

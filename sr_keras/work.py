@@ -10,7 +10,7 @@ import psutil
 from sr_keras.errors import VolumeError
 from sr_keras.files import format_bytes
 from sr_keras.networks import StageName, output_factors
-from sr_keras.passes import D_SLAB, Ensemble, slice_order
+from sr_keras.passes import D_SLAB, Ensemble, hw_slab, slice_order
 from sr_keras.planning import Step, grown_shape
 from sr_keras.timing import WORKSPACE_BYTES, Timing
 from sr_keras.volume import format_shape
@@ -208,8 +208,7 @@ def _plan(
         disk,
         0,
     )
-    last = (SLABS_ALIVE + _members(passes, "hw")) * plan.slab * FLOAT * prod(now) // now[axis]
-    buffers = max([_slab_bytes(each) for each in passes] + [last])
+    buffers = max([_d_buffers(each) for each in passes] + [_hw_buffers(plan)])
     peak = resident + memory + buffers + sum(each.workspace for each in passes)
     return Plan(plan.passes, plan.shape, axis, plan.between, plan.kept, disk, peak)
 
@@ -228,12 +227,20 @@ def _stack(shape: Shape, across: int, step: Step) -> Shape:
     return count, height, width
 
 
-def _slab_bytes(each: Pass) -> int:
+def _d_buffers(each: Pass) -> int:
     """Return what the slabs of a d step take that exist at once: two read, enlarged, two on their way to the volume."""
     if each.step.stage == "hw":
         return 0
     pixels = max(height * width * each.step.scale for _, height, width in each.stacks)
-    return (5 + _members([each], "d")) * D_SLAB * FLOAT * pixels
+    return (5 * D_SLAB + _members([each], "d") * each.batch) * FLOAT * pixels
+
+
+def _hw_buffers(plan: Plan) -> int:
+    """Return what the slabs of the hw stage take that exist at once: of the result, and three of what it is made of."""
+    first = next((each for each in plan.passes if each.step.stage == "hw"), None)
+    made = (SLABS_ALIVE + _members(plan.passes, "hw")) * plan.slab * prod(plan.shape) // plan.shape[plan.slab_axis]
+    cut = 0 if first is None else 3 * hw_slab(plan.slab) * prod(first.stacks[0][1:])
+    return FLOAT * (made + cut)
 
 
 def _members(passes: Sequence[Pass], stage: StageName) -> int:

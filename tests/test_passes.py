@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sr_keras.engines import Images
+from sr_keras.engines import Batched, Images
 from sr_keras.passes import run_depth_step, run_slice_steps, symmetries
 from sr_keras.planning import Step, grown_shape
 from sr_keras.stages import shipped_stages
@@ -43,7 +43,15 @@ def deepened(voxels, axis, engine, ensemble="none", told=None):
     order = [other for other in range(3) if other != axis]
     told = [] if told is None else told
     run_depth_step(
-        stored(voxels), target, target, step, order, voxels.shape, engine, ensemble, lambda *news: told.append(news)
+        stored(voxels),
+        target,
+        target,
+        step,
+        order,
+        voxels.shape,
+        Batched(engine, 3),
+        ensemble,
+        lambda *news: told.append(news),
     )
     return target.read(0, slice(None))
 
@@ -113,6 +121,6 @@ def test_symmetries_are_undone_and_all_different(stage, count):
 def test_progress_counts_every_slice():
     deep, wide = [], []
     deepened(np.zeros((4, 5, 3), np.float32), 2, Repeat("d"), told=deep)
-    assert deep == [(Step("d", 2, (2,)), (5, 3), 4), (Step("d", 2, (2,)), (4, 3), 5)]
+    assert deep == [(Step("d", 2, (2,)), (size, 3), count) for size, count in ((5, 3), (5, 1), (4, 3), (4, 2))]
     widened(np.zeros((4, 5, 8), np.float32), 2, Repeat("hw"), told=wide)
     assert wide == [(Step("hw", 2, (0, 1)), (4, 5), count) for count in (3, 3, 2)]

@@ -86,7 +86,8 @@ def test_what_is_kept_of_the_result_counts():
 def test_a_job_without_d_steps_has_nothing_between():
     found = plan(steps=[HW])
     assert (found.between, found.disk_bytes) == ("nowhere", 0)
-    assert found.peak_bytes == WORKSPACE_BYTES * 1024 * 1024 + SLABS_ALIVE * 4 * 1024 * 1024
+    # Three slabs of eight slices that are cut out of the scan.
+    assert found.peak_bytes == (WORKSPACE_BYTES + SLABS_ALIVE * 4) * 1024 * 1024 + 24 * 4 * 512 * 512
 
 
 def test_a_job_that_ends_with_a_d_step_is_written_across_the_slowest_axis():
@@ -104,8 +105,8 @@ def test_the_axis_of_slabs_is_across_the_hw_stage_s_slices(steps, axis):
 def test_an_ensemble_costs_its_members():
     found = plan(ensemble="mean")
     assert found.seconds == pytest.approx(4 * 102.4 + 8 * 120)
-    # Eight more slabs of the d stage: four results, and the four in one array.
-    assert found.peak_bytes == BETWEEN + 8 * SLAB + BUFFERS + WORKSPACES
+    # Eight more slices of the d stage: four results, and the four in one array.
+    assert found.peak_bytes == BETWEEN + 8 * SLAB // D_SLAB + BUFFERS + WORKSPACES
 
 
 def test_a_budget_is_what_is_asked_for_or_most_of_what_is_free():

@@ -25,7 +25,8 @@ class Engine(Protocol):
             images: (batch, height, width), float32, normalised; for the d stage (batch, in-plane, depth).
 
         Returns:
-            The same with its enlarged axes, float32, normalised.
+            The same with its enlarged axes, float32, normalised, in memory that no later run uses: the caller may write
+            to it where it can be written to.
         """
 
 
