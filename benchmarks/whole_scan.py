@@ -3,8 +3,9 @@
     python benchmarks/whole_scan.py RESULT.json [--shape 512x512x300] [--slices 75,150,300] [--memory 2G]
         [--repeats 3] [--model NAME]...
 
-Every job is a command in a fresh process. The bare engines run slices of the same sizes, some of them and counted up,
-on the same machine in turn with the jobs, and nothing else: no reading, no geometry, no writing.
+Every job is a command in a fresh process. The bare engines run whole slices of the same sizes, some of them and counted
+up, and nothing else: no reading, no geometry, no writing. A machine's speed drifts within minutes, so they run before
+and after each job that is compared with them, and the job's time is divided by the mean of the two.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -23,7 +24,7 @@ import numpy as np
 from synthetic_ct import write_ct
 
 from sr_keras.benchmark.machine import describe_machine
-from sr_keras.engines import Batched, load_engine
+from sr_keras.engines import load_engine
 from sr_keras.files import format_bytes, parse_bytes
 from sr_keras.intensity import normalization_of
 from sr_keras.nifti import read_volume
@@ -69,12 +70,11 @@ def bare_seconds(scan: Path, models: list[str]) -> float:
         load(engine)
         for count, height, width in each.stacks:
             images = np.resize(np.maximum(low.transpose(2, 0, 1), 0), (each.batch, height, width))
-            batched = Batched(engine, each.batch)
-            batched.run(images)
+            engine.run(images)
             runs = max(1, min(count, BARE_SLICES) // each.batch)
             start = time.perf_counter()
             for _ in range(runs):
-                batched.run(images)
+                engine.run(images)
             seconds += (time.perf_counter() - start) / (runs * each.batch) * count
     return seconds
 
@@ -103,32 +103,37 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             ".nii": (scan, folder / "out.nii", []),
             ".nii.gz": (compressed, folder / "out.nii.gz", []),
             f"--memory {arguments.memory}": (scan, folder / "out.nii", ["--memory", arguments.memory]),
-        } | {f"{count} slices": (path, folder / "out.nii", []) for count, path in sizes.items()}
+        }
+        grown = {f"{count} slices": (path, folder / "out.nii", []) for count, path in sizes.items()}
         # What is measured once and kept is measured now.
         for path in (scan, *sizes.values()):
             dry = [sys.executable, "-m", "sr_keras", "predict", str(path), "-o", str(folder / "x.nii"), "--dry-run"]
             subprocess.run([*dry, *options], stdout=subprocess.DEVNULL, check=True)
         for _ in range(arguments.repeats):
-            samples.setdefault("bare", []).append({"seconds": bare_in_process(scan, models)})
-            for label, (path, output, extra) in jobs.items():
-                samples.setdefault(label, []).append(run_job(path, output, [*extra, *options]))
-                (folder / output.name).unlink()
+            before = bare_in_process(scan, models)
+            for label, (path, output, extra) in (jobs | grown).items():
+                sample = run_job(path, output, [*extra, *options])
+                output.unlink()
+                if label in jobs:
+                    after = bare_in_process(scan, models)
+                    sample["bare_seconds"] = [before, after]
+                    before = after
+                samples.setdefault(label, []).append(sample)
     return report | {"machine": describe_machine(), "samples": samples}
 
 
 def print_table(report: dict[str, Any]) -> None:
     """Print medians, ratios and bounds."""
     shape, samples = report["shape"], report["samples"]
-    bare = median(sample["seconds"] for sample in samples["bare"])
+    bare = [seconds for runs in samples.values() for run in runs for seconds in run.get("bare_seconds", [])]
     output = 2 * int(np.prod([length * factor for length, factor in zip(shape, FACTORS, strict=True)]))
-    print_line(f"{format_shape(tuple(shape))} x2, an output of {format_bytes(output)}; bare engines {bare:.1f} s")
+    print_line(f"{format_shape(tuple(shape))} x2, an output of {format_bytes(output)}; bare engines {median(bare):.1f} s")
     print_line("| job | median s | times bare | us/voxel | peak memory | bound |\n|---|---|---|---|---|---|")
     for label, runs in samples.items():
-        if label == "bare":
-            continue
         seconds, peak = median(run["seconds"] for run in runs), max(run["peak_bytes"] for run in runs)
         count = int(label.split()[0]) if label.endswith("slices") else shape[2]
-        ratio = "" if label.endswith("slices") else f"{seconds / bare:.2f}"
+        ratios = [run["seconds"] / mean(run["bare_seconds"]) for run in runs if "bare_seconds" in run]
+        ratio = f"{median(ratios):.2f}" if ratios else ""
         limited = label.startswith("--memory")
         bound = BEYOND_LIMIT * parse_bytes(report["memory_limit"]) if limited else output * count / shape[2] + ALLOWANCE
         voxels = shape[0] * shape[1] * count

@@ -1,7 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
+from sr_keras import files
 from sr_keras.errors import ConfigurationError, OutputError, VolumeError
 from sr_keras.files import (
     check_disk,
@@ -9,6 +11,7 @@ from sr_keras.files import (
     check_output,
     file_sha256,
     format_bytes,
+    open_passing,
     parse_bytes,
     written_whole,
 )
@@ -30,6 +33,37 @@ def test_whatever_goes_wrong_nothing_changes(tmp_path, error):
         raise error("stop")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out").read_text() == "before"
+
+
+def test_a_file_in_the_making_leaves_memory_in_stretches(tmp_path, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(files, "HELD", 1000)
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, start, count, advice: given_back.append((start, count, advice)))
+    content = os.urandom(70_000)
+    with open_passing(tmp_path / "out") as file:
+        file.write(content[:10])
+        for start in range(10, 70_000, 30_000):
+            file.write(content[start : start + 30_000])
+    assert (tmp_path / "out").read_bytes() == content
+    # One after another, and only what was written.
+    assert [start for start, _, _ in given_back] == [0, *(start + count for start, count, _ in given_back[:-1])]
+    assert sum(count for _, count, _ in given_back) == 70_000
+    assert {advice for _, _, advice in given_back} == {os.POSIX_FADV_DONTNEED}
+
+
+def test_a_disk_that_is_full_when_it_is_asked_is_an_error(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "HELD", 1000)
+    monkeypatch.setattr(os, "fdatasync", full)
+    with (
+        pytest.raises(OutputError, match="could not be written: No space left on device"),
+        written_whole(tmp_path / "out") as temporary,
+        open_passing(temporary) as file,
+    ):
+        file.write(bytes(100_000))
+    assert not list(tmp_path.iterdir())
 
 
 def test_outputs_that_cannot_be(tmp_path):

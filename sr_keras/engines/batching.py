@@ -4,6 +4,7 @@ import numpy as np
 
 from sr_keras.engines.fitting import Fitted
 from sr_keras.engines.interface import Engine, Images
+from sr_keras.engines.margins import middle_of
 from sr_keras.errors import DeviceMemoryError
 from sr_keras.limits import Limits, Range
 from sr_keras.networks import output_factors
@@ -16,10 +17,11 @@ SMALLEST_TILE = 3
 class Batched:
     """Runs batches of any size on an engine, whatever its limits.
 
-    An image of one value, such as a slice of air, is run once and its answer used again for others of that value. Where
-    a batch does not fit into the device's memory, batches are halved, then images are cut into overlapping tiles, and
-    it stays so for later runs. The result is the same bit for bit on an engine whose arithmetic does not depend on the
-    size of its batches, as onnxruntime's does not.
+    An image of one value, such as a slice of air, is run once and its answer used again for others of that value, and
+    for what lies around the middle of images, where an engine is as fast on images of many sizes. Where a batch does
+    not fit into the device's memory, batches are halved, then images are cut into overlapping tiles, and it stays so
+    for later runs. The result is the same bit for bit on an engine whose arithmetic does not depend on the size of its
+    batches, as onnxruntime's does not.
 
     Args:
         engine: the one to run.
@@ -29,7 +31,7 @@ class Batched:
     def __init__(self, engine: Engine, batch: int) -> None:
         self._engine, self.batch = engine, batch
         self._limits = getattr(engine, "limits", Limits())
-        self._constant: tuple[float, Images] | None = None
+        self._constant: tuple[np.float32, tuple[int, ...], Images] | None = None
 
     @property
     def card(self) -> StageCard:
@@ -44,16 +46,30 @@ class Batched:
         """
         constant = [_is_constant(image) for image in images]
         if len(images) <= self.batch and not any(constant):
-            return self._attempt(images)
+            return self._run_middle(images)
         rows, columns = output_factors(self.card.stage, self.card.scale)
         count, height, width = images.shape
         result = np.empty((count, height * rows, width * columns), np.float32)
         for index in np.flatnonzero(constant):
-            result[index] = self._answer(images[index])
+            result[index] = self._answer(images[index, 0, 0], images.shape[1:])
         varied = np.flatnonzero(np.logical_not(constant))
         while len(varied):
             taken, varied = varied[: self.batch], varied[self.batch :]
-            result[taken] = self._attempt(images[taken])
+            result[taken] = self._run_middle(images[taken])
+        return result
+
+    def _run_middle(self, images: Images) -> Images:
+        """Run what of images has to be run; what lies around it is known."""
+        elastic = getattr(self._engine, "elastic", False) and self._limits == Limits()
+        middle = middle_of(images, self.card.reach) if elastic else None
+        if middle is None:
+            return self._attempt(images)
+        value, rows, columns = middle
+        down, right = output_factors(self.card.stage, self.card.scale)
+        result = np.repeat(self._answer(value, images.shape[1:])[None], len(images), axis=0)
+        made = self._attempt(images[:, rows.run, columns.run])
+        kept = made[:, rows.kept(down, rows.start), columns.kept(right, columns.start)]
+        result[:, rows.kept(down), columns.kept(right)] = kept
         return result
 
     def _attempt(self, images: Images) -> Images:
@@ -84,13 +100,12 @@ class Batched:
         self._limits = Limits(self._limits.batch, *sides)
         return True
 
-    def _answer(self, image: Images) -> Images:
+    def _answer(self, value: np.float32, shape: tuple[int, ...]) -> Images:
         """Return the output for an image of one value; it is kept for the next of that value and shape."""
-        value, factors = float(image[0, 0]), output_factors(self.card.stage, self.card.scale)
-        shape = tuple(length * factor for length, factor in zip(image.shape, factors, strict=True))
-        if self._constant is None or self._constant[0] != value or self._constant[1].shape != shape:
-            self._constant = value, self._attempt(image[None])[0]
-        return self._constant[1]
+        known = self._constant
+        if known is None or known[:2] != (value, shape):
+            known = self._constant = value, shape, self._attempt(np.full((1, *shape), value, np.float32))[0]
+        return known[2]
 
 
 def _is_constant(image: Images) -> bool:

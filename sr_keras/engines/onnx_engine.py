@@ -29,6 +29,11 @@ class OnnxEngine(ArtefactEngine):
         facts: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         return facts
 
+    @property
+    def elastic(self) -> bool:
+        """Whether images of many sizes are as fast as those of one: providers for GPUs choose their ways for each."""
+        return bool(self._session.get_providers() == ["CPUExecutionProvider"])
+
     def _load(self) -> Any:
         return _open(self.path)
 
