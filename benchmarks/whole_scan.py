@@ -127,7 +127,9 @@ def print_table(report: dict[str, Any]) -> None:
     shape, samples = report["shape"], report["samples"]
     bare = [seconds for runs in samples.values() for run in runs for seconds in run.get("bare_seconds", [])]
     output = 2 * int(np.prod([length * factor for length, factor in zip(shape, FACTORS, strict=True)]))
-    print_line(f"{format_shape(tuple(shape))} x2, an output of {format_bytes(output)}; bare engines {median(bare):.1f} s")
+    print_line(
+        f"{format_shape(tuple(shape))} x2, an output of {format_bytes(output)}; bare engines {median(bare):.1f} s"
+    )
     print_line("| job | median s | times bare | us/voxel | peak memory | bound |\n|---|---|---|---|---|---|")
     for label, runs in samples.items():
         seconds, peak = median(run["seconds"] for run in runs), max(run["peak_bytes"] for run in runs)
