@@ -1,5 +1,6 @@
 """Outputs that appear whole or not at all, and memory that is asked for before it is taken."""
 
+import errno
 import hashlib
 import io
 import os
@@ -81,11 +82,19 @@ class _PassingFile(io.FileIO):
         count = super().write(data)
         end = self.tell()
         if end - self._passed >= HELD and hasattr(os, "posix_fadvise"):
+            self._pass_on(end)
+        return count
+
+    def _pass_on(self, end: int) -> None:
+        try:
             # Only pages that are on the disk can be given back.
             os.fdatasync(self.fileno())
             os.posix_fadvise(self.fileno(), self._passed, end - self._passed, os.POSIX_FADV_DONTNEED)
-            self._passed = end
-        return count
+        except OSError as error:
+            # Some file systems, of networks for instance, know no such thing.
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                raise
+        self._passed = end
 
 
 @contextmanager

@@ -179,8 +179,8 @@ def _joined(engine: Engine, images: Images, ensemble: Ensemble, out: Images | No
         outputs = np.stack([inverse(engine.run(transform(images))) for transform, inverse in ways])
         # The median sorts a copy of them all unless it may have them.
         made = outputs.mean(axis=0) if ensemble == "mean" else np.median(outputs, axis=0, overwrite_input=True)
-    if out is None:
-        # Where they are, unless they are an array that cannot be written to, such as jax gives.
-        out = np.require(made, requirements="W")
+    if out is None and made.flags.writeable:
+        # Some backends, such as jax, give arrays that cannot be written to.
+        out = made
     # Twice as fast as `np.maximum`.
     return np.clip(made, 0, np.inf, out=out)

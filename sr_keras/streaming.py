@@ -94,7 +94,7 @@ class Enlarging:
         advance: Advance,
         stack: ExitStack,
     ) -> Store:
-        """Return the volume after a pass of the d stage, laid out for those who read slabs across `readers`."""
+        """Return the volume after a pass of the d stage; on disk it is laid out for slabs across `readers`."""
         first, second, layout = _layout(_across(each.step), readers)
         as_made = (second, first, *each.step.axes)
         folder = self.folder if self.plan.between == "disk" else None

@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -49,6 +50,18 @@ def test_a_file_in_the_making_leaves_memory_in_stretches(tmp_path, monkeypatch):
     assert [start for start, _, _ in given_back] == [0, *(start + count for start, count, _ in given_back[:-1])]
     assert sum(count for _, count, _ in given_back) == 70_000
     assert {advice for _, _, advice in given_back} == {os.POSIX_FADV_DONTNEED}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_knows_no_stretches_is_written_to_all_the_same(tmp_path, monkeypatch, number):
+    def unknown(_):
+        raise OSError(number, "never heard of it")
+
+    monkeypatch.setattr(files, "HELD", 1000)
+    monkeypatch.setattr(os, "fdatasync", unknown)
+    with open_passing(tmp_path / "out") as file:
+        file.write(bytes(100_000))
+    assert (tmp_path / "out").read_bytes() == bytes(100_000)
 
 
 def test_a_disk_that_is_full_when_it_is_asked_is_an_error(tmp_path, monkeypatch):

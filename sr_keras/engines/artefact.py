@@ -42,6 +42,11 @@ class ArtefactEngine(ABC):
         return self.manifest.limits
 
     @property
+    def elastic(self) -> bool:
+        """See `NamedEngine.elastic`; most runtimes prepare themselves for each size anew."""
+        return False
+
+    @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The inputs of the network."""
         return self.manifest.inputs

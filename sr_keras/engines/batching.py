@@ -12,16 +12,18 @@ from sr_keras.stages import StageCard
 
 # No image is cut smaller than this many times the network's reach: most of what is computed would be overlap.
 SMALLEST_TILE = 3
+# Answers for images of one value that are kept: an ensemble runs slices upright and turned.
+ANSWERS = 2
 
 
 class Batched:
     """Runs batches of any size on an engine, whatever its limits.
 
     An image of one value, such as a slice of air, is run once and its answer used again for others of that value, and
-    for what lies around the middle of images, where an engine is as fast on images of many sizes. Where a batch does
-    not fit into the device's memory, batches are halved, then images are cut into overlapping tiles, and it stays so
-    for later runs. The result is the same bit for bit on an engine whose arithmetic does not depend on the size of its
-    batches, as onnxruntime's does not.
+    for what lies around the middle of images, where an engine is elastic. Where a batch does not fit into the device's
+    memory, batches are halved, then images are cut into overlapping tiles, and it stays so for later runs. The result
+    is the same bit for bit on an engine whose arithmetic depends neither on the size of batches nor on that of images,
+    as onnxruntime's on x86 processors does not.
 
     Args:
         engine: the one to run.
@@ -31,7 +33,7 @@ class Batched:
     def __init__(self, engine: Engine, batch: int) -> None:
         self._engine, self.batch = engine, batch
         self._limits = getattr(engine, "limits", Limits())
-        self._constant: tuple[np.float32, tuple[int, ...], Images] | None = None
+        self._answers: dict[tuple[float, tuple[int, ...]], Images] = {}
 
     @property
     def card(self) -> StageCard:
@@ -51,7 +53,7 @@ class Batched:
         count, height, width = images.shape
         result = np.empty((count, height * rows, width * columns), np.float32)
         for index in np.flatnonzero(constant):
-            result[index] = self._answer(images[index, 0, 0], images.shape[1:])
+            result[index] = self._answer(float(images[index, 0, 0]), images.shape[1:])
         varied = np.flatnonzero(np.logical_not(constant))
         while len(varied):
             taken, varied = varied[: self.batch], varied[self.batch :]
@@ -66,7 +68,7 @@ class Batched:
             return self._attempt(images)
         value, rows, columns = middle
         down, right = output_factors(self.card.stage, self.card.scale)
-        result = np.repeat(self._answer(value, images.shape[1:])[None], len(images), axis=0)
+        result = np.repeat(self._answer(float(value), images.shape[1:])[None], len(images), axis=0)
         made = self._attempt(images[:, rows.run, columns.run])
         kept = made[:, rows.kept(down, rows.start), columns.kept(right, columns.start)]
         result[:, rows.kept(down), columns.kept(right)] = kept
@@ -100,12 +102,14 @@ class Batched:
         self._limits = Limits(self._limits.batch, *sides)
         return True
 
-    def _answer(self, value: np.float32, shape: tuple[int, ...]) -> Images:
-        """Return the output for an image of one value; it is kept for the next of that value and shape."""
-        known = self._constant
-        if known is None or known[:2] != (value, shape):
-            known = self._constant = value, shape, self._attempt(np.full((1, *shape), value, np.float32))[0]
-        return known[2]
+    def _answer(self, value: float, shape: tuple[int, ...]) -> Images:
+        """Return the output for an image of one value; the last ones are kept for the next of that value and shape."""
+        if (value, shape) not in self._answers:
+            answer = self._attempt(np.full((1, *shape), value, np.float32))[0]
+            if len(self._answers) == ANSWERS:
+                self._answers.pop(next(iter(self._answers)))
+            self._answers[value, shape] = answer
+        return self._answers[value, shape]
 
 
 def _is_constant(image: Images) -> bool:

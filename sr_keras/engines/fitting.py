@@ -18,13 +18,24 @@ class Part:
 
     Attributes:
         start: where it begins.
+        stop: where it ends.
         keep_from: where the kept part begins, counted on the whole axis.
         keep_to: where it ends.
     """
 
     start: int
+    stop: int
     keep_from: int
     keep_to: int
+
+    @property
+    def run(self) -> slice:
+        """What is run, of the whole axis."""
+        return slice(self.start, self.stop)
+
+    def kept(self, factor: int, origin: int = 0) -> slice:
+        """What is kept, of an axis enlarged by a factor that begins at an origin."""
+        return slice((self.keep_from - origin) * factor, (self.keep_to - origin) * factor)
 
 
 def fitted(engine: Engine) -> Engine:
@@ -64,11 +75,9 @@ class Fitted:
         result = np.empty((count, padded.shape[1] * factors[0], padded.shape[2] * factors[1]), np.float32)
         for row in rows:
             for column in columns:
-                tile = padded[:, _taken(row, self._limits.height), _taken(column, self._limits.width)]
-                output = self._batched(tile)
-                kept = (_kept(row, factors[0]), _kept(column, factors[1]))
-                inner = (_kept(row, factors[0], row.start), _kept(column, factors[1], column.start))
-                result[:, kept[0], kept[1]] = output[:, inner[0], inner[1]]
+                output = self._batched(padded[:, row.run, column.run])
+                inner = (row.kept(factors[0], row.start), column.kept(factors[1], column.start))
+                result[:, row.kept(factors[0]), column.kept(factors[1])] = output[:, inner[0], inner[1]]
         return result[:, : height * factors[0], : width * factors[1]]
 
     def _batched(self, images: Images) -> Images:
@@ -91,7 +100,7 @@ def _parts(length: int, limits: Range, reach: int) -> Iterator[Part]:
     """Cut an axis into parts of at most the largest length."""
     size = limits[1] or length
     if length <= size:
-        yield Part(0, 0, length)
+        yield Part(0, length, 0, length)
         return
     if size <= 2 * reach:
         raise ArtefactError(
@@ -103,13 +112,5 @@ def _parts(length: int, limits: Range, reach: int) -> Iterator[Part]:
         start = min(max(0, kept - reach), length - size)
         end = start + size
         keep_to = length if end == length else end - reach
-        yield Part(start, kept, keep_to)
+        yield Part(start, end, kept, keep_to)
         kept = keep_to
-
-
-def _taken(part: Part, limits: Range) -> slice:
-    return slice(part.start, None if limits[1] is None else part.start + limits[1])
-
-
-def _kept(part: Part, factor: int, origin: int = 0) -> slice:
-    return slice((part.keep_from - origin) * factor, (part.keep_to - origin) * factor)

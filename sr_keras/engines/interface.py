@@ -46,6 +46,10 @@ class NamedEngine(Engine, Protocol):
         """The batches that `run` takes."""
 
     @property
+    def elastic(self) -> bool:
+        """Whether images of many sizes are as fast as those of one, and the same bit for bit where they overlap."""
+
+    @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The inputs of the network."""
 

@@ -19,6 +19,7 @@ class KerasEngine:
 
     runtime = "Keras"
     limits = Limits()
+    elastic = False
     inputs: tuple[Tensor, ...] = tensors(("lr",), (None, None, None))
     outputs: tuple[Tensor, ...] = tensors(("final", "intermediate"), (None, None, None))
 

@@ -31,7 +31,7 @@ class OnnxEngine(ArtefactEngine):
 
     @property
     def elastic(self) -> bool:
-        """Whether images of many sizes are as fast as those of one: providers for GPUs choose their ways for each."""
+        """See `NamedEngine.elastic`: on processors alone, since GPUs choose their ways for each size anew."""
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:

@@ -72,8 +72,8 @@ def test_images_of_one_value_are_run_once_and_are_what_they_were(batch, images):
     expected = HW.run(stack)
     for _ in range(2):
         np.testing.assert_array_equal(batched.run(stack), expected)
-    # Of each run: two values, and the others; the value that was last is known when it comes again.
-    assert sum(shape[0] for shape in device.shapes) == 2 * (2 + len(images))
+    # Two values, which are known when they come again, and of each run the others.
+    assert sum(shape[0] for shape in device.shapes) == 2 + 2 * len(images)
     np.testing.assert_array_equal(batched.run(stack[:2, :40]), HW.run(stack[:2, :40]))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sr_keras.engines import Batched, load_engine
@@ -23,24 +23,40 @@ class Counted:
         return self._engine.run(images)
 
 
-def padded(top, bottom, left, right, value=0.0, count=1):
-    """Return noisy images of 80x96 with a margin of one value."""
-    images = np.full((count, 80, 96), value, np.float32)
-    middle = images[:, top : 80 - bottom, left : 96 - right]
+def padded(top, bottom, left, right, value=0.0, count=1, shape=(80, 96)):
+    """Return noisy images with a margin of one value."""
+    images = np.full((count, *shape), value, np.float32)
+    middle = images[:, top : shape[0] - bottom, left : shape[1] - right]
     middle[:] = np.random.default_rng(0).random(middle.shape, np.float32)
     return images
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @given(
-    st.tuples(st.integers(0, 39), st.integers(0, 40), st.integers(0, 47), st.integers(0, 48)),
+    st.tuples(st.integers(0, 60), st.integers(0, 51), st.integers(0, 70), st.integers(0, 57)),
     st.sampled_from([0.0, 0.25]),
     st.integers(1, 2),
 )
+# Cuts on all four sides, in a corner, and as a CT's d slices have them, on two.
+@example((50, 50, 58, 58), 0.0, 1)
+@example((55, 0, 60, 0), 0.25, 2)
+@example((0, 60, 0, 70), 0.0, 1)
+@example((45, 48, 0, 0), 0.0, 1)
 @settings(max_examples=8, deadline=None)
 def test_a_margin_changes_no_bit(engine, margins, value, count):
-    images = padded(*margins, value, count)
+    images = padded(*margins, value, count, shape=(112, 128))
+    # The second image has more around its middle.
+    images[-1, :52] = value
     np.testing.assert_array_equal(Batched(engine, count).run(images), engine.run(images))
+
+
+def test_slices_upright_and_turned_have_one_answer_each():
+    engine = Counted(load_engine("fast_hw_x2", "onnx"))
+    batched, upright = Batched(engine, 1), padded(40, 0, 0, 0)
+    for _ in range(2):
+        batched.run(upright)
+        batched.run(np.ascontiguousarray(upright.transpose(0, 2, 1)))
+    assert engine.shapes == [(1, 80, 96), (1, 64, 96), (1, 96, 80), (1, 96, 64), (1, 64, 96), (1, 96, 64)]
 
 
 def test_only_the_middle_is_run():
