@@ -20,8 +20,8 @@ Report = Callable[[str, float, float], None]
 # Called with a step, the size (height, width) of its slices, and how many of them are done.
 Advance = Callable[[Step, tuple[int, int], int], None]
 
-# Slices of the d stage that are put into a volume together. They lie across it, and few of them at a time would reach
-# for the same line of the processor's cache again and again.
+# Slices of the d stage that are cut out of a volume and put into one together. They lie across it, and few of them at a
+# time would reach for the same line of the processor's cache again and again.
 D_SLAB = 32
 # Slices of the hw stage that are cut out of a volume together, for the same reason.
 HW_SLAB = 8
@@ -62,7 +62,7 @@ def run_depth_step(
         slab *= np.float32(0.5)
         target.write(second, span, slab)
 
-    # Putting a slab into a volume turns it, which takes one core a while: the engine goes on beside it.
+    # Putting a slab into a volume takes one core a while, on disk above all: the engine goes on beside it.
     with in_background(partial.write, waiting=0) as write:
         for span, slab in _orientation(source, step, first, shape, engine, ensemble, advance):
             write(first, span, slab)
