@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -148,8 +149,8 @@ class _Below:
         self._order = slice_order(plan.slab_axis)
         self._factors = [plan.shape[axis] // volume.shape[axis] for axis in self._order]
         self._none = bool(volume.voxels.min() >= normalization.floor)
-        # The last slice of the scan that was asked for, and its number: the next slices of the result may need it too.
-        self._known: tuple[int, Images | None] = (-1, None)
+        # The next slices of the result may be made of the same slice of the scan.
+        self._last = lru_cache(1)(self._of_slice)
 
     def add_to(self, images: Images, span: slice) -> None:
         """Add it to slices (slice, height, width) of the result, in the scan's units, a span of the slab axis."""
@@ -157,7 +158,7 @@ class _Below:
             return
         slices, rows, _ = self._factors
         for number, image in enumerate(images, span.start):
-            below = self._of_slice(number // slices)
+            below = self._last(number // slices)
             if below is not None:
                 # Each row of the scan is added to all rows that it became.
                 image = image.reshape(-1, rows, image.shape[1])
@@ -165,14 +166,12 @@ class _Below:
 
     def _of_slice(self, number: int) -> Images | None:
         """Return what a slice of the scan has below the floor (height, width of the result), None if nothing."""
-        if number != self._known[0]:
-            voxels = self._voxels[(slice(None),) * self._axis + (slice(number, number + 1),)]
-            image = np.ascontiguousarray(voxels.transpose(self._order)[0])
-            below = None
-            if image.min() < self._floor:
-                below = np.clip(image.astype(np.float32) - self._floor, -np.inf, 0).repeat(self._factors[2], axis=1)
-            self._known = number, below
-        return self._known[1]
+        voxels = self._voxels[(slice(None),) * self._axis + (slice(number, number + 1),)]
+        image = np.ascontiguousarray(voxels.transpose(self._order)[0])
+        if image.min() >= self._floor:
+            return None
+        below: Images = np.clip(image.astype(np.float32) - self._floor, -np.inf, 0).repeat(self._factors[2], axis=1)
+        return below
 
 
 class _Meter:

@@ -1,5 +1,7 @@
 """Runs any number of images on an engine: in batches, in smaller ones where memory runs out, and no image twice."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from sr_keras.engines.fitting import Fitted
@@ -33,7 +35,7 @@ class Batched:
     def __init__(self, engine: Engine, batch: int) -> None:
         self._engine, self.batch = engine, batch
         self._limits = getattr(engine, "limits", Limits())
-        self._answers: dict[tuple[float, tuple[int, ...]], Images] = {}
+        self._answer = lru_cache(ANSWERS)(self._run_constant)
 
     @property
     def card(self) -> StageCard:
@@ -102,14 +104,10 @@ class Batched:
         self._limits = Limits(self._limits.batch, *sides)
         return True
 
-    def _answer(self, value: float, shape: tuple[int, ...]) -> Images:
-        """Return the output for an image of one value; the last ones are kept for the next of that value and shape."""
-        if (value, shape) not in self._answers:
-            answer = self._attempt(np.full((1, *shape), value, np.float32))[0]
-            if len(self._answers) == ANSWERS:
-                self._answers.pop(next(iter(self._answers)))
-            self._answers[value, shape] = answer
-        return self._answers[value, shape]
+    def _run_constant(self, value: float, shape: tuple[int, ...]) -> Images:
+        """Run an image of one value."""
+        output: Images = self._attempt(np.full((1, *shape), value, np.float32))[0]
+        return output
 
 
 def _is_constant(image: Images) -> bool:
