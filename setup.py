@@ -10,7 +10,7 @@ setup(
             "weights/*",
             "weights/onnx/*",
             "export/slices.npz",
-            "manifest.schema.json",
+            "engines/manifest.schema.json",
             "benchmark/*.json",
         ],
         "sr_keras.configs": ["*.yaml"],

@@ -18,15 +18,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from sr_keras.benchmark.machine import describe_machine
 from sr_keras.engines import load_engine
 from sr_keras.export import Request, export_stage
-from sr_keras.intensity import normalization_of
-from sr_keras.nifti import read_volume
-from sr_keras.prediction import Upscaler
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import find_stage
-from sr_keras.volume import Volume, format_shape
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume
+from sr_keras.machine import describe_machine
+from sr_keras.models.stages import find_stage
+from sr_keras.volumes.normalization import normalization_of
+from sr_keras.volumes.volume import Volume, format_shape
 
 MODEL, FACTORS = "georgescu2020_hw_x2", (2, 2, 1)
 BASELINE = "sr_keras, onnxruntime"

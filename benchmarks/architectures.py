@@ -24,14 +24,14 @@ import keras
 import numpy as np
 from keras import layers
 
-from sr_keras.benchmark.arithmetic import network_multiply_adds
-from sr_keras.configuration import read_configuration
-from sr_keras.jobs import find_scans
+from sr_keras.inference.jobs import find_scans
+from sr_keras.models.complexity import network_multiply_adds
 from sr_keras.networks import build_network
 from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle
-from sr_keras.pipeline import training_batches, validation_images
-from sr_keras.sampling import load_scan
-from sr_keras.training import compiled
+from sr_keras.training.configuration import read_configuration
+from sr_keras.training.dataset import training_batches, validation_images
+from sr_keras.training.patches import load_scan
+from sr_keras.training.run import compiled
 
 EPOCHS, SLICES = 6, 12
 POLICY = keras.DTypePolicy("mixed_bfloat16")

@@ -14,7 +14,7 @@ from sr_keras.benchmark.candidates import find_candidates
 from sr_keras.benchmark.report import print_report, write_report
 from sr_keras.benchmark.session import run_benchmark
 from sr_keras.benchmark.settings import Settings
-from sr_keras.stages import shipped_stages
+from sr_keras.models.stages import shipped_stages
 
 ENGINES = "keras,saved_model,onnx,litert,openvino"
 SIZES, BATCHES = (128, 256, 512), (1, 8)

@@ -11,16 +11,16 @@ from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
-from sr_keras.configuration import read_configuration
 from sr_keras.framework import require_tensorflow
-from sr_keras.jobs import find_scans
-from sr_keras.sampling import load_scan
+from sr_keras.inference.jobs import find_scans
+from sr_keras.training.configuration import read_configuration
+from sr_keras.training.patches import load_scan
 
 WARM_UP, STEPS = 10, 100
 
 require_tensorflow("Training")
-from sr_keras.pipeline import training_batches  # noqa: E402 (they import TensorFlow)
-from sr_keras.training import compiled_network  # noqa: E402
+from sr_keras.training.dataset import training_batches  # noqa: E402 (they import TensorFlow)
+from sr_keras.training.run import compiled_network  # noqa: E402
 
 
 def patches_per_second(batches: Any, work: Any) -> float:

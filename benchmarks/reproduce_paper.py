@@ -22,20 +22,20 @@ from typing import Any
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from sr_keras.configuration import Configuration, parse_configuration
 from sr_keras.engines import KerasEngine, load_engine
-from sr_keras.evaluation import Floats, middle_box, restore, score
+from sr_keras.evaluation.protocol import Floats, middle_box, restore, score
+from sr_keras.evaluation.tables import score_rows
 from sr_keras.files import written_whole
 from sr_keras.framework import require_tensorflow
-from sr_keras.geometry import through_plane_axis
-from sr_keras.intensity import normalization_of, tissue_mask, tissue_slices
-from sr_keras.jobs import find_scans
-from sr_keras.nifti import read_volume
-from sr_keras.prediction import Upscaler
-from sr_keras.resampling import reduce_volume
-from sr_keras.stages import find_stage, shipped_stages
-from sr_keras.tables import score_rows
-from sr_keras.volume import Volume
+from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume
+from sr_keras.models.stages import find_stage, shipped_stages
+from sr_keras.training.configuration import Configuration, parse_configuration
+from sr_keras.volumes.geometry import through_plane_axis
+from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.volume import Volume
 
 FAMILY, EPOCHS = "georgescu2020", 6
 # What of the configuration each variant changes: the full method is the paper's, the others lack one thing each.
@@ -85,7 +85,7 @@ def configuration_of(variant: str, seed: int, steps: int) -> Configuration:
 
 def trained(plan: Plan, variant: str, seed: int) -> Path:
     """Train a network, go on with its training, or find it; return its run's folder."""
-    from sr_keras.training import resume_training, start_training
+    from sr_keras.training.run import resume_training, start_training
 
     run = plan.run_folder(variant, seed)
     if not (run / "stage.json").exists():

@@ -20,17 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.cli.options import load_upscalers
-from sr_keras.evaluation import Floats, Reduction, Restoration, Task, middle_box, restore, task_factors
-from sr_keras.geometry import through_plane_axis
-from sr_keras.intensity import normalization_of, tissue_mask, tissue_slices
-from sr_keras.interpolation import interpolate
-from sr_keras.jobs import find_scans
-from sr_keras.metrics import psnr
-from sr_keras.nifti import read_volume
-from sr_keras.prediction import Upscaler
-from sr_keras.resampling import keys_kernel, reduce_volume
-from sr_keras.suitability import LARGEST_RATIO, nyquist_ratio
-from sr_keras.volume import Volume
+from sr_keras.evaluation.interpolation import interpolate
+from sr_keras.evaluation.metrics import psnr
+from sr_keras.evaluation.protocol import Floats, Reduction, Restoration, Task, middle_box, restore, task_factors
+from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.spectrum import LARGEST_RATIO, nyquist_ratio
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume
+from sr_keras.volumes.geometry import through_plane_axis
+from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.resampling import keys_kernel, reduce_volume
+from sr_keras.volumes.volume import Volume
 
 # What of the middle of a scan is measured for each task, in voxels: along two axes in plane, and across them. The d
 # stage needs both its orientations, the hw stage only slices.

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.engines import load_engine
-from sr_keras.evaluation import Task, restore, score, task_factors
-from sr_keras.jobs import find_scans
-from sr_keras.nifti import read_volume
-from sr_keras.planning import Factors
-from sr_keras.prediction import Upscaler
-from sr_keras.stages import shipped_stages
-from sr_keras.volume import Volume
-from sr_keras.zoo import by_family
+from sr_keras.evaluation.protocol import Task, restore, score, task_factors
+from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.planning import Factors
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume
+from sr_keras.models.registry import by_family
+from sr_keras.models.stages import shipped_stages
+from sr_keras.volumes.volume import Volume
 
 
 @dataclass

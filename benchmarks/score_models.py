@@ -14,16 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sr_keras.cards import TASK_OF
 from sr_keras.engines import KerasEngine
-from sr_keras.evaluation import TASKS, possible_tasks, restore, score
-from sr_keras.interpolation import METHODS
-from sr_keras.jobs import find_scans
-from sr_keras.nifti import read_volume
-from sr_keras.prediction import Upscaler
-from sr_keras.stages import SHIPPED, shipped_stages, write_card
-from sr_keras.tables import score_rows
-from sr_keras.zoo import by_family
+from sr_keras.evaluation.interpolation import METHODS
+from sr_keras.evaluation.model_cards import TASK_OF
+from sr_keras.evaluation.protocol import TASKS, possible_tasks, restore, score
+from sr_keras.evaluation.tables import score_rows
+from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume
+from sr_keras.models.registry import by_family
+from sr_keras.models.stages import SHIPPED, shipped_stages, write_card
 
 RESULTS = Path(__file__).parent / "results" / "zoo_scores.json"
 KEPT = ("scan", "modality", "task", "method", "slice_psnr", "slice_ssim", "data_range", "slices")

@@ -10,10 +10,10 @@ import shutil
 import sys
 from dataclasses import asdict, replace
 
-from sr_keras.benchmark.arithmetic import network_multiply_adds, parameters
-from sr_keras.configuration import parse_configuration
 from sr_keras.files import written_whole
-from sr_keras.stages import SHIPPED, WEIGHTS_SUFFIX, StageCard, find_stage, write_card
+from sr_keras.models.complexity import network_multiply_adds, parameters
+from sr_keras.models.stages import SHIPPED, WEIGHTS_SUFFIX, StageCard, find_stage, write_card
+from sr_keras.training.configuration import parse_configuration
 
 
 def credited_scans() -> dict[str, dict[str, str]]:

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from synthetic_ct import write_ct
 
-from sr_keras.benchmark.machine import describe_machine
-from sr_keras.geometry import rescaled_affine
-from sr_keras.intensity import normalization_of
-from sr_keras.nifti import read_volume, write_volume
-from sr_keras.stages import find_stage
-from sr_keras.zoo import DEFAULT_QUALITY
+from sr_keras.io.nifti import read_volume, write_volume
+from sr_keras.machine import describe_machine
+from sr_keras.models.registry import DEFAULT_QUALITY
+from sr_keras.models.stages import find_stage
+from sr_keras.volumes.geometry import rescaled_affine
+from sr_keras.volumes.normalization import normalization_of
 
 REFERENCE = ("georgescu2020_hw_x2", "georgescu2020_d_x2")
 BASELINE, SAME, DEFAULT = "TensorFlow, slice by slice", "sr_keras, the same networks", "sr_keras, its default"

@@ -23,16 +23,16 @@ import nibabel
 import numpy as np
 from synthetic_ct import write_ct
 
-from sr_keras.benchmark.machine import describe_machine
 from sr_keras.engines import load_engine
 from sr_keras.files import format_bytes, parse_bytes
-from sr_keras.intensity import normalization_of
-from sr_keras.nifti import read_volume
-from sr_keras.prediction import Upscaler
-from sr_keras.stages import shipped_stages
-from sr_keras.timing import load
-from sr_keras.volume import format_shape
-from sr_keras.zoo import choose_stages
+from sr_keras.inference.timing import load
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume
+from sr_keras.machine import describe_machine
+from sr_keras.models.registry import choose_stages
+from sr_keras.models.stages import shipped_stages
+from sr_keras.volumes.normalization import normalization_of
+from sr_keras.volumes.volume import format_shape
 
 FACTORS = (2, 2, 2)
 # What a job may take beyond its output, in bytes.

@@ -11,13 +11,13 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from sr_keras.cards import TASK_OF, card_text
 from sr_keras.cli.export import parity_cells
+from sr_keras.evaluation.model_cards import TASK_OF, card_text
+from sr_keras.evaluation.tables import markdown, score_cell
 from sr_keras.files import format_bytes, written_whole
+from sr_keras.models.registry import FAMILY_OF
+from sr_keras.models.stages import StageCard, TrainedStage, shipped_stages
 from sr_keras.networks import STAGES
-from sr_keras.stages import StageCard, TrainedStage, shipped_stages
-from sr_keras.tables import markdown, score_cell
-from sr_keras.zoo import FAMILY_OF
 
 ROOT = Path(__file__).parents[1]
 OPEN, CLOSE = "<!-- zoo -->", "<!-- /zoo -->"

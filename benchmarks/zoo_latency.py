@@ -16,10 +16,10 @@ from statistics import median
 
 import numpy as np
 
-from sr_keras.benchmark.machine import describe_machine
 from sr_keras.benchmark.process import WorkerProcess
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import shipped_stages
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.machine import describe_machine
+from sr_keras.models.stages import shipped_stages
 
 RESULTS = Path(__file__).parent / "results" / "zoo_latency.json"
 SHAPE = {"batch": 1, "height": 256, "width": 256}

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.engines import KerasEngine
+from sr_keras.engines.formats import FORMATS
+from sr_keras.engines.manifest import files_of
 from sr_keras.errors import ArtefactError, MissingDependencyError
 from sr_keras.export import Request, artefact_path, export_stage
-from sr_keras.formats import FORMATS
-from sr_keras.manifest import files_of
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import TrainedStage, shipped_stages
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import TrainedStage, shipped_stages
 
 
 def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:

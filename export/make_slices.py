@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_keras.nifti import read_volume
-from sr_keras.slices import KEYS, slices_of
+from sr_keras.export.reference_slices import KEYS, slices_of
+from sr_keras.io.nifti import read_volume
 
 scan, target = map(Path, sys.argv[1:])
 slices = slices_of(read_volume(scan))

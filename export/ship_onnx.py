@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sr_keras.engines.manifest import files_of
 from sr_keras.export import Request, export_stage
-from sr_keras.manifest import files_of
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import shipped_stages
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import shipped_stages
 
 target = Path(sys.argv[1])
 for name, stage in shipped_stages().items():

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from sr_keras.export import Request, export_stage
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import shipped_stages
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import shipped_stages
 
 output = Path(sys.argv[1])
 output.mkdir(parents=True, exist_ok=True)

@@ -7,38 +7,38 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sr_keras.configuration import Configuration as Configuration
-    from sr_keras.configuration import read_configuration as read_configuration
     from sr_keras.engines import KerasEngine as KerasEngine
     from sr_keras.engines import load_engine as load_engine
     from sr_keras.errors import SrKerasError as SrKerasError
+    from sr_keras.inference.upscaler import Upscaler as Upscaler
+    from sr_keras.io.nifti import read_volume as read_volume
+    from sr_keras.io.nifti import write_volume as write_volume
+    from sr_keras.models.registry import choose_stages as choose_stages
+    from sr_keras.models.stages import find_stage as find_stage
+    from sr_keras.models.stages import shipped_stages as shipped_stages
     from sr_keras.networks import build_network as build_network
-    from sr_keras.nifti import read_volume as read_volume
-    from sr_keras.nifti import write_volume as write_volume
-    from sr_keras.prediction import Upscaler as Upscaler
-    from sr_keras.stages import find_stage as find_stage
-    from sr_keras.stages import shipped_stages as shipped_stages
-    from sr_keras.training import resume_training as resume_training
-    from sr_keras.training import start_training as start_training
-    from sr_keras.volume import Volume as Volume
-    from sr_keras.zoo import choose_stages as choose_stages
+    from sr_keras.training.configuration import Configuration as Configuration
+    from sr_keras.training.configuration import read_configuration as read_configuration
+    from sr_keras.training.run import resume_training as resume_training
+    from sr_keras.training.run import start_training as start_training
+    from sr_keras.volumes.volume import Volume as Volume
 
 _HOMES = {
-    "Configuration": "configuration",
+    "Configuration": "training.configuration",
     "KerasEngine": "engines",
     "SrKerasError": "errors",
-    "Upscaler": "prediction",
-    "Volume": "volume",
+    "Upscaler": "inference.upscaler",
+    "Volume": "volumes.volume",
     "build_network": "networks",
-    "choose_stages": "zoo",
-    "find_stage": "stages",
+    "choose_stages": "models.registry",
+    "find_stage": "models.stages",
     "load_engine": "engines",
-    "read_configuration": "configuration",
-    "read_volume": "nifti",
-    "resume_training": "training",
-    "shipped_stages": "stages",
-    "start_training": "training",
-    "write_volume": "nifti",
+    "read_configuration": "training.configuration",
+    "read_volume": "io.nifti",
+    "resume_training": "training.run",
+    "shipped_stages": "models.stages",
+    "start_training": "training.run",
+    "write_volume": "io.nifti",
 }
 
 __all__ = [

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from helpers import SAMPLE
 
-from sr_keras.nifti import read_volume
-from sr_keras.volume import Volume
+from sr_keras.io.nifti import read_volume
+from sr_keras.volumes.volume import Volume
 
 
 @pytest.fixture(scope="session", autouse=True)

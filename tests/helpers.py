@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from sr_keras.stages import SHIPPED
+from sr_keras.models.stages import SHIPPED
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "t1w_brain.nii.gz"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_keras.stages import shipped_stages
+from sr_keras.models.stages import shipped_stages
 
 ZOO = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "zoo.py"))
 DOCUMENTS = ZOO["documents"]()

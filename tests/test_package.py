@@ -24,7 +24,9 @@ def test_the_public_names_are_sorted_and_all_there():
         sr_keras.Unet  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["sr_keras", "sr_keras.cli", "sr_keras.prediction", "sr_keras.stages"])
+@pytest.mark.parametrize(
+    "module", ["sr_keras", "sr_keras.cli", "sr_keras.inference.upscaler", "sr_keras.models.stages"]
+)
 def test_no_framework_is_imported_before_it_is_used(module):
     program = f"import sys, {module}; print([name for name in {FRAMEWORKS} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "[]\n"

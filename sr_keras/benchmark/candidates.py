@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import cast
 
 from sr_keras.benchmark.session import Candidate
+from sr_keras.engines.formats import FORMATS, PRECISIONS, FormatName, Precision
 from sr_keras.errors import ConfigurationError
 from sr_keras.export import Request, export_stage
-from sr_keras.formats import FORMATS, PRECISIONS, FormatName, Precision
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import TrainedStage, find_stage
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import TrainedStage, find_stage
 
 
 def find_candidates(models: Sequence[str], engines: str | None, precision: str, folder: Path) -> list[Candidate]:

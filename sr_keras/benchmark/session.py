@@ -11,14 +11,14 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from sr_keras.benchmark.arithmetic import stacks_of
-from sr_keras.benchmark.machine import describe_machine, gpu_state
 from sr_keras.benchmark.process import WorkerProcess
 from sr_keras.benchmark.settings import Settings
 from sr_keras.errors import ArtefactError
-from sr_keras.geometry import through_plane_axis
-from sr_keras.nifti import read_volume
-from sr_keras.slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.io.nifti import read_volume
+from sr_keras.machine import describe_machine, gpu_state
+from sr_keras.models.complexity import stacks_of
+from sr_keras.volumes.geometry import through_plane_axis
 
 FORMAT = "sr_keras.benchmark/1"
 # Seconds of matrix products in each repeat: what the machine can do, and whether it drifts.

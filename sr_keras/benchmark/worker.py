@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from sr_keras.benchmark.arithmetic import work_of
-from sr_keras.benchmark.machine import matrix_rate
 from sr_keras.engines import load_engine
 from sr_keras.engines.interface import Images, NamedEngine
 from sr_keras.errors import SrKerasError
-from sr_keras.geometry import through_plane_axis
-from sr_keras.nifti import read_volume, write_volume
-from sr_keras.prediction import Upscaler
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume, write_volume
+from sr_keras.machine import matrix_rate
+from sr_keras.models.complexity import work_of
+from sr_keras.volumes.geometry import through_plane_axis
 
 # Warm-up ends when both are reached.
 WARM_UP_RUNS, WARM_UP_SECONDS = 3, 0.5

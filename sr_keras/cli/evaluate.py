@@ -16,7 +16,7 @@ from sr_keras.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from sr_keras.evaluation import Task
+    from sr_keras.evaluation.protocol import Task
 
 
 @click.command()
@@ -60,13 +60,13 @@ def evaluate(
 
     for module in ("PIL", "skimage", "matplotlib"):
         load_module(module, "sr_keras[evaluate]")
-    from sr_keras.evaluation import possible_tasks, restore, score
+    from sr_keras.evaluation.protocol import possible_tasks, restore, score
+    from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
     from sr_keras.files import check_output
-    from sr_keras.jobs import find_scans
+    from sr_keras.inference.jobs import find_scans
+    from sr_keras.io.scans import read_scan
+    from sr_keras.models.registry import modality_warning
     from sr_keras.progress import progress_report
-    from sr_keras.scans import read_scan
-    from sr_keras.tables import print_scores, score_rows, write_scores
-    from sr_keras.zoo import modality_warning
 
     for output in filter(None, (json_output, figure)):
         check_output(output, force=options["force"])
@@ -84,7 +84,7 @@ def evaluate(
                 scores = score(restoration)
                 rows += score_rows(restoration, scores)
                 if figure and len(rows) == len(scores):
-                    from sr_keras.figure import draw_figure
+                    from sr_keras.evaluation.figure import draw_figure
 
                     draw_figure(restoration, scores, figure)
     print_scores(rows)

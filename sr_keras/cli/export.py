@@ -8,7 +8,7 @@ import click
 from sr_keras.cli.options import force_option, load_slices, scan_option
 
 if TYPE_CHECKING:
-    from sr_keras.manifest import Manifest
+    from sr_keras.engines.manifest import Manifest
 
 
 @click.command()
@@ -45,12 +45,12 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
     sr-keras export georgescu2020_hw_x2 --format onnx,litert --precision fp32,fp16 -o out
     sr-keras export georgescu2020_hw_x2 --format tensorrt-rtx --compute-capability SM89 -o out
     """  # noqa: D301 (click's mark for lines that stay as they are)
+    from sr_keras.engines.formats import parse_formats, parse_precisions
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage, parse_shape
     from sr_keras.files import make_folder
-    from sr_keras.formats import parse_formats, parse_precisions
     from sr_keras.framework import load_keras
-    from sr_keras.stages import find_stage
+    from sr_keras.models.stages import find_stage
 
     stage, kinds = find_stage(model), parse_formats(formats)
     requests = [
@@ -85,8 +85,8 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from sr_keras.engines.manifest import files_of
     from sr_keras.files import format_bytes
-    from sr_keras.manifest import files_of
 
     table = Table("file", "format", "precision", box=MARKDOWN)
     for heading in ("size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB"):

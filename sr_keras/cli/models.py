@@ -10,11 +10,11 @@ def models(name: str | None) -> None:
 
     Gains are those over Lanczos interpolation on scans that the models were not trained on: PSNR in dB / SSIM.
     """
-    from sr_keras.cards import TASK_OF, card_text, gain_cell
+    from sr_keras.evaluation.model_cards import TASK_OF, card_text, gain_cell
+    from sr_keras.evaluation.tables import markdown
     from sr_keras.files import format_bytes
-    from sr_keras.stages import find_stage, shipped_stages
-    from sr_keras.tables import markdown
-    from sr_keras.zoo import quality_of
+    from sr_keras.models.registry import quality_of
+    from sr_keras.models.stages import find_stage, shipped_stages
 
     if name is not None:
         click.echo(card_text(find_stage(name)))

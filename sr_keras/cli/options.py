@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from sr_keras.zoo import DEFAULT_QUALITY, FAMILY_OF
+from sr_keras.models.registry import DEFAULT_QUALITY, FAMILY_OF
 
 if TYPE_CHECKING:
     from sr_keras.engines import NamedEngine
-    from sr_keras.passes import Ensemble
-    from sr_keras.prediction import Upscaler
-    from sr_keras.slices import RealSlices
-    from sr_keras.volume import Modality
-    from sr_keras.zoo import QualityName
+    from sr_keras.export.reference_slices import RealSlices
+    from sr_keras.inference.self_ensemble import Ensemble
+    from sr_keras.inference.upscaler import Upscaler
+    from sr_keras.models.registry import QualityName
+    from sr_keras.volumes.volume import Modality
 
 model_option = click.option(
     "--model",
@@ -56,8 +56,8 @@ def to_modality(text: str | None) -> "Modality | None":
 
 def load_slices(scan: Path | None) -> "RealSlices":
     """Return real slices of a scan, or those that ship."""
-    from sr_keras.nifti import read_volume
-    from sr_keras.slices import shipped_slices, slices_of
+    from sr_keras.export.reference_slices import shipped_slices, slices_of
+    from sr_keras.io.nifti import read_volume
 
     return slices_of(read_volume(scan)) if scan else shipped_slices()
 
@@ -65,9 +65,9 @@ def load_slices(scan: Path | None) -> "RealSlices":
 def load_upscaler(names: tuple[str, ...], quality: "QualityName | None", ensemble: "Ensemble") -> "Upscaler":
     """Return the named models, else those that ship for a quality, None being the default."""
     from sr_keras.engines import load_engine
-    from sr_keras.prediction import Upscaler
-    from sr_keras.stages import shipped_stages
-    from sr_keras.zoo import choose_stages
+    from sr_keras.inference.upscaler import Upscaler
+    from sr_keras.models.registry import choose_stages
+    from sr_keras.models.stages import shipped_stages
 
     if names and quality:
         raise click.UsageError("Give --model or --quality, not both.")
@@ -86,9 +86,9 @@ def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
     A second named stage of the same kind and scale begins another upscaler.
     """
     from sr_keras.engines import load_engine
-    from sr_keras.prediction import Upscaler
-    from sr_keras.stages import shipped_stages
-    from sr_keras.zoo import by_family
+    from sr_keras.inference.upscaler import Upscaler
+    from sr_keras.models.registry import by_family
+    from sr_keras.models.stages import shipped_stages
 
     if not names:
         families = by_family(shipped_stages())

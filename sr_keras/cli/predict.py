@@ -64,12 +64,12 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     """  # noqa: D301 (click's mark for lines that stay as they are)
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
+    from sr_keras.cli.plan import print_plan
     from sr_keras.files import parse_bytes
-    from sr_keras.jobs import PredictionJob, run_folder
-    from sr_keras.planning import parse_scale, parse_spacing
+    from sr_keras.inference.jobs import PredictionJob, run_folder
+    from sr_keras.inference.planning import parse_scale, parse_spacing
+    from sr_keras.io.scans import Choice, is_scan_folder
     from sr_keras.progress import progress_report
-    from sr_keras.scans import Choice, is_scan_folder
-    from sr_keras.tables import print_plan
 
     upscaler = load_upscaler(options["models"], options["quality"], options["ensemble"])
     job = PredictionJob(

@@ -27,19 +27,19 @@ def train(
     new = any((configuration, data, validation, output))
     if new if resume else not (configuration and output):
         raise click.UsageError("Give a CONFIGURATION with --data, --validation and -o, or --resume RUN alone.")
-    from sr_keras.configuration import read_configuration
     from sr_keras.framework import require_tensorflow
+    from sr_keras.training.configuration import read_configuration
 
     if resume is not None:
         require_tensorflow("Training")
-        from sr_keras.training import resume_training
+        from sr_keras.training.run import resume_training
 
         card = resume_training(resume)
     else:
         parsed = read_configuration(str(configuration))
         require_tensorflow("Training")
-        from sr_keras.jobs import find_scans
-        from sr_keras.training import start_training
+        from sr_keras.inference.jobs import find_scans
+        from sr_keras.training.run import start_training
 
         card = start_training(parsed, find_scans(data), find_scans(validation), Path(str(output)))
     click.echo(f"trained {card}")

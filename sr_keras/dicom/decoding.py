@@ -12,7 +12,7 @@ import numpy as np
 
 from sr_keras.dicom.decoder import receive, send
 from sr_keras.errors import VolumeError
-from sr_keras.volume import Array
+from sr_keras.volumes.volume import Array
 
 # No file of a scan takes so long to decode; a decoder that does has lost its way, in seconds.
 LONGEST_DECODING = 300.0

@@ -31,7 +31,7 @@ from sr_keras.dicom.provenance import (
 )
 from sr_keras.dicom.reading import DicomHeader
 from sr_keras.dicom.storage import Storage, storage_for
-from sr_keras.volume import Volume
+from sr_keras.volumes.volume import Volume
 
 IMPLEMENTATION_NAME = "SR_KERAS"
 # Repeating groups of curves and overlays, which lie over the old pixel matrix.

@@ -6,7 +6,7 @@ import numpy as np
 
 from sr_keras.dicom.frames import Frame, Vector
 from sr_keras.errors import VolumeError
-from sr_keras.geometry import Affine
+from sr_keras.volumes.geometry import Affine
 
 # Turns LPS into RAS, or back.
 FLIP_XY = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -12,7 +12,7 @@ from sr_keras.dicom.frames import Frame
 from sr_keras.dicom.parsing import no_surprises, number, quiet, text
 from sr_keras.errors import MissingDependencyError, VolumeError
 from sr_keras.files import check_memory
-from sr_keras.volume import Array
+from sr_keras.volumes.volume import Array
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # The first of these that holds all values is a volume's type: none so narrow that a sharper edge would not fit.

@@ -13,8 +13,8 @@ from pydicom import Dataset
 
 from sr_keras.dicom.frames import PER_FRAME, Frame
 from sr_keras.dicom.parsing import items, text
-from sr_keras.geometry import format_spacing
-from sr_keras.volume import Volume
+from sr_keras.volumes.geometry import format_spacing
+from sr_keras.volumes.volume import Volume
 
 SIDECAR = "sr_keras.json"
 SOFTWARE = "sr_keras"

@@ -7,7 +7,7 @@ from pydicom import Dataset
 
 from sr_keras.dicom.parsing import number, text
 from sr_keras.errors import VolumeError
-from sr_keras.volume import Modality
+from sr_keras.volumes.volume import Modality
 
 
 def check_kind(headers: Sequence[Dataset], source: str) -> None:

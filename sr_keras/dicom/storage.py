@@ -10,8 +10,8 @@ from pydicom.valuerep import format_number_as_ds
 from sr_keras.dicom.parsing import number
 from sr_keras.dicom.pixels import encoding_of
 from sr_keras.dicom.reading import DicomHeader
-from sr_keras.nifti_stream import stored_values
-from sr_keras.volume import Array, Volume
+from sr_keras.volumes.quantization import stored_values
+from sr_keras.volumes.volume import Array, Volume
 
 # What an object of 16 bits holds.
 BITS = 16

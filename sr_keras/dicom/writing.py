@@ -18,7 +18,7 @@ from sr_keras.dicom.parsing import quiet
 from sr_keras.dicom.provenance import SIDECAR, Processing, write_sidecar
 from sr_keras.dicom.reading import DicomHeader
 from sr_keras.errors import OutputError, SrKerasError
-from sr_keras.volume import Volume
+from sr_keras.volumes.volume import Volume
 
 # File names of eight characters, upper case and digits, as DICOM media ask.
 FILE_NAME = "IM{:06d}.dcm"

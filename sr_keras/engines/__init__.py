@@ -5,9 +5,9 @@ before it is needed.
 """
 
 from sr_keras.engines.batching import Batched
-from sr_keras.engines.fitting import fitted
 from sr_keras.engines.interface import Engine, Images, NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import load_engine
+from sr_keras.engines.tiling import fitted
 
 __all__ = ["Batched", "Engine", "Images", "KerasEngine", "NamedEngine", "fitted", "load_engine"]

@@ -4,13 +4,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from sr_keras.engines.fitting import Fitted
 from sr_keras.engines.interface import Engine, Images
-from sr_keras.engines.margins import middle_of
+from sr_keras.engines.signature import Limits, Range
+from sr_keras.engines.tiling import Fitted, middle_of
 from sr_keras.errors import DeviceMemoryError
-from sr_keras.limits import Limits, Range
+from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
-from sr_keras.stages import StageCard
 
 # No image is cut smaller than this many times the network's reach: most of what is computed would be overlap.
 SMALLEST_TILE = 3

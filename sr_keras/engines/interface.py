@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy.typing as npt
 from numpy import float32
 
-from sr_keras.limits import Limits, Tensor
-from sr_keras.stages import StageCard
+from sr_keras.engines.signature import Limits, Tensor
+from sr_keras.models.stages import StageCard
 
 Images = npt.NDArray[float32]
 

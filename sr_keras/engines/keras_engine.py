@@ -4,10 +4,10 @@ from functools import cached_property
 from typing import Any
 
 from sr_keras.engines.interface import Images
-from sr_keras.engines.memory import memory_errors
+from sr_keras.engines.signature import Limits, Tensor, tensors
 from sr_keras.framework import load_keras
-from sr_keras.limits import Limits, Tensor, tensors
-from sr_keras.stages import StageCard, TrainedStage
+from sr_keras.models.stages import StageCard, TrainedStage
+from sr_keras.resources import memory_errors
 
 
 class KerasEngine:

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sr_keras.engines.artefact import ArtefactEngine
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.formats import FORMATS
+from sr_keras.engines.model_file import ArtefactEngine
 from sr_keras.framework import load_module, silent_libraries
 
 METADATA_NAME = b"sr_keras"

@@ -6,13 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
 
-from sr_keras.engines.artefact import ArtefactEngine, refused
+from sr_keras.engines.formats import FORMATS, FormatName, format_of
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
+from sr_keras.engines.manifest import Manifest, read_manifest
+from sr_keras.engines.model_file import ArtefactEngine, refused
 from sr_keras.errors import ArtefactError
-from sr_keras.formats import FORMATS, FormatName, format_of
-from sr_keras.manifest import Manifest, read_manifest
-from sr_keras.stages import SHIPPED, TrainedStage, find_stage
+from sr_keras.models.stages import SHIPPED, TrainedStage, find_stage
 
 Kind = Literal["keras", "onnx"]
 # Where the class that runs each format lives.

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sr_keras.engines.artefact import ArtefactEngine
 from sr_keras.engines.interface import Images
+from sr_keras.engines.model_file import ArtefactEngine
 from sr_keras.framework import load_module
 
 METADATA_KEY = "sr_keras"

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sr_keras.engines.artefact import ArtefactEngine
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.formats import FORMATS
+from sr_keras.engines.model_file import ArtefactEngine
 from sr_keras.framework import load_module
 
 RT_INFO_KEY = "sr_keras"

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sr_keras.engines.artefact import ArtefactEngine
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.formats import FORMATS
+from sr_keras.engines.model_file import ArtefactEngine
 from sr_keras.framework import load_module
 
 # TensorFlow keeps what belongs to a model but not to its graph in this folder.

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sr_keras.engines.artefact import ArtefactEngine
+from sr_keras.engines.formats import FORMATS, FormatName
 from sr_keras.engines.interface import Images
+from sr_keras.engines.model_file import ArtefactEngine
+from sr_keras.engines.signature import Tensor
 from sr_keras.errors import ArtefactError, MissingDependencyError
-from sr_keras.formats import FORMATS, FormatName
 from sr_keras.framework import load_module
-from sr_keras.limits import Tensor
 from sr_keras.networks import output_factors
 
 MODULES: dict[str, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.litert_engine import FILE_IDENTIFIER, METADATA_NAME
+from sr_keras.engines.manifest import Manifest
 from sr_keras.export.request import Request, quiet
 from sr_keras.files import written_whole
-from sr_keras.formats import FORMATS
 from sr_keras.framework import load_module
-from sr_keras.manifest import Manifest
 
 
 def write(request: Request, path: Path) -> Manifest:

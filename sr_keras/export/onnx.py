@@ -4,14 +4,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from sr_keras.engines.formats import FORMATS, Precision
+from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.onnx_engine import METADATA_KEY
 from sr_keras.errors import ArtefactError
 from sr_keras.export.onnx_graph import tidy
 from sr_keras.export.onnx_precision import to_half, to_int8
 from sr_keras.export.request import FREE, Request, quiet
-from sr_keras.formats import FORMATS, Precision
 from sr_keras.framework import load_keras, load_module
-from sr_keras.manifest import Manifest
 from sr_keras.networks import output_factors
 
 # The lowest opset that serves is taken. Axes to squeeze are an input, and quantisation is by channel, from 13 on.

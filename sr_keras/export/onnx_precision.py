@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
 from sr_keras.export.onnx_graph import LAYOUT_CHANGES
 from sr_keras.export.request import quiet
-from sr_keras.formats import FORMATS
 from sr_keras.framework import load_module
 
 # Activations are calibrated to this percentile of what the slices show: a few bright pixels would coarsen all others.

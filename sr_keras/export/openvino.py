@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.openvino_engine import RT_INFO_KEY, load_openvino
 from sr_keras.export.request import Request, quiet
-from sr_keras.manifest import Manifest
 
 
 def write(request: Request, path: Path) -> Manifest:

@@ -9,15 +9,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from sr_keras.engines.formats import FormatName, Precision
 from sr_keras.engines.interface import Images
+from sr_keras.engines.manifest import ENLARGED, Manifest, versions_of
+from sr_keras.engines.signature import Limits, tensors
 from sr_keras.errors import ConfigurationError
-from sr_keras.formats import FormatName, Precision
+from sr_keras.export.reference_slices import RealSlices, shaped
 from sr_keras.framework import load_keras, silent_libraries
-from sr_keras.limits import Limits, tensors
-from sr_keras.manifest import ENLARGED, Manifest, versions_of
+from sr_keras.models.stages import TrainedStage
 from sr_keras.networks import build_network, output_factors
-from sr_keras.slices import RealSlices, shaped
-from sr_keras.stages import TrainedStage
 
 # (batch, height, width) of the input; None is free.
 Shape = tuple[int | None, int | None, int | None]

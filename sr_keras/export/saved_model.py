@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from sr_keras.engines.formats import Precision
+from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.saved_model_engine import FACTS_FILE
 from sr_keras.export.request import Request, quiet
-from sr_keras.formats import Precision
-from sr_keras.manifest import Manifest
 
 # Half precision is Keras's float16 policy, whose outputs our networks turn back to float32.
 POLICIES: dict[Precision, str] = {"fp32": "float32", "fp16": "float16"}

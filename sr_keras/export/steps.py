@@ -5,19 +5,19 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from sr_keras.engines.artefact import ArtefactEngine
+from sr_keras.engines.formats import FORMATS, FormatName, check_precision
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import engine_class, load_engine, manifest_of
+from sr_keras.engines.manifest import Manifest, files_of, manifest_path, versions_of
+from sr_keras.engines.model_file import ArtefactEngine
 from sr_keras.errors import ArtefactError, ConfigurationError, MissingDependencyError, OutputError
+from sr_keras.export.reference_slices import RealSlices
 from sr_keras.export.request import Request
+from sr_keras.export.verification import Parity, prove
 from sr_keras.files import written_together
-from sr_keras.formats import FORMATS, FormatName, check_precision
 from sr_keras.framework import require_tensorflow
-from sr_keras.manifest import Manifest, files_of, manifest_path, versions_of
-from sr_keras.parity import Parity, prove
-from sr_keras.slices import RealSlices
-from sr_keras.stages import StageCard, find_stage, shipped_stages
+from sr_keras.models.stages import StageCard, find_stage, shipped_stages
 
 # The module of this package that writes each format, and its function.
 WRITERS: dict[FormatName, tuple[str, str]] = {

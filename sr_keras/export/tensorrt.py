@@ -9,17 +9,17 @@ from math import isqrt
 from pathlib import Path
 from typing import Any
 
+from sr_keras.engines.formats import FORMATS, FormatName
+from sr_keras.engines.manifest import Manifest
+from sr_keras.engines.signature import Limits, Range
 from sr_keras.engines.tensorrt_engine import MODULES, collecting_logger, compute_capability, pack_facts
 from sr_keras.errors import ArtefactError, ConfigurationError
 from sr_keras.export.onnx import onnx_model, opset_of
 from sr_keras.export.request import Request
 from sr_keras.files import format_bytes, written_whole
-from sr_keras.formats import FORMATS, FormatName
 from sr_keras.framework import load_module
-from sr_keras.limits import Limits, Range
-from sr_keras.manifest import Manifest
+from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
-from sr_keras.stages import StageCard
 
 RTX_CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
 # The largest CT matrix in common use; larger slices are cut.

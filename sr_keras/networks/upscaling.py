@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from sr_keras.networks import StageName, output_factors
-from sr_keras.resampling import cubic_matrix
+from sr_keras.volumes.resampling import cubic_matrix
 
 # Taps of cubic interpolation along an axis, around the low-resolution pixel whose phases they give.
 CUBIC_TAPS = 5

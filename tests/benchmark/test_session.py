@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 from helpers import SAMPLE
 
-from sr_keras.benchmark.machine import MATRIX, describe_machine, matrix_rate
 from sr_keras.benchmark.process import WorkerProcess
 from sr_keras.benchmark.report import read_report, schema, summarise
 from sr_keras.benchmark.session import Candidate, run_benchmark
 from sr_keras.benchmark.settings import Settings, parse_batches, parse_size
 from sr_keras.cli import main
 from sr_keras.errors import ArtefactError, ConfigurationError
+from sr_keras.machine import MATRIX, describe_machine, matrix_rate
 
 MODEL = "georgescu2020_hw_x2"
 

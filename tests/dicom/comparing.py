@@ -12,7 +12,7 @@ import SimpleITK
 from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.provenance import Processing
 from sr_keras.dicom.reading import read_series
-from sr_keras.geometry import rescaled_affine
+from sr_keras.volumes.geometry import rescaled_affine
 
 # The largest difference of two affines that place a scan alike, in mm.
 TOLERANCE = 1e-3

@@ -17,7 +17,7 @@ from sr_keras.dicom.provenance import Processing
 from sr_keras.dicom.reading import read_series
 from sr_keras.dicom.writing import write_series
 from sr_keras.errors import SrKerasError
-from sr_keras.geometry import rescaled_affine
+from sr_keras.volumes.geometry import rescaled_affine
 
 DATA = Path(__file__).parents[1] / "data" / "dicom"
 # A few seconds' worth; SR_KERAS_FUZZ=10000 is what a release is tested with.

@@ -20,11 +20,11 @@ from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.reading import read_series
 from sr_keras.engines import KerasEngine
 from sr_keras.errors import VolumeError
-from sr_keras.jobs import PredictionJob
-from sr_keras.prediction import Upscaler
-from sr_keras.scans import Choice
-from sr_keras.stages import shipped_stages
-from sr_keras.zoo import choose_stages
+from sr_keras.inference.jobs import PredictionJob
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.scans import Choice
+from sr_keras.models.registry import choose_stages
+from sr_keras.models.stages import shipped_stages
 
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("SR_KERAS_SHARED", ROOT.parent / "shared")) / "data" / "dicom"

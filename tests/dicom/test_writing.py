@@ -22,7 +22,7 @@ from sr_keras.dicom.finding import find_series
 from sr_keras.dicom.reading import read_series
 from sr_keras.dicom.writing import check_folder_output, check_source, write_series
 from sr_keras.errors import OutputError
-from sr_keras.volume import Volume
+from sr_keras.volumes.volume import Volume
 
 SERIES = {
     "ct": lambda place: save(classic("CT"), place / "scan"),

@@ -3,8 +3,8 @@
 import pytest
 
 from sr_keras.export import Request, export_stage
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import find_stage
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import find_stage
 
 FORMATS = ("saved_model", "onnx", "litert", "openvino")
 

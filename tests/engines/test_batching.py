@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import Batched, load_engine
-from sr_keras.engines.memory import memory_errors
+from sr_keras.engines.signature import Limits
 from sr_keras.errors import ArtefactError, DeviceMemoryError
-from sr_keras.limits import Limits
-from sr_keras.stages import shipped_stages
+from sr_keras.models.stages import shipped_stages
+from sr_keras.resources import memory_errors
 
 HW = load_engine("georgescu2020_hw_x2", "onnx")
 

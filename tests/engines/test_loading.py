@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.engines.loading import manifest_of
+from sr_keras.engines.manifest import manifest_path
 from sr_keras.engines.saved_model_engine import SavedModelEngine
 from sr_keras.engines.tensorrt_engine import check_hardware
 from sr_keras.errors import ArtefactError, SrKerasError, StageError
-from sr_keras.manifest import manifest_path
-from sr_keras.prediction import Upscaler
-from sr_keras.stages import find_stage, shipped_stages
-from sr_keras.volume import Volume
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.models.stages import find_stage, shipped_stages
+from sr_keras.volumes.volume import Volume
 
 FORMATS = ("saved_model", "onnx", "litert", "openvino")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import find_stage
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import find_stage
 
 READERS = Path(__file__).parents[2] / "export"
 

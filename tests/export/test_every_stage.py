@@ -2,10 +2,10 @@
 
 import pytest
 
+from sr_keras.engines.formats import FORMATS
 from sr_keras.export import Request, export_stage
-from sr_keras.formats import FORMATS
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import shipped_stages
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import shipped_stages
 
 
 @pytest.mark.slow

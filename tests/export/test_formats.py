@@ -11,22 +11,22 @@ import onnxruntime
 import pytest
 
 from sr_keras.engines import KerasEngine, load_engine
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.loading import manifest_of
+from sr_keras.engines.manifest import manifest_path
+from sr_keras.engines.signature import Limits
 from sr_keras.engines.tensorrt_engine import FACTS
 from sr_keras.errors import ArtefactError, ConfigurationError, MissingDependencyError, OutputError
 from sr_keras.export import Request, export_stage, verify
+from sr_keras.export.reference_slices import RealSlices, shipped_slices
 from sr_keras.export.tensorrt import profile
-from sr_keras.formats import FORMATS
-from sr_keras.limits import Limits
-from sr_keras.manifest import manifest_path
-from sr_keras.slices import RealSlices, shipped_slices
-from sr_keras.stages import find_stage
+from sr_keras.models.stages import find_stage
 
 HW, D = (find_stage(f"georgescu2020_{stage}_x2") for stage in ("hw", "d"))
 SLICES = shipped_slices()
 REFERENCES = {stage.name: KerasEngine(stage) for stage in (HW, D)}
 RUN_HERE = [(kind, precision) for kind in FORMATS if "tensorrt" not in kind for precision in FORMATS[kind].precisions]
-SCHEMA = json.loads((files("sr_keras") / "manifest.schema.json").read_text())
+SCHEMA = json.loads((files("sr_keras") / "engines" / "manifest.schema.json").read_text())
 
 
 def exported(stage, precision, kind, folder, **options):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from sr_keras.export import Request
 from sr_keras.export.onnx import onnx_model
-from sr_keras.slices import shipped_slices
-from sr_keras.stages import find_stage
+from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.models.stages import find_stage
 
 NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "quality_hw_x4")
 SLICES = shipped_slices()

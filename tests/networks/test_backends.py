@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.stages import find_stage
+from sr_keras.models.stages import find_stage
 
 PROGRAM = """
 import sys, numpy as np
 from sr_keras.engines import KerasEngine
-from sr_keras.stages import find_stage
+from sr_keras.models.stages import find_stage
 images = np.load(sys.argv[1])
 np.save(sys.argv[2], KerasEngine(find_stage(sys.argv[3])).run(images))
 """

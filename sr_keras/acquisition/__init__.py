@@ -1,0 +1,1 @@
+"""How scanners make low-resolution scans of what is in front of them."""

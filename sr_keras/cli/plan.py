@@ -1,0 +1,42 @@
+"""What `predict --dry-run` prints."""
+
+from collections.abc import Iterable
+
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
+
+from sr_keras.engines import Engine
+from sr_keras.evaluation.tables import WIDTH
+from sr_keras.files import format_bytes
+from sr_keras.inference.budget import Plan
+from sr_keras.models.complexity import work_of
+from sr_keras.volumes.volume import format_shape
+
+
+def print_plan(plan: Plan, engines: Iterable[Engine]) -> None:
+    """Print on stdout what a job will do and what it will take.
+
+    Args:
+        plan: of the job.
+        engines: those at hand.
+    """
+    cards = {(engine.card.stage, engine.card.scale): engine.card for engine in engines}
+    table = Table("step", "makes", "slices", "batch", "G multiply-adds", "seconds", box=MARKDOWN)
+    for each in plan.passes:
+        adds = work_of(cards[each.step.stage, each.step.scale], each.stacks)["multiply_adds"] * each.members
+        table.add_row(
+            each.step.label,
+            format_shape(each.shape),
+            " + ".join(f"{count} of {height}x{width}" for count, height, width in each.stacks),
+            str(each.batch),
+            f"{adds / 1e9:.0f}" if adds else "-",
+            f"{each.seconds:.1f}",
+        )
+    console = Console(width=WIDTH)
+    console.print(table)
+    console.print(
+        f"Between the stages: {plan.between}. Kept until the end: {plan.kept}. Temporary files: "
+        f"{format_bytes(plan.disk_bytes)}. Peak memory: {format_bytes(plan.peak_bytes)}. Time: {plan.seconds:.0f} s.",
+        highlight=False,
+    )

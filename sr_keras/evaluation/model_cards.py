@@ -1,0 +1,130 @@
+"""The card of a trained stage as people read it, in Markdown: what it does, how well, and what it was made of."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from statistics import fmean
+from textwrap import indent
+
+import yaml
+
+from sr_keras.errors import ConfigurationError
+from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
+from sr_keras.files import format_bytes
+from sr_keras.models.registry import quality_of
+from sr_keras.models.stages import StageCard, TrainedStage
+from sr_keras.networks import StageName
+from sr_keras.training.configuration import read_configuration
+
+# What a stage enlarges: the task of `sr-keras evaluate` that measures it alone.
+TASK_OF: dict[StageName, str] = {"hw": "in-plane", "d": "through-plane"}
+
+
+def card_text(stage: TrainedStage, further: Mapping[str, str] | None = None) -> str:
+    """Return the whole card of a stage.
+
+    Args:
+        stage: a shipped one, or that of a run.
+        further: facts that do not stand on the card, by name, such as times on one machine.
+    """
+    card = stage.card
+    parts = [
+        f"## {card.name}",
+        markdown(("fact", "value"), [*_facts(stage).items(), *(further or {}).items()]),
+        _quality(card),
+        _data(card),
+        f"To train it again, from scans of those SHA-256 (`trained_on` and `validated_on` of the .json):\n\n"
+        f"{indent(training_command(card), '    ')}",
+        f"`{_configuration_name(card)}` says:\n\n{indent(_configuration(card), '    ')}",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def gain(card: StageCard, modality: str) -> tuple[float, float] | None:
+    """Return by how much a stage is better than Lanczos on the scans of a modality: mean PSNR in dB, mean SSIM.
+
+    None where its card has no such scores.
+    """
+    own, lanczos = (
+        [row for row in card.scores if (row["modality"], row["method"]) == (modality, method)]
+        for method in (card.family, "lanczos")
+    )
+    if not (own and lanczos):
+        return None
+    psnr, ssim = (
+        fmean(row[figure] for row in own) - fmean(row[figure] for row in lanczos)
+        for figure in ("slice_psnr", "slice_ssim")
+    )
+    return psnr, ssim
+
+
+def gain_cell(card: StageCard, modality: str) -> str:
+    """Return that gain as people write it, "+2.09 dB / +0.0262"; "-" where it is not known."""
+    gained = gain(card, modality)
+    return "-" if gained is None else f"{gained[0]:+.2f} dB / {gained[1]:+.4f}"
+
+
+def training_command(card: StageCard) -> str:
+    """Return the command that trained a stage, with a name for each scan."""
+    scans = [f"--data {name}" for name in card.trained_on] + [f"--validation {name}" for name in card.validated_on]
+    return " \\\n    ".join([f"sr-keras train {_configuration_name(card)} -o runs/{card.name}", *scans])
+
+
+def _facts(stage: TrainedStage) -> dict[str, str]:
+    card = stage.card
+    quality = quality_of(card.family)
+    return {
+        "enlarges": f"{TASK_OF[card.stage]}, x{card.scale}",
+        "used": f"by `--quality {quality}`" if quality else f"by `--model {stage.name}`",
+        "learned from": f"{' and '.join(card.modalities)}, {len(card.trained_on)} scans",
+        "parameters": f"{card.parameters:,}",
+        "multiply-adds per low-resolution pixel": f"{card.multiply_adds:,}",
+        "reach in low-resolution pixels": " x ".join(map(str, card.reach)),
+        "weights": f"{format_bytes(stage.weights.stat().st_size)}, SHA-256 {card.weights_sha256}",
+        "training time": _minutes(card.training_seconds),
+        "trained with": ", ".join(f"{name} {number}" for name, number in card.versions.items()),
+    }
+
+
+def _quality(card: StageCard) -> str:
+    """Return the table of scores, a row for each scan."""
+    methods = list(dict.fromkeys(row["method"] for row in card.scores))
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in card.scores:
+        place = (row["scan"], row["modality"], str(row["slices"]), f"{row['data_range']:g}")
+        rows.setdefault(place, {})[row["method"]] = score_cell(row)
+    table = markdown(
+        ("scan", "modality", "slices", "data_range", *methods),
+        [(*place, *(cells.get(method, "-") for method in methods)) for place, cells in rows.items()],
+    )
+    title = f"Mean PSNR in dB / SSIM over the slices with tissue, {TASK_OF[card.stage]} x{card.scale}"
+    return f"{title}:\n\n{table}" if card.scores else f"{title}: not measured."
+
+
+def _data(card: StageCard) -> str:
+    """Return the table of training scans, and the scans that the best epoch was chosen on."""
+    facts = ("what", "source", "licence")
+    rows = [(name, *(card.data.get(name, {}).get(fact, "-") for fact in facts)) for name in card.trained_on]
+    chosen = ", ".join(card.validated_on)
+    table = markdown(("trained on", *facts), rows)
+    return f"{table}\n\nThe best epoch was chosen on {chosen}." if chosen else table
+
+
+def _configuration_name(card: StageCard) -> str:
+    """Return the name of the configuration that ships, where the stage was trained by it, else that of a file."""
+    try:
+        shipped = asdict(read_configuration(card.name))
+    except ConfigurationError:
+        shipped = {}
+    return card.name if shipped == card.configuration else "configuration.yaml"
+
+
+def _configuration(card: StageCard) -> str:
+    """Return the configuration as YAML, a line for each part."""
+    return "\n".join(
+        f"{part}: {yaml.safe_dump(values, default_flow_style=True, sort_keys=False, width=UNLIMITED).strip()}"
+        for part, values in card.configuration.items()
+    )
+
+
+def _minutes(seconds: float | None) -> str:
+    return "not recorded" if seconds is None else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,86 @@
+"""Tables of figures, as Markdown that reads well on a terminal too, and as JSON."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import MARKDOWN
+from rich.console import Console
+from rich.table import Table
+
+from sr_keras.files import written_whole
+
+if TYPE_CHECKING:
+    from sr_keras.evaluation.protocol import Restoration, Score
+
+# Wide enough for every column where the output is not a terminal.
+WIDTH = 150
+# Wider than any table that is returned as text, which nothing wraps.
+UNLIMITED = 10_000
+
+
+def score_rows(restoration: "Restoration", scores: "Sequence[Score]") -> list[dict[str, Any]]:
+    """Return the scores of a restoration as flat rows: scan (file name), modality, task, factors, method, figures."""
+    place = {
+        "scan": restoration.truth.source.rsplit("/", 1)[-1],
+        "modality": restoration.truth.modality,
+        "task": restoration.task,
+        "factors": list(restoration.factors),
+    }
+    return [place | _flat(asdict(score)) for score in scores]
+
+
+def print_scores(rows: Sequence[dict[str, Any]]) -> None:
+    """Print rows of scores on stdout: a table of the means over slices, one over the volumes, and what they rest on."""
+    console = Console(width=WIDTH)
+    for title, figures in (("Mean over slices", "slice"), ("Over the volume", "volume")):
+        methods = list(dict.fromkeys(row["method"] for row in rows))
+        table = Table("scan", "task", *methods, box=MARKDOWN)
+        for place in dict.fromkeys((row["scan"], row["task"]) for row in rows):
+            cells = {row["method"]: score_cell(row, figures) for row in rows if (row["scan"], row["task"]) == place}
+            table.add_row(*place, *(cells.get(method, "") for method in methods))
+        console.print(f"{title}, PSNR in dB / SSIM:", table)
+    for row in {row["scan"]: row for row in rows}.values():
+        console.print(
+            f"{row['scan']}: data_range {row['data_range']:g}, {row['slices']} slices with tissue compared, "
+            f"{row['slices_left_out']} without left out",
+            highlight=False,
+        )
+
+
+def write_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write rows of scores to a JSON file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown, its columns aligned."""
+    table, text = Table(*headings, box=MARKDOWN), StringIO()
+    for row in rows:
+        table.add_row(*row)
+    Console(file=text, width=UNLIMITED, color_system=None).print(table, crop=False)
+    return "\n".join(line.strip() for line in text.getvalue().splitlines() if line.strip())
+
+
+def score_cell(row: Mapping[str, Any], figures: str = "slice") -> str:
+    """Return PSNR and SSIM of a row as people write them, "32.70 / 0.9456".
+
+    Args:
+        row: as `score_rows` returns it.
+        figures: "slice" for the means over slices, "volume" for those of the volume.
+    """
+    psnr, ssim = row[f"{figures}_psnr"], row[f"{figures}_ssim"]
+    return f"{psnr:.2f} / " + ("-" if ssim is None else f"{ssim:.4f}")
+
+
+def _flat(tree: dict[str, Any]) -> dict[str, Any]:
+    quality: dict[str, Any] = tree.pop("quality")
+    return tree | quality

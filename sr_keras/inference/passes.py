@@ -1,0 +1,145 @@
+"""One pass of a stage over a volume, slab by slab: every slice once for each orientation."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+
+from sr_keras.engines import Batched, Engine, Images
+from sr_keras.inference.planning import Step
+from sr_keras.inference.prefetch import in_background, made_ahead
+from sr_keras.inference.self_ensemble import Ensemble, run_ensemble
+from sr_keras.volumes.slab_store import Source, Store, spans
+
+# Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work. The hw
+# stage calls it from a thread of its own.
+Report = Callable[[str, float, float], None]
+# Called with a step, the size (height, width) of its slices, and how many of them are done.
+Advance = Callable[[Step, tuple[int, int], int], None]
+
+# Slices of the d stage that are cut out of a volume and put into one together. They lie across it, and few of them at a
+# time would reach for the same line of the processor's cache again and again.
+D_SLAB = 32
+# Slices of the hw stage that are cut out of a volume together, for the same reason.
+HW_SLAB = 8
+# Rows of all slices of a slab that are turned at a time, so that they stay in the processor's cache.
+ROWS = 8
+
+
+def run_depth_step(
+    source: Source,
+    partial: Store,
+    target: Store,
+    step: Step,
+    order: Sequence[int],
+    shape: Sequence[int],
+    engine: Batched,
+    ensemble: Ensemble,
+    advance: Advance,
+) -> None:
+    """Enlarge one axis of a volume: the mean of what the d stage makes of it in two orientations.
+
+    Args:
+        source: the volume, normalised, float32.
+        partial: takes the first orientation; may be the target itself.
+        target: takes the result.
+        step: the stage and the axis that grows.
+        order: the two axes that slices are cut across, the first orientation's first.
+        shape: of the source.
+        engine: runs the stage, in batches of its own size.
+        ensemble: whether each slice is also done turned and mirrored, and how the results are joined.
+        advance: told about progress.
+    """
+    first, second = order
+
+    def join(span: slice, slab: Images) -> None:
+        slab += partial.read(second, span)
+        slab *= np.float32(0.5)
+        target.write(second, span, slab)
+
+    # Putting a slab into a volume takes one core a while, on disk above all: the engine goes on beside it.
+    with in_background(partial.write, waiting=0) as write:
+        for span, slab in _orientation(source, step, first, shape, engine, ensemble, advance):
+            write(first, span, slab)
+    with in_background(join, waiting=0) as write_joined:
+        for span, slab in _orientation(source, step, second, shape, engine, ensemble, advance):
+            write_joined(span, slab)
+
+
+def run_slice_steps(
+    source: Source,
+    axis: int,
+    length: int,
+    size: int,
+    steps: Sequence[tuple[Step, Engine]],
+    ensemble: Ensemble,
+    advance: Advance,
+) -> Generator[tuple[slice, Images]]:
+    """Enlarge slices by the hw stage, a few at a time, as often as there are steps.
+
+    Args:
+        source: the volume, normalised, float32.
+        axis: that slices are cut across.
+        length: of that axis.
+        size: slices at a time.
+        steps: with the engine of each; none leaves the slices as they are.
+        ensemble: as in `run_depth_step`.
+        advance: told about progress.
+
+    Yields:
+        A span of the axis, and its slices (slice, height, width), normalised, in the order of the axis.
+    """
+    with closing(made_ahead(_cut(source, axis, slice_order(axis), length, hw_slab(size)))) as slabs:
+        for span, slices in slabs:
+            for part in spans(len(slices), size):
+                images = slices[part]
+                for step, engine in steps:
+                    before = images.shape
+                    images = run_ensemble(engine, images, ensemble)
+                    advance(step, before[1:], before[0])
+                yield slice(span.start + part.start, span.start + part.stop), images
+
+
+def hw_slab(size: int) -> int:
+    """Return how many slices of the hw stage are cut at a time: about `HW_SLAB`, in whole batches of a size."""
+    return size * max(1, HW_SLAB // size)
+
+
+def slice_order(across: int, depth: int | None = None) -> tuple[int, int, int]:
+    """Return the order of axes in which slices are cut: (across, height, width), width being the depth of a d step."""
+    height, width = (axis for axis in range(3) if axis != across)
+    return (across, width, height) if depth == height else (across, height, width)
+
+
+def _orientation(
+    source: Source,
+    step: Step,
+    across: int,
+    shape: Sequence[int],
+    engine: Batched,
+    ensemble: Ensemble,
+    advance: Advance,
+) -> Iterator[tuple[slice, Images]]:
+    """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation."""
+    order = slice_order(across, step.axes[0])
+    with closing(made_ahead(_cut(source, across, order, shape[across], D_SLAB))) as slabs:
+        for span, images in slabs:
+            count, height, depth = images.shape
+            enlarged = np.empty((count, height, depth * step.scale), np.float32)
+            for part in spans(count, engine.batch):
+                run_ensemble(engine, images[part], ensemble, out=enlarged[part])
+                advance(step, (height, depth), part.stop - part.start)
+            yield span, enlarged.transpose(np.argsort(order))
+
+
+def _cut(source: Source, across: int, order: Sequence[int], length: int, size: int) -> Generator[tuple[slice, Images]]:
+    """Yield spans of an axis of a volume and the slices there, cut in an order of the axes.
+
+    It takes one core a while to normalise and turn them: it is worth a thread of its own, beside the engine's.
+    """
+    for span in spans(length, size):
+        view = source.read(across, span).transpose(order)
+        images = np.empty(view.shape, np.float32)
+        for rows in spans(view.shape[1], ROWS):
+            images[:, rows] = view[:, rows]
+        yield span, images

@@ -1,0 +1,89 @@
+"""Recognise scans for which the networks would do worse than cubic interpolation, without knowing the truth.
+
+The networks learned from scans reduced by a smooth filter: what such a scan holds near its Nyquist frequency is weak.
+Noise, and detail folded down by sampling without a filter, are strong there, and the networks sharpen both. So the
+power in the uppermost quarter of the frequencies, relative to that an octave below, tells the two kinds of scans apart:
+docs/robustness.md says how well.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from sr_keras.inference.planning import Step
+from sr_keras.volumes.normalization import CT_FLOOR
+from sr_keras.volumes.volume import Array, Volume
+
+# In dB. The shipped networks lost to cubic interpolation where a scan lay above this and won where it lay below:
+# docs/robustness.md counts how often. At -6 fewer gains, but also fewer losses would be warned of.
+LARGEST_RATIO = -7.0
+# The standard deviation of a Gaussian, in voxels, that turned most such losses into gains and spoilt few gains.
+REMEDY = 0.4
+# The two bands that are compared, in cycles a voxel; Nyquist is 0.5.
+UPPER_BAND, LOWER_BAND = (0.375, 0.5), (0.1875, 0.25)
+# Slices that are looked at.
+SLICES = 6
+# An axis with fewer voxels has too few frequencies in each band.
+SHORTEST = 32
+
+
+def doubts_about(volume: Volume, steps: Iterable[Step]) -> list[str]:
+    """Return a warning for each direction in which a scan is of a kind that the networks were worse than cubic on.
+
+    Args:
+        volume: the scan.
+        steps: the passes that are to enlarge it.
+    """
+    ratios = {axes: nyquist_ratio(volume, axes) for axes in dict.fromkeys(step.axes for step in steps)}
+    return [
+        f"Warning: {volume.source}: the networks are sure to beat cubic interpolation only where a scan is weak near "
+        f"its Nyquist frequency, {LARGEST_RATIO:g} dB at most. Received: {ratio:.1f} dB along "
+        f"{''.join('ijk'[axis] for axis in axes)}, as noise or aliasing gives. "
+        f"Smooth the scan first by a Gaussian of {REMEDY} voxels, or give those axes a factor of 1."
+        for axes, ratio in ratios.items()
+        if ratio > LARGEST_RATIO
+    ]
+
+
+def nyquist_ratio(volume: Volume, axes: Sequence[int]) -> float:
+    """Return the power near the Nyquist frequency relative to that an octave below, in dB.
+
+    Args:
+        volume: the scan; few of its slices are looked at, those that contain `axes`.
+        axes: along which the power is taken; the two bands are compared for each, and the ratios averaged.
+
+    Returns:
+        About -20 for a smooth scan, -10 for one reduced well, 0 for white noise; -inf where nothing can be compared.
+    """
+    if min(volume.shape[axis] for axis in axes) < SHORTEST:
+        return -np.inf
+    across = next(axis for axis in range(3) if axis not in axes)
+    images = _middle_slices(volume.voxels, across).astype(np.float64)
+    if volume.modality == "CT":
+        # The padding around a CT's field of view is no detail.
+        images = np.maximum(images, CT_FLOOR)
+    ratio = np.mean([_ratio(images, axis) for axis in axes])
+    return float(10 * np.log10(ratio)) if ratio > 0 else -np.inf
+
+
+def _middle_slices(voxels: Array, across: int) -> Array:
+    """Return whole slices, evenly from the middle half of a volume: the edges of the body belong to its detail."""
+    length = voxels.shape[across]
+    start, kept = length // 4, max(1, length // 2)
+    count = min(SLICES, kept)
+    chosen = start + (2 * np.arange(count) + 1) * kept // (2 * count)
+    # Not `take`, which copies the whole volume first where its axes are in the order of a NIfTI file.
+    slices: Array = voxels[(slice(None),) * across + (chosen,)]
+    return slices
+
+
+def _ratio(images: Array, axis: int) -> float:
+    """Return the mean power in the upper band over that in the lower one; 0 where the lower one is empty."""
+    lines = np.moveaxis(images, axis, -1)
+    lines = (lines - lines.mean(axis=-1, keepdims=True)) * np.hanning(lines.shape[-1])
+    power = np.square(np.abs(np.fft.rfft(lines))).mean(axis=(0, 1))
+    frequencies = np.fft.rfftfreq(lines.shape[-1])
+    upper, lower = (
+        float(power[(frequencies >= low) & (frequencies <= high)].mean()) for low, high in (UPPER_BAND, LOWER_BAND)
+    )
+    return upper / lower if lower > 0 else 0.0

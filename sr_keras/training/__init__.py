@@ -1,0 +1,1 @@
+"""From scans and a configuration to a trained stage."""

@@ -1,0 +1,215 @@
+"""The command line as a user meets it: a process, its exit code, its two streams and its files."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from helpers import SAMPLE, write_scan
+
+import sr_keras
+from sr_keras.cli import main
+from sr_keras.models.registry import by_family
+from sr_keras.models.stages import SHIPPED, shipped_stages
+from sr_keras.volumes.resampling import reduce_volume
+
+CARD = str(Path(sr_keras.__file__).parent / "weights" / "georgescu2020_hw_x2.json")
+
+
+def run(*arguments, expect=0):
+    """Run a command in this process; return its result."""
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == expect, result.output
+    return result
+
+
+def test_predict_says_what_it_wrote(small_scan, tmp_path):
+    result = run("predict", small_scan, "-o", tmp_path / "out.nii.gz", "--scale", "2")
+    assert "out.nii.gz: 96x80x48 voxels of 0.572917x0.572917x0.5 mm, MR, " in result.stdout
+    assert nibabel.load(tmp_path / "out.nii.gz").shape == (96, 80, 48)
+
+
+def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_path):
+    out = tmp_path / "out.nii"
+    run("predict", small_scan, "-o", out, "--spacing", "1x1x0.5", "--ensemble", "median", "--dtype", "float32")
+    written = nibabel.load(out)
+    assert written.header.get_zooms() == pytest.approx((1, 1, 0.5), rel=1e-5)
+    assert written.get_data_dtype() == np.float32
+
+
+def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small_scan, tmp_path):
+    out = tmp_path / "out.nii"
+    result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--consistent", "--dtype", "float32")
+    assert result.stderr.startswith("Reduced again, the result differed from the scan by ")
+    again = reduce_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
+    np.testing.assert_allclose(again, nibabel.load(small_scan).get_fdata(), atol=0.01)
+
+
+def test_predict_warns_of_a_noisy_scan_in_one_line(tmp_path):
+    noise = np.random.default_rng(0).normal(500, 100, (48, 48, 12)).astype(np.int16)
+    result = run("predict", write_scan(tmp_path / "noise.nii", noise), "-o", tmp_path / "out.nii", "--scale", "2x2x1")
+    assert result.stderr.startswith("Warning: ")
+    assert "-7 dB at most. Received: " in result.stderr
+    assert "dB along ij, as noise or aliasing gives. Smooth the scan first by a Gaussian" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "sr_keras",
+        "predict",
+        str(small_scan),
+        "-o",
+        str(tmp_path / "out.nii"),
+        "--scale",
+        "1x1x2",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.count("\n") == 1
+    assert again.stderr.startswith("Error: Nothing is overwritten unasked. Received: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--scale", "3"), 1, "made of the factors 1, 2, 4, 8 along each axis. Received: 3x3x3"),
+        (("--scale", "two"), 1, "one whole number"),
+        (("--spacing", "0"), 1, "mm above zero"),
+        (("--dtype", "int7"), 1, "one of uint8, int8"),
+        (("--memory", "lots"), 1, "like 4G or 500M"),
+        (("--memory", "20M"), 1, "must fit into memory"),
+        (("--model", "unet"), 1, "A model must be"),
+        (("--slice-axis", "3"), 2, "--slice-axis"),
+        (("--scale", "2", "--spacing", "1"), 2, "--scale or --spacing, not both"),
+        (("--model", "georgescu2020_hw_x2", "--model", CARD), 2, "two are for the same"),
+        (("--model", CARD, "--model", CARD), 2, "Give each --model once"),
+        (("--bigger",), 2, "No such option"),
+    ],
+)
+def test_predict_refuses_with_one_line_and_writes_nothing(small_scan, tmp_path, options, code, message):
+    result = run("predict", small_scan, "-o", tmp_path / "out.nii.gz", *options, expect=code)
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not list(tmp_path.iterdir())
+    if code == 1:
+        assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("memory", [(), ("--memory", "4G")])
+def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_path, memory):
+    printed = run("predict", small_scan, "-o", tmp_path / "out.nii", *memory, "--dry-run").stdout
+    cells = [[cell.strip() for cell in line.split("|")] for line in printed.splitlines()]
+    rows = {row[1]: row for row in cells if len(row) > 1}
+    assert rows["d x2 on k"][2:4] == ["48x40x48", "48 of 40x24 + 40 of 48x24"]
+    assert rows["hw x2 on ij"][2:4] == ["96x80x48", "48 of 48x40"]
+    # 16,714 multiply-adds a pixel in two orientations, and 26,308.
+    assert rows["d x2 on k"][5] == f"{16_714 * 2 * 48 * 40 * 24 / 1e9:.0f}"
+    assert rows["hw x2 on ij"][5] == f"{26_308 * 48 * 48 * 40 / 1e9:.0f}"
+    assert "Between the stages: memory. Kept until the end: nowhere. Temporary files: 0 bytes. Peak memory: " in printed
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
+def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
+    # The slowest way there is, so that it is not done before the signal comes.
+    command = [sys.executable, "-m", "sr_keras", "predict", str(SAMPLE), "-o", str(tmp_path / name)]
+    command += ["--quality", "best", "--ensemble", "mean"]
+    # A process that runs in the background is born deaf to the signal, and so would be its children.
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
+    # The file that is not finished shows that the work has begun.
+    until = time.monotonic() + 60
+    while not any(tmp_path.iterdir()) and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert any(tmp_path.iterdir())
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == "Interrupted.\n"
+    assert process.returncode == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_predict_a_folder_ends_with_a_summary_and_a_code(small_scan, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "good.nii.gz").write_bytes(small_scan.read_bytes())
+    (scans / "bad.nii.gz").write_bytes(b"no scan")
+    result = run("predict", scans, "-o", tmp_path / "out", "--scale", "2x2x1", expect=1)
+    assert "1 done, 0 skipped, 1 failed" in result.stdout
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.nii.gz"]
+
+
+def test_evaluate_prints_a_table_and_writes_figures(small_scan, tmp_path):
+    result = run(
+        "evaluate", small_scan, "--task", "in-plane", "--json", tmp_path / "s.json", "--figure", tmp_path / "f.png"
+    )
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert [row["method"] for row in rows][:4] == ["nearest", "linear", "cubic", "lanczos"]
+    assert len(rows) == 4 + len(by_family(shipped_stages()))
+    assert f"{rows[4]['slice_psnr']:.2f}" in result.stdout
+    assert (tmp_path / "f.png").stat().st_size > 10_000
+    again = run("evaluate", small_scan, "--json", tmp_path / "s.json", expect=1)
+    assert "s.json, which exists" in again.stderr
+
+
+def test_evaluate_compares_models(small_scan):
+    result = run("evaluate", small_scan, "--model", "georgescu2020_hw_x2", "--model", CARD)
+    assert "| georgescu2020_hw_x2 | /" in " ".join(result.stdout.split())
+    assert result.stdout.count("in-plane") == 2
+    assert "through-plane" not in result.stdout
+
+
+def test_evaluate_tells_models_apart_by_their_names(small_scan, tmp_path):
+    twins = [tmp_path / folder / "georgescu2020_hw_x2.onnx" for folder in "ab"]
+    for twin in twins:
+        twin.parent.mkdir()
+        for suffix in ("", ".json"):
+            shutil.copyfile(f"{SHIPPED / 'onnx' / twin.name}{suffix}", f"{twin}{suffix}")
+    result = run("evaluate", small_scan, "--model", twins[0], "--model", twins[1], expect=2)
+    assert "Models to compare must have names of their own. Received: " in result.stderr
+
+
+def test_export_into_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = run("export", "fast_hw_x2", "--format", "onnx", "-o", tmp_path / "file", expect=1)
+    assert result.stderr.count("\n") == 1
+    assert "could not be written: File exists" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_models_lists_what_ships():
+    lines = [" ".join(line.split()) for line in run("models").stdout.splitlines()]
+    assert any(line.startswith("| georgescu2020_hw_x2 | reference | in-plane | x2 | +") for line in lines)
+    assert len(lines) == 2 + len(shipped_stages())
+    assert run("models", "georgescu2020_hw_x2").stdout.startswith("## georgescu2020_hw_x2\n")
+
+
+def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):
+    assert "or --resume RUN alone" in run("train", expect=2).stderr
+    assert "or --resume RUN alone" in run("train", "x", "-o", tmp_path, "--resume", tmp_path, expect=2).stderr
+    assert "or --resume RUN alone" in run("train", "x", "--data", tmp_path, "--resume", tmp_path, expect=2).stderr
+    assert "Only a run's folder can be resumed" in run("train", "--resume", tmp_path, expect=1).stderr
+    result = run("train", "georgescu2020_hw_x2", "--data", tmp_path, "-o", tmp_path / "run", expect=1)
+    assert "must be .nii or .nii.gz files, or a folder of them" in result.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["predict"], ["evaluate"], ["train"], ["models"]])
+def test_every_command_explains_itself(command):
+    assert "Usage: " in run(*command, "--help").stdout
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout.startswith("sr-keras, version 0.")

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from sr_keras.engines import KerasEngine
+from sr_keras.errors import VolumeError
+from sr_keras.evaluation.figure import draw_figure
+from sr_keras.evaluation.protocol import middle_box, possible_tasks, restore, score, task_factors
+from sr_keras.evaluation.tables import print_scores, score_rows
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.models.registry import by_family, choose_stages
+from sr_keras.models.stages import shipped_stages
+from sr_keras.volumes.volume import Volume
+
+SHIPPED = choose_stages(shipped_stages(), "reference")
+TRAINED = {"trained": Upscaler([KerasEngine(stage) for stage in SHIPPED.values()])}
+FAMILIES = {
+    family: Upscaler([KerasEngine(stage) for stage in members.values()])
+    for family, members in by_family(shipped_stages()).items()
+}
+
+
+@pytest.fixture(scope="module")
+def crop(sample):
+    """49x41x33 voxels of the sample: lengths that no scale divides."""
+    return Volume(sample.voxels[60:109, 20:61, 40:73], sample.affine, source="crop")
+
+
+@pytest.mark.parametrize(
+    ("task", "axis", "factors"),
+    [("in-plane", 2, (2, 2, 1)), ("in-plane", 0, (1, 2, 2)), ("through-plane", 1, (1, 2, 1)), ("3-D", 0, (2, 2, 2))],
+)
+def test_factors_of_a_task(task, axis, factors):
+    assert task_factors(task, 2, axis) == factors
+
+
+@pytest.mark.parametrize("task", ["in-plane", "through-plane", "3-D"])
+def test_networks_beat_interpolation_on_a_scan_they_have_not_seen(crop, task):
+    restoration = restore(crop, task, 2, FAMILIES)
+    assert restoration.truth.shape == tuple(
+        length // factor * factor for length, factor in zip(crop.shape, restoration.factors, strict=True)
+    )
+    psnr = {entry.method: entry.quality.slice_psnr for entry in score(restoration)}
+    assert sorted(psnr, key=psnr.__getitem__)[:4] == ["nearest", "linear", "cubic", "lanczos"]
+    assert min(psnr[family] for family in FAMILIES) > psnr["lanczos"] + 0.5
+
+
+def test_a_scan_can_be_reduced_in_another_way(crop):
+    def every_second(voxels, factors):
+        return voxels[tuple(slice(None, None, factor) for factor in factors)]
+
+    restoration = restore(crop, "in-plane", 2, {}, reduction=every_second)
+    np.testing.assert_array_equal(restoration.restored["nearest"][::2, ::2], restoration.truth.voxels[::2, ::2])
+
+
+def test_the_middle_stays_in_its_place():
+    box = middle_box(Volume(np.arange(4 * 9 * 6).reshape(4, 9, 6), np.diag([1.0, 2, 3, 1])), (5, 5, 3))
+    assert box.shape == (4, 5, 3)
+    assert box.voxels[0, 0, 0] == 2 * 6 + 1
+    np.testing.assert_array_equal(box.affine[:3, 3], [0, 4, 3])
+
+
+def test_tasks_are_those_that_all_models_have_stages_for():
+    assert possible_tasks(TRAINED, 2) == ["in-plane", "through-plane", "3-D"]
+    assert possible_tasks(TRAINED, 3) == []
+    alone = {"hw": Upscaler([KerasEngine(SHIPPED["georgescu2020_hw_x2"])])}
+    assert possible_tasks(alone | TRAINED, 2) == ["in-plane"]
+    assert possible_tasks({}, 2) == ["in-plane", "through-plane", "3-D"]
+
+
+def test_slices_without_tissue_are_left_out_and_counted(crop):
+    voxels = crop.voxels.copy()
+    voxels[:, :, :4] = 0
+    entries = score(restore(Volume(voxels, crop.affine), "in-plane", 2, {}))
+    assert {(entry.slices, entry.slices_left_out) for entry in entries} == {(29, 4)}
+
+
+def test_a_scan_without_tissue_is_refused():
+    empty = Volume(np.zeros((16, 16, 16)), np.eye(4), source="empty")
+    with pytest.raises(VolumeError, match=r"empty: a scan to evaluate on must show tissue"):
+        score(restore(empty, "in-plane", 2, {}))
+
+
+def test_few_slices_have_no_ssim_of_the_volume_and_small_ones_none_at_all(crop, capsys):
+    restoration = restore(Volume(crop.voxels[..., :8], crop.affine), "in-plane", 2, {})
+    rows = score_rows(restoration, score(restoration))
+    assert {row["volume_ssim"] for row in rows} == {None}
+    print_scores(rows)
+    assert capsys.readouterr().out.count(" / - ") == 4
+    small = Volume(crop.voxels[:10], crop.affine, source="small")
+    with pytest.raises(VolumeError, match=r"small: a slice .* at least 11 voxels each way.* Received: 10x40x33"):
+        score(restore(small, "in-plane", 2, {}))
+
+
+def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
+    restoration = restore(crop, "in-plane", 2, {})
+    rows = score_rows(restoration, score(restoration))
+    print_scores(rows)
+    printed = capsys.readouterr().out
+    assert f"data_range {rows[0]['data_range']:g}, 33 slices with tissue compared, 0 without left out" in printed
+    for figures in ("slice", "volume"):
+        cells = [f"{row[f'{figures}_psnr']:.2f} / {row[f'{figures}_ssim']:.4f}" for row in rows]
+        assert f"| crop | in-plane | {' | '.join(cells)} |" in " ".join(printed.split())
+
+
+@pytest.mark.parametrize("task", ["in-plane", "through-plane"])
+def test_the_figure_is_a_picture(crop, task, tmp_path):
+    restoration = restore(crop, task, 2, {})
+    draw_figure(restoration, score(restoration), tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,33 @@
+"""The figures of a comparison, by hand."""
+
+import numpy as np
+import pytest
+
+from sr_keras.errors import ArtefactError
+from sr_keras.export.verification import check, compare, psnr
+
+
+def test_figures_of_four_pixels_worked_out_by_hand():
+    truth = np.array([[[0.0, 0.5], [0.5, 1.0]]], np.float32)
+    reference = np.array([[[0.0, 0.5], [0.25, 1.0]]], np.float32)
+    output = np.array([[[0.125, 0.5], [0.25, 0.5]]], np.float32)
+    parity = compare([output], [reference], [truth])
+    assert parity.largest_error == 0.5
+    assert parity.largest_relative_error == 0.5
+    assert parity.psnr_to_reference == pytest.approx(-10 * np.log10((0.125**2 + 0.5**2) / 4))
+    assert parity.psnr_to_truth == pytest.approx(-10 * np.log10((0.125**2 + 0.25**2 + 0.5**2) / 4))
+    assert parity.psnr_loss == pytest.approx(-10 * np.log10(0.25**2 / (0.125**2 + 0.25**2 + 0.5**2)))
+
+
+def test_equal_images_have_no_finite_psnr():
+    image = np.ones((1, 2, 2), np.float32)
+    assert psnr(image, image) == float("inf")
+    assert compare([image], [image], [image * 0.5]).psnr_to_reference is None
+
+
+def test_a_nan_is_over_every_limit():
+    image = np.ones((1, 2, 2), np.float32)
+    parity = compare([image * np.nan], [image], [image])
+    for precision in ("fp32", "fp16", "int8"):
+        with pytest.raises(ArtefactError, match=f"precision {precision} must .* Received: nan for x"):
+            check(parity, precision, "x")

@@ -1,0 +1,113 @@
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sr_keras.errors import ConfigurationError
+from sr_keras.inference.planning import enlarged_shape, factors_for_spacing, parse_scale, parse_spacing, plan_steps
+from sr_keras.networks import StageName
+
+
+@dataclass(frozen=True)
+class Stage:
+    stage: StageName
+    scale: int
+
+
+X2 = [Stage("hw", 2), Stage("d", 2)]
+X24 = [*X2, Stage("hw", 4), Stage("d", 4)]
+
+# Factors, through-plane axis, stages at hand, and the passes worked out by hand.
+BY_HAND = [
+    ((1, 1, 1), 2, X2, []),
+    ((2, 2, 1), 2, X2, ["hw x2 on ij"]),
+    ((2, 2, 1), 0, X2, ["hw x2 on ij"]),
+    ((1, 1, 2), 2, X2, ["d x2 on k"]),
+    ((2, 1, 1), 2, X2, ["d x2 on i"]),
+    ((2, 2, 2), 2, X2, ["d x2 on k", "hw x2 on ij"]),
+    ((2, 2, 2), 0, X2, ["d x2 on i", "hw x2 on jk"]),
+    ((2, 2, 4), 2, X24, ["d x4 on k", "hw x2 on ij"]),
+    ((2, 2, 4), 2, X2, ["d x2 on k", "d x2 on k", "hw x2 on ij"]),
+    ((4, 4, 4), 2, X24, ["d x4 on k", "hw x4 on ij"]),
+    ((4, 4, 4), 2, X2, ["d x2 on k", "d x2 on k", "hw x2 on ij", "hw x2 on ij"]),
+    ((2, 4, 1), 2, X2, ["d x2 on j", "hw x2 on ij"]),
+    ((2, 4, 4), 2, X24, ["d x2 on j", "d x4 on k", "hw x2 on ij"]),
+    ((2, 1, 4), 1, X24, ["d x2 on k", "hw x2 on ik"]),
+    ((8, 8, 1), 2, X24, ["hw x4 on ij", "hw x2 on ij"]),
+]
+
+
+@pytest.mark.parametrize(("factors", "axis", "stages", "steps"), BY_HAND)
+def test_steps_by_hand(factors, axis, stages, steps):
+    assert [step.label for step in plan_steps(factors, axis, stages)] == steps
+
+
+@given(st.tuples(*[st.sampled_from([1, 2, 4, 8])] * 3), st.integers(0, 2), st.sampled_from([X2, X24]))
+def test_the_steps_multiply_to_the_factors(factors, axis, stages):
+    product = [1, 1, 1]
+    for step in plan_steps(factors, axis, stages):
+        assert len(step.axes) == (2 if step.stage == "hw" else 1)
+        for grown in step.axes:
+            product[grown] *= step.scale
+    assert tuple(product) == factors
+
+
+@pytest.mark.parametrize("factors", [(3, 3, 1), (1, 1, 5), (16, 16, 1), (0, 1, 1), (6, 2, 2)])
+def test_other_scales_are_refused_with_those_that_can_be_had(factors):
+    with pytest.raises(ConfigurationError, match="made of the factors 1, 2, 4, 8 along each axis. Received: "):
+        plan_steps(factors, 2, X2)
+
+
+def test_without_a_d_stage_one_axis_cannot_grow():
+    with pytest.raises(ConfigurationError, match="Received: 2x2x2"):
+        plan_steps((2, 2, 2), 2, [Stage("hw", 2)])
+
+
+@pytest.mark.parametrize(("text", "factors"), [("2", (2, 2, 2)), ("2x2x1", (2, 2, 1)), ("1X1X4", (1, 1, 4))])
+def test_scales_are_read(text, factors):
+    assert parse_scale(text) == factors
+
+
+@pytest.mark.parametrize("text", ["", "2x2", "2.5", "-2", "2x2x2x2", "two", "²"])
+def test_what_is_no_scale(text):
+    with pytest.raises(ConfigurationError, match=f"one whole number, or one for each axis.*Received: {text}"):
+        parse_scale(text)
+
+
+def test_spacings_are_read():
+    assert parse_spacing("0.5") == (0.5, 0.5, 0.5)
+    assert parse_spacing("0.5x0.5x1") == (0.5, 0.5, 1)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1x1", "nan", "inf", "1x0x1", "fine"])
+def test_what_is_no_spacing(text):
+    with pytest.raises(ConfigurationError, match="mm above zero"):
+        parse_spacing(text)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "target", "factors"),
+    [
+        ((1, 1, 1), (0.5, 0.5, 0.5), (2, 2, 2)),
+        ((0.7, 0.7, 3), (0.7, 0.7, 0.7), (1, 1, 8)),
+        ((1, 1, 4), (0.6, 0.6, 1), (2, 2, 4)),
+        ((1, 1, 1), (2, 1, 1.5), (1, 1, 1)),
+        ((1, 1, 20), (1, 1, 1), (1, 1, 8)),
+        ((0.99999, 1, 1), (0.5, 0.49999, 0.5), (2, 2, 2)),
+    ],
+)
+def test_factors_reach_a_spacing(spacing, target, factors):
+    assert factors_for_spacing(spacing, target, X2) == factors
+
+
+def test_without_a_d_stage_the_hw_stage_reaches_a_spacing():
+    alone = [stage for stage in X2 if stage.stage == "hw"]
+    assert factors_for_spacing((1, 1, 3), (0.5, 0.5, 3), iter(alone)) == (2, 2, 1)
+    # What it cannot do alone is refused rather than left to interpolation.
+    with pytest.raises(ConfigurationError, match="made of the factors"):
+        plan_steps(factors_for_spacing((1, 1, 3), (1, 1, 1.5), alone), 2, alone)
+
+
+def test_enlarged_shape():
+    assert enlarged_shape((10, 20, 30), (2, 1, 4)) == (20, 20, 120)

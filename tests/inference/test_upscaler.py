@@ -1,0 +1,188 @@
+"""Enlarging a whole volume. Geometry is held by an engine whose answer is known, and read back by other programs."""
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from nibabel.processing import resample_from_to
+from scipy.ndimage import gaussian_filter
+from skimage.registration import phase_cross_correlation
+
+from sr_keras.engines import Images, KerasEngine
+from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.evaluation.interpolation import interpolate
+from sr_keras.inference.timing import Timing
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume, write_volume
+from sr_keras.models.registry import choose_stages
+from sr_keras.models.stages import shipped_stages
+from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.volume import Volume
+
+SHIPPED = choose_stages(shipped_stages(), "reference")
+
+
+class Linear:
+    """An engine that interpolates linearly, which keeps a ramp a ramp."""
+
+    def __init__(self, name: str) -> None:
+        self.card = SHIPPED[name].card
+
+    def run(self, images: Images) -> Images:
+        return interpolate(images, (1, 2, 2) if self.card.stage == "hw" else (1, 1, 2), "linear")
+
+
+LINEAR = Upscaler([Linear("georgescu2020_hw_x2"), Linear("georgescu2020_d_x2")])
+TRAINED = Upscaler([KerasEngine(stage) for stage in SHIPPED.values()])
+
+TURN = np.array([[0.8, -0.6, 0], [0.48, 0.64, -0.6], [0.36, 0.48, 0.8]])
+AFFINES = {
+    "axial": np.diag([1.0, 1, 2.5, 1]),
+    "sagittal": np.array([[0, 0, 2.5, -60], [-1, 0, 0, 80], [0, -1, 0, 90], [0, 0, 0, 1.0]]),
+    "flipped": np.array([[-1.5, 0, 0, 40], [0, -1.5, 0, 50], [0, 0, 2, -30], [0, 0, 0, 1.0]]),
+    "oblique": np.block([[TURN * (1, 1, 2), np.array([[5.0], [-7], [11]])], [np.zeros((1, 3)), np.ones((1, 1))]]),
+}
+
+
+@pytest.fixture(params=AFFINES, ids=str)
+def ramp_files(request, tmp_path):
+    """A ramp in world coordinates, and what it becomes at x2, as files."""
+    affine, shape = AFFINES[request.param], (24, 22, 20)
+    world = np.moveaxis(np.indices(shape), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+    ramp = (world @ (1.0, 2.0, 3.0) + 500).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(ramp, affine), tmp_path / "ramp.nii")
+    volume = read_volume(tmp_path / "ramp.nii")
+    write_volume(LINEAR.enlarge(volume, (2, 2, 2)), tmp_path / "finer.nii", like=volume)
+    return tmp_path / "ramp.nii", tmp_path / "finer.nii"
+
+
+def largest_shift(back: np.ndarray, ramp: np.ndarray) -> float:
+    """Return the largest difference of a ramp from another, in voxels, away from the border."""
+    inner = (slice(3, -3),) * 3
+    voxel = min(abs(float(np.diff(ramp, axis=axis).mean())) for axis in range(3))
+    return float(np.abs(back - ramp)[inner].max()) / voxel
+
+
+def test_nibabel_finds_the_output_over_the_input(ramp_files):
+    ramp, finer = map(nibabel.load, ramp_files)
+    back = resample_from_to(finer, ramp, order=1).get_fdata()
+    assert largest_shift(back, ramp.get_fdata()) < 0.01
+
+
+def test_simpleitk_finds_the_output_over_the_input(ramp_files):
+    ramp, finer = (SimpleITK.ReadImage(str(path)) for path in ramp_files)
+    back = SimpleITK.Resample(finer, ramp, SimpleITK.Transform(), SimpleITK.sitkLinear)
+    assert largest_shift(SimpleITK.GetArrayFromImage(back), SimpleITK.GetArrayFromImage(ramp)) < 0.01
+    old, new = (
+        [image.TransformContinuousIndexToPhysicalPoint([n - 0.5 for n in corner]) for corner in corners]
+        for image, corners in (
+            (ramp, [(0, 0, 0), ramp.GetSize()]),
+            (finer, [(0, 0, 0), finer.GetSize()]),
+        )
+    )
+    np.testing.assert_allclose(new, old, atol=1e-3)
+
+
+@pytest.mark.parametrize("factors", [(2, 2, 1), (1, 1, 2)])
+def test_trained_networks_do_not_shift_a_real_scan(sample, factors):
+    crop = Volume(sample.voxels[60:108, 20:60, 40:72], sample.affine)
+    back = TRAINED.enlarge(crop, factors).voxels
+    for axis, factor in enumerate(factors):
+        back = back.reshape(*back.shape[:axis], -1, factor, *back.shape[axis + 1 :]).mean(axis=axis + 1)
+    shift, _, _ = phase_cross_correlation(crop.voxels, back, upsample_factor=100)
+    assert np.abs(shift).max() <= 0.01
+
+
+def test_metal_is_not_clipped():
+    i, j, _ = np.indices((96, 96, 2)) - 47.5
+    radius = np.hypot(i, j)
+    head = np.select([radius < 8, radius < 36], [15_000, 40], -1000).astype(np.float32)
+    truth = gaussian_filter(head, (1, 1, 0))
+    reduced = Volume(reduce_volume(truth, (2, 2, 1)), np.eye(4))
+    assert reduced.modality == "CT"
+    enlarged = TRAINED.enlarge(reduced, (2, 2, 1)).voxels
+    np.testing.assert_allclose(enlarged[radius < 6], 15_000, rtol=0.03)
+    np.testing.assert_allclose(enlarged[(radius > 16) & (radius < 32)], 40, atol=150)
+
+
+def test_padding_below_the_scale_of_a_ct_comes_back():
+    voxels = np.full((32, 32, 2), -3024, np.int16)
+    voxels[8:24, 8:24] = -1000
+    enlarged = TRAINED.enlarge(Volume(voxels, np.eye(4)), (2, 2, 1)).voxels
+    assert np.abs(enlarged[:12] - -3024).max() < 15
+    assert np.abs(enlarged[24:40, 24:40] - -1000).max() < 40
+
+
+@pytest.mark.parametrize("value", [-1024, 0, 7])
+def test_a_constant_volume_stays_what_it_is(value):
+    enlarged = TRAINED.enlarge(Volume(np.full((16, 16, 16), value, np.int16), np.eye(4)), (2, 2, 2))
+    assert enlarged.shape == (32, 32, 32)
+    assert (enlarged.voxels == value).all()
+
+
+def test_the_same_input_gives_the_same_output(sample):
+    crop = Volume(sample.voxels[60:92, 20:52, 40:72], sample.affine)
+    np.testing.assert_array_equal(TRAINED.enlarge(crop, (2, 2, 2)).voxels, TRAINED.enlarge(crop, (2, 2, 2)).voxels)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "shape"), [((0.5, 0.5, 0.5), (48, 40, 96)), ((0.8, 0.8, 2), (30, 25, 24)), ((1, 1, 1.5), (24, 20, 32))]
+)
+def test_a_spacing_is_reached_and_a_ramp_keeps_its_place(spacing, shape):
+    ramp = np.indices((24, 20, 24))[0].astype(np.float32) * 10
+    volume = Volume(ramp, np.diag([1.0, 1, 2, 1]))
+    result = LINEAR.to_spacing(volume, spacing)
+    assert (result.shape, result.spacing) == (shape, pytest.approx(spacing))
+    world = result.affine[0, 0] * np.arange(shape[0]) + result.affine[0, 3]
+    np.testing.assert_allclose(result.voxels[6:-6, 5, 5], world[6:-6] * 10, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shape", "factors", "message"),
+    [
+        ((7, 30, 30), (2, 2, 1), "at least 8 voxels, the reach of the network of hw x2 on ij. Received: 7x30x30"),
+        ((30, 30, 6), (2, 2, 2), "at least 10 voxels, the reach of the network of d x2 on k. Received: 30x30x6"),
+    ],
+)
+def test_axes_shorter_than_the_reach_are_refused(shape, factors, message):
+    voxels = np.random.default_rng(0).random(shape)
+    with pytest.raises(VolumeError, match=message):
+        TRAINED.enlarge(Volume(voxels, np.eye(4)), factors)
+
+
+def test_a_result_larger_than_memory_is_refused_before_it_is_begun():
+    voxels = np.broadcast_to(np.float32(1), (3000, 3000, 3000))
+    with pytest.raises(
+        VolumeError,
+        match="Enlarging memory to 24000x24000x24000 must fit into memory. Received: 57.1 TB needed, .* to use",
+    ):
+        TRAINED.enlarge(Volume(voxels, np.eye(4), "MR"), (8, 8, 8))
+
+
+def test_no_stage_no_scale():
+    with pytest.raises(ConfigurationError, match="needs a trained stage. Received: none. Name one with --model"):
+        Upscaler([]).enlarge(Volume(np.zeros((9, 9, 9)), np.eye(4)), (2, 2, 2))
+
+
+def test_what_consistency_takes_is_planned():
+    volume, factors = Volume(np.ones((40, 40, 40), np.float32), np.eye(4)), (2, 2, 1)
+    plain, consistent = (
+        Upscaler(LINEAR.engines, consistent=wanted).collecting(volume, factors, 2, 10**12, copies=1).plan.peak_bytes
+        for wanted in (False, True)
+    )
+    # Four float32 copies of the scan; the process itself may grow a little between the two.
+    assert consistent - plain == pytest.approx(4 * 4 * 40**3, abs=2e5)
+
+
+def test_a_size_is_priced_once(monkeypatch):
+    priced = []
+    monkeypatch.setattr("sr_keras.inference.upscaler.timing_of", lambda *size: priced.append(size) or Timing(1, 1.0))
+    ramp = np.arange(40 * 41 * 42, dtype=np.float32).reshape(40, 41, 42)
+    LINEAR.enlarging(Volume(ramp, np.eye(4)), (2, 2, 2), slice_axis=2)
+    assert [size for _, *size in priced] == [[41, 42], [40, 42], [40, 41]]
+
+
+def test_two_engines_of_one_stage_and_scale_are_refused():
+    message = "one for each stage and scale. Received: hw x2, d x2, hw x2. Leave out all but one"
+    with pytest.raises(ConfigurationError, match=message):
+        Upscaler([Linear(name) for name in ("georgescu2020_hw_x2", "georgescu2020_d_x2", "georgescu2020_hw_x2")])

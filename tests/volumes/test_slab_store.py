@@ -1,0 +1,64 @@
+from contextlib import closing
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sr_keras.volumes.slab_store import FileStore, MemoryStore, make_store, spans
+
+SHAPE = (5, 6, 7)
+ORDERS = list(permutations(range(3)))
+
+
+def span_of(axis, span):
+    return (slice(None),) * axis + (span,)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("dtype", ["float32", "int16", ">i2"])
+def test_slabs_come_back_from_a_file_as_they_do_from_memory(tmp_path, order, dtype):
+    voxels = np.random.default_rng(0).integers(-99, 99, SHAPE).astype(dtype)
+    written, *_ = order
+    for store in (FileStore(SHAPE, order, tmp_path, dtype), MemoryStore(SHAPE, order, dtype)):
+        for span in spans(SHAPE[written], 2):
+            store.write(written, span, voxels[span_of(written, span)])
+        for axis in order[:2]:
+            for span in spans(SHAPE[axis], 3):
+                slab = store.read(axis, span)
+                assert slab.dtype == np.dtype(dtype)
+                np.testing.assert_array_equal(slab, voxels[span_of(axis, span)])
+        store.close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_file_takes_slabs_across_its_second_axis(tmp_path, order):
+    voxels = np.random.default_rng(0).random(SHAPE).astype(np.float32)
+    with closing(FileStore(SHAPE, order, tmp_path)) as store:
+        for span in spans(SHAPE[order[1]], 4):
+            store.write(order[1], span, voxels[span_of(order[1], span)])
+        np.testing.assert_array_equal(store.read(order[0], slice(0, SHAPE[order[0]])), voxels)
+        with pytest.raises(ValueError, match=f"spans of the axes .*, not {order[2]}"):
+            store.read(order[2], slice(0, 1))
+
+
+def test_a_folder_makes_the_difference(tmp_path):
+    for folder, kind in ((tmp_path, FileStore), (None, MemoryStore)):
+        with closing(make_store(SHAPE, (0, 1, 2), folder)) as store:
+            assert isinstance(store, kind)
+
+
+def test_spans_cover_an_axis_once():
+    assert [(span.start, span.stop) for span in spans(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+
+
+def test_a_full_disk_is_no_obstacle_to_closing(tmp_path):
+    store = FileStore((2, 2, 2), (0, 1, 2), tmp_path)
+    store.close()
+    # What is written here waits in a buffer, and fails when it goes to the device.
+    store._file = Path("/dev/full").open("wb")  # noqa: SIM115
+    store.write(0, slice(0, 2), np.ones((2, 2, 2), np.float32))
+    store.close()
+    with pytest.raises(ValueError, match="closed file"):
+        store.write(0, slice(0, 2), np.ones((2, 2, 2), np.float32))
