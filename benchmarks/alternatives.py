@@ -20,7 +20,7 @@ import numpy as np
 
 from sr_keras.engines import load_engine
 from sr_keras.export import Request, export_stage
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
 from sr_keras.machine import describe_machine
@@ -89,7 +89,9 @@ def run_all(scan: str, result: str, repeats: int) -> None:
     """Run every way in turn, keep the seconds of each, and print the medians."""
     seconds: dict[str, list[float]] = {}
     with TemporaryDirectory() as folder:
-        model, _ = export_stage(Request(find_stage(MODEL), "fp32", shipped_slices()), "openvino", Path(folder))
+        model, _ = export_stage(
+            Request(find_stage(MODEL), "fp32", shipped_reference_slices()), "openvino", Path(folder)
+        )
         for _ in range(repeats):
             for way, (_, backend) in WAYS.items():
                 environment = os.environ | {"OPENVINO": str(model)} | ({"KERAS_BACKEND": backend} if backend else {})

@@ -1,4 +1,4 @@
-"""Train candidate networks for x2 in-plane alike and print how good each is: how `fast` and `quality` were chosen.
+"""Train candidate networks for x2 in-plane alike and print how good each is: how `fast` and `best` were chosen.
 
     python benchmarks/architectures.py TRAIN VALIDATION [--steps 3000] [CANDIDATE...]
 
@@ -25,7 +25,7 @@ import numpy as np
 from keras import layers
 
 from sr_keras.inference.jobs import find_scans
-from sr_keras.models.complexity import network_multiply_adds
+from sr_keras.models.complexity import network_macs
 from sr_keras.networks import build_network
 from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle
 from sr_keras.training.configuration import read_configuration
@@ -166,7 +166,7 @@ parser.add_argument("validation", type=Path)
 parser.add_argument("candidates", nargs="*", metavar="CANDIDATE")
 parser.add_argument("--steps", type=int, default=3000)
 arguments = parser.parse_intermixed_args()
-sys.stdout.write("| candidate | multiply-adds | parameters | CT | MR | core minutes |\n|---|---|---|---|---|---|\n")
+sys.stdout.write("| candidate | MACs | parameters | CT | MR | core minutes |\n|---|---|---|---|---|---|\n")
 with TemporaryDirectory() as folder:
     scans, unseen = (
         [load_scan(path, Path(folder)) for path in find_scans([place])]
@@ -178,7 +178,7 @@ with TemporaryDirectory() as folder:
         model = trained(candidate, candidate.build if candidate.widths else reference, scans, arguments.steps)
         minutes = (time.process_time() - start) / 60
         means = [fmean(psnr(model, scan) for scan in unseen if scan.modality == kind) for kind in ("CT", "MR")]
-        arithmetic = network_multiply_adds(model, 1, 1)
+        arithmetic = network_macs(model, 1, 1)
         cells = [f"{arithmetic:,}", f"{model.count_params():,}", *(f"{mean:.2f}" for mean in means), f"{minutes:.1f}"]
         sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
         sys.stdout.flush()

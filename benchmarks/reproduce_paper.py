@@ -25,7 +25,7 @@ from scipy.ndimage import gaussian_filter
 from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.evaluation.protocol import Floats, middle_box, restore, score
 from sr_keras.evaluation.tables import score_rows
-from sr_keras.files import written_whole
+from sr_keras.files import atomic_write
 from sr_keras.framework import require_tensorflow
 from sr_keras.inference.jobs import find_scans
 from sr_keras.inference.upscaler import Upscaler
@@ -34,7 +34,7 @@ from sr_keras.models.stages import find_stage, shipped_stages
 from sr_keras.training.configuration import Configuration, parse_configuration
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume
 
 FAMILY, EPOCHS = "georgescu2020", 6
@@ -98,7 +98,7 @@ def trained(plan: Plan, variant: str, seed: int) -> Path:
 
 def blurred_reduction(voxels: Floats, factors: Sequence[int], sigma: float) -> Floats:
     """Smooth the axes that are reduced by a Gaussian, in voxels, and reduce them."""
-    return reduce_volume(gaussian_filter(voxels, [sigma if factor > 1 else 0 for factor in factors]), factors)
+    return downsample_volume(gaussian_filter(voxels, [sigma if factor > 1 else 0 for factor in factors]), factors)
 
 
 def drawn_slices(path: Path) -> Volume:
@@ -116,15 +116,15 @@ def blurred_scores(upscalers: dict[str, Upscaler], scans: Sequence[Path]) -> lis
     for path in scans:
         axis, volume = through_plane_axis(read_volume(path).spacing), drawn_slices(path)
         for sigma in SIGMAS:
-            restoration = restore(
+            comparison = restore(
                 volume,
                 "in-plane",
                 2,
                 upscalers,
                 slice_axis=axis,
-                reduction=lambda voxels, factors, sigma=sigma: blurred_reduction(voxels, factors, sigma),
+                downsampling=lambda voxels, factors, sigma=sigma: blurred_reduction(voxels, factors, sigma),
             )
-            rows += [row | {"sigma": sigma} for row in score_rows(restoration, score(restoration))]
+            rows += [row | {"sigma": sigma} for row in score_rows(comparison, score(comparison))]
     return rows
 
 
@@ -138,8 +138,8 @@ def shipped_scores(scans: Sequence[Path]) -> list[Row]:
         axis, box = through_plane_axis(volume.spacing), middle_box(volume, (BOX, BOX, BOX))
         for scale in (2, 4):
             for task in ("in-plane", "3-D"):
-                restoration = restore(box, task, scale, upscalers, slice_axis=axis)
-                rows += [row | {"scale": scale} for row in score_rows(restoration, score(restoration))]
+                comparison = restore(box, task, scale, upscalers, slice_axis=axis)
+                rows += [row | {"scale": scale} for row in score_rows(comparison, score(comparison))]
     return rows
 
 
@@ -163,7 +163,7 @@ def run_all(plan: Plan, seeds: int) -> Path:
 
 def keep(content: Row, path: Path) -> None:
     """Write the figures."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -22,14 +22,14 @@ import numpy.typing as npt
 from sr_keras.cli.options import load_upscalers
 from sr_keras.evaluation.interpolation import interpolate
 from sr_keras.evaluation.metrics import psnr
-from sr_keras.evaluation.protocol import Floats, Reduction, Restoration, Task, middle_box, restore, task_factors
+from sr_keras.evaluation.protocol import Comparison, Downsampling, Floats, Task, middle_box, restore, task_factors
 from sr_keras.inference.jobs import find_scans
 from sr_keras.inference.spectrum import LARGEST_RATIO, nyquist_ratio
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
-from sr_keras.volumes.resampling import keys_kernel, reduce_volume
+from sr_keras.volumes.resampling import downsample_volume, keys_kernel
 from sr_keras.volumes.volume import Volume
 
 # What of the middle of a scan is measured for each task, in voxels: along two axes in plane, and across them. The d
@@ -93,15 +93,15 @@ def every_nth(voxels: Floats, factors: Sequence[int]) -> Floats:
 def noisy(voxels: Floats, factors: Sequence[int], *, sigma: float, rician: bool) -> Floats:
     """Reduce as in training and add noise: Gaussian, or as the magnitude of a complex signal has it."""
     generator = np.random.default_rng(0)
-    reduced = reduce_volume(voxels, factors)
+    reduced = downsample_volume(voxels, factors)
     noise = generator.normal(0, sigma, (2, *reduced.shape)).astype(np.float32)
     return np.hypot(reduced + noise[0], noise[1]) if rician else reduced + noise[0]
 
 
-def reductions(volume: Volume) -> dict[str, Reduction]:
+def reductions(volume: Volume) -> dict[str, Downsampling]:
     """Return the ways to reduce a scan, by what a table calls them."""
-    ways: dict[str, Reduction] = {
-        "antialiased cubic, as in training": reduce_volume,
+    ways: dict[str, Downsampling] = {
+        "antialiased cubic, as in training": downsample_volume,
         "box profile": partial(reduce_by, box_profile),
         **{
             f"Gaussian profile, FWHM {width:g} reduced voxels": partial(reduce_by, partial(gaussian, width=width))
@@ -121,17 +121,17 @@ def reductions(volume: Volume) -> dict[str, Reduction]:
     return ways
 
 
-def slice_psnr(restoration: Restoration) -> dict[str, float]:
+def slice_psnr(comparison: Comparison) -> dict[str, float]:
     """Return the mean PSNR of each method over the slices with tissue, dB."""
-    truth, axis = restoration.truth, restoration.axis
-    normalization = normalization_of(truth)
-    slices = tissue_slices(tissue_mask(truth, normalization), axis)
+    ground_truth, axis = comparison.ground_truth, comparison.axis
+    normalization = normalization_of(ground_truth)
+    slices = tissue_slices(tissue_mask(ground_truth, normalization), axis)
     return {
         method: fmean(
-            psnr(truth.voxels.take(index, axis), voxels.take(index, axis), data_range=normalization.data_range)
+            psnr(ground_truth.voxels.take(index, axis), voxels.take(index, axis), data_range=normalization.data_range)
             for index in slices
         )
-        for method, voxels in restoration.restored.items()
+        for method, voxels in comparison.results.items()
     }
 
 
@@ -147,15 +147,15 @@ def measured(path: Path, upscalers: dict[str, Upscaler]) -> list[Row]:
     rows = []
     for task, box in BOXES.items():
         volume = middle_box(whole, np.insert(box[:2], axis, box[2]).tolist())
-        for name, reduction in reductions(volume).items():
-            figures = slice_psnr(restore(volume, task, 2, upscalers, slice_axis=axis, reduction=reduction))
-            reduced = volume.with_voxels(reduction(cropped(volume.voxels), task_factors(task, 2, axis)))
+        for name, downsampling in reductions(volume).items():
+            figures = slice_psnr(restore(volume, task, 2, upscalers, slice_axis=axis, downsampling=downsampling))
+            reduced = volume.with_voxels(downsampling(cropped(volume.voxels), task_factors(task, 2, axis)))
             axes = [each for each in range(3) if (each == axis) == (task == "through-plane")]
             rows.append(
                 {
                     "scan": path.name.split(".")[0],
                     "task": task,
-                    "reduction": name,
+                    "downsampling": name,
                     "psnr": figures,
                     "nyquist_ratio": nyquist_ratio(reduced, axes),
                 }
@@ -186,14 +186,16 @@ def print_report(content: Row) -> None:
         print_line(f"\n{model}: dB gained over cubic / over Lanczos, x2, the middle of each scan\n")
         print_line(f"| task | reduction | {' | '.join(scans)} | no gain over cubic |")
         print_line("|---" * (len(scans) + 3) + "|")
-        for task, reduction in dict.fromkeys((row["task"], row["reduction"]) for row in rows):
-            figures = {row["scan"]: row["psnr"] for row in rows if (row["task"], row["reduction"]) == (task, reduction)}
+        for task, downsampling in dict.fromkeys((row["task"], row["downsampling"]) for row in rows):
+            figures = {
+                row["scan"]: row["psnr"] for row in rows if (row["task"], row["downsampling"]) == (task, downsampling)
+            }
             cells = [
                 " / ".join(f"{figures[scan][model] - figures[scan][method]:+.2f}" for method in ("cubic", "lanczos"))
                 for scan in scans
             ]
             failing = sum(figures[scan][model] <= figures[scan]["cubic"] for scan in scans)
-            print_line(f"| {task} | {reduction} | {' | '.join(cells)} | {failing or ''} |")
+            print_line(f"| {task} | {downsampling} | {' | '.join(cells)} | {failing or ''} |")
         print_line(separation(rows, model))
     shares = ", ".join(f"{name} {share:.1f} %" for name, share in content["overshoot"].items())
     print_line(f"\nOvershoot at the edges of a square, at most, of the edge's height: {shares}.")

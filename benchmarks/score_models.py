@@ -34,8 +34,8 @@ def measured(scan: Path, upscalers: dict[str, Upscaler], scale: int) -> Iterator
     volume = read_volume(scan)
     for task in TASKS:
         able = {name: each for name, each in upscalers.items() if task in possible_tasks({name: each}, scale)}
-        restoration = restore(volume, task, scale, able)
-        for row in score_rows(restoration, score(restoration)):
+        comparison = restore(volume, task, scale, able)
+        for row in score_rows(comparison, score(comparison)):
             yield {"scale": scale, **{key: row[key] for key in KEPT}}
 
 

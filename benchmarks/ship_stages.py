@@ -10,8 +10,8 @@ import shutil
 import sys
 from dataclasses import asdict, replace
 
-from sr_keras.files import written_whole
-from sr_keras.models.complexity import network_multiply_adds, parameters
+from sr_keras.files import atomic_write
+from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import SHIPPED, WEIGHTS_SUFFIX, StageCard, find_stage, write_card
 from sr_keras.training.configuration import parse_configuration
 
@@ -34,7 +34,7 @@ def completed(card: StageCard, network: object) -> StageCard:
         data={name: credited[name.split(".")[0]] for name in card.trained_on},
         configuration=asdict(parse_configuration(card.configuration)),
         parameters=parameters(network),
-        multiply_adds=network_multiply_adds(network, 1, 1),
+        macs=network_macs(network, 1, 1),
     )
 
 
@@ -43,10 +43,10 @@ def ship(name: str) -> None:
     stage = find_stage(name)
     card = completed(stage.card, stage.network)
     weights = SHIPPED / (card.name + WEIGHTS_SUFFIX)
-    with written_whole(weights) as temporary:
+    with atomic_write(weights) as temporary:
         shutil.copyfile(stage.weights, temporary)
     write_card(card, SHIPPED / f"{card.name}.json")
-    sys.stdout.write(f"{card.name}: {card.parameters:,} parameters, {card.multiply_adds:,} multiply-adds a pixel\n")
+    sys.stdout.write(f"{card.name}: {card.parameters:,} parameters, {card.macs:,} MACs a pixel\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from synthetic_ct import write_ct
 
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.machine import describe_machine
-from sr_keras.models.registry import DEFAULT_QUALITY
+from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.models.stages import find_stage
 from sr_keras.volumes.geometry import rescaled_affine
 from sr_keras.volumes.normalization import normalization_of
@@ -84,7 +84,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             for way, command in ways.items():
                 seconds[way].append(seconds_of(command))
     what = {"scan": arguments.scan.name if arguments.scan else "made up", "shape": list(shape)}
-    return what | {"default": DEFAULT_QUALITY, "machine": describe_machine(), "seconds": seconds}
+    return what | {"default": DEFAULT_FAMILY, "machine": describe_machine(), "seconds": seconds}
 
 
 def main() -> None:

@@ -11,17 +11,16 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from sr_keras.cli.export import parity_cells
+from sr_keras.cli.export import verification_cells
 from sr_keras.evaluation.model_cards import TASK_OF, card_text
 from sr_keras.evaluation.tables import markdown, score_cell
-from sr_keras.files import format_bytes, written_whole
-from sr_keras.models.registry import FAMILY_OF
+from sr_keras.files import atomic_write, format_bytes
 from sr_keras.models.stages import StageCard, TrainedStage, shipped_stages
 from sr_keras.networks import STAGES
 
 ROOT = Path(__file__).parents[1]
 OPEN, CLOSE = "<!-- zoo -->", "<!-- /zoo -->"
-REFERENCE = FAMILY_OF["reference"]
+REFERENCE = "georgescu2020"
 FIGURES = ("slice_psnr", "slice_ssim")
 Rows = list[dict[str, Any]]
 MODELS_HEADING = """\
@@ -59,7 +58,7 @@ def documents() -> dict[Path, str]:
 def stage_table(stages: Iterable[TrainedStage], scores: Rows, latency: dict[str, Any]) -> str:
     """Return a row for each stage: arithmetic, size, scores by scan, gains over Lanczos and the reference, latency."""
     scans = _scans(scores)
-    headings = ("family", "stage", "scale", "multiply-adds a pixel", "parameters", *scans, "over Lanczos")
+    headings = ("family", "stage", "scale", "MACs a pixel", "parameters", *scans, "over Lanczos")
     rows = []
     for stage in sorted(stages, key=_order):
         card = stage.card
@@ -70,7 +69,7 @@ def stage_table(stages: Iterable[TrainedStage], scores: Rows, latency: dict[str,
                 card.family,
                 card.stage,
                 f"x{card.scale}",
-                f"{card.multiply_adds:,}",
+                f"{card.macs:,}",
                 f"{card.parameters:,}",
                 *(_cell(own, scan) for scan in scans),
                 difference(own, _of(card.scores, "lanczos")),
@@ -108,14 +107,14 @@ def models_text(stages: Iterable[TrainedStage], latency: dict[str, Any]) -> str:
 
 def export_table(exports: Rows) -> str:
     """Return a row for each exported file."""
-    headings = ("model", "file", "size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB", "parity")
+    headings = ("model", "file", "size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB", "verification")
     rows = (
         (
             row["model"],
             f"{row['format']} {row['precision']}",
             "-" if row["bytes"] is None else format_bytes(row["bytes"]),
-            *parity_cells(row["parity"]),
-            row["parity"]["status"],
+            *verification_cells(row["verification"]),
+            row["verification"]["status"],
         )
         for row in exports
     )
@@ -167,5 +166,5 @@ def _cell(rows: Rows, scan: str = "") -> str:
 
 if __name__ == "__main__":
     for path, text in documents().items():
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(text)

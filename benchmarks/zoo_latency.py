@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from sr_keras.benchmark.process import WorkerProcess
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.machine import describe_machine
 from sr_keras.models.stages import shipped_stages
 
@@ -28,7 +28,7 @@ SECONDS = 2.0
 repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
 with ExitStack() as stack:
     images = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "images.npy"
-    np.save(images, shipped_slices().first)
+    np.save(images, shipped_reference_slices().first)
     workers = {name: stack.enter_context(WorkerProcess()) for name in shipped_stages()}
     for name, worker in workers.items():
         worker.ask("load", model=name, kind="onnx", images=str(images))

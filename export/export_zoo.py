@@ -17,9 +17,9 @@ from typing import Any
 from sr_keras.engines import KerasEngine
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.manifest import files_of
-from sr_keras.errors import ArtefactError, MissingDependencyError
-from sr_keras.export import Request, artefact_path, export_stage
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.errors import MissingDependencyError, ModelFileError
+from sr_keras.export import Request, export_stage, model_file_path
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import TrainedStage, shipped_stages
 
 
@@ -28,18 +28,18 @@ def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:
     reference = KerasEngine(stage)
     for kind, details in FORMATS.items():
         for precision in details.precisions:
-            request = Request(stage, precision, shipped_slices())
+            request = Request(stage, precision, shipped_reference_slices())
             row = {"model": stage.name, "format": details.title, "precision": precision}
             try:
                 path, manifest = export_stage(request, kind, output, reference=reference, force=True)
             except MissingDependencyError as error:
-                sys.stdout.write(f"{artefact_path(request, kind, output).name}: left out: {error}\n")
+                sys.stdout.write(f"{model_file_path(request, kind, output).name}: left out: {error}\n")
                 break
-            except ArtefactError as error:
-                yield row | {"bytes": None, "parity": {"status": "refused", "reason": str(error)}}
+            except ModelFileError as error:
+                yield row | {"bytes": None, "verification": {"status": "refused", "reason": str(error)}}
                 continue
             size = sum((output / name).stat().st_size for name in files_of(path))
-            yield row | {"bytes": size, "parity": manifest.parity}
+            yield row | {"bytes": size, "verification": manifest.verification}
 
 
 output = Path(sys.argv[1])
@@ -48,8 +48,10 @@ rows = []
 for stage in shipped_stages().values():
     for row in exports(stage, output):
         rows.append(row)
-        refusal = row["parity"]["reason"] if row["bytes"] is None else ""
-        sys.stdout.write(f"{row['model']} {row['format']} {row['precision']}: {row['parity']['status']} {refusal}\n")
+        refusal = row["verification"]["reason"] if row["bytes"] is None else ""
+        sys.stdout.write(
+            f"{row['model']} {row['format']} {row['precision']}: {row['verification']['status']} {refusal}\n"
+        )
         sys.stdout.flush()
 if len(sys.argv) > 2:
     Path(sys.argv[2]).write_text(json.dumps(rows, indent=1) + "\n")

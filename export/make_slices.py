@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sr_keras.export.reference_slices import KEYS, slices_of
+from sr_keras.export.reference_slices import KEYS, reference_slices_of
 from sr_keras.io.nifti import read_volume
 
 scan, target = map(Path, sys.argv[1:])
-slices = slices_of(read_volume(scan))
+slices = reference_slices_of(read_volume(scan))
 np.savez_compressed(target, **{key: getattr(slices, key).astype(np.float16) for key in KEYS})

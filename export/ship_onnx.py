@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 
 from sr_keras.engines.manifest import files_of
 from sr_keras.export import Request, export_stage
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import shipped_stages
 
 target = Path(sys.argv[1])
 for name, stage in shipped_stages().items():
     with TemporaryDirectory() as folder:
-        written, manifest = export_stage(Request(stage, "fp32", shipped_slices()), "onnx", Path(folder))
-        artefact = target / f"{name}.onnx"
-        artefact.write_bytes(written.read_bytes())
-    replace(manifest, files=files_of(artefact)).write(artefact)
-    sys.stdout.write(f"{artefact}: largest error {manifest.parity['largest_error']:.1e}\n")
+        written, manifest = export_stage(Request(stage, "fp32", shipped_reference_slices()), "onnx", Path(folder))
+        model_file = target / f"{name}.onnx"
+        model_file.write_bytes(written.read_bytes())
+    replace(manifest, files=files_of(model_file)).write(model_file)
+    sys.stdout.write(f"{model_file}: largest error {manifest.verification['largest_error']:.1e}\n")

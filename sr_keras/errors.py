@@ -21,7 +21,7 @@ class StageError(SrKerasError):
     """A trained stage that cannot be found, read or used for what was asked."""
 
 
-class ArtefactError(SrKerasError):
+class ModelFileError(SrKerasError):
     """An exported file that cannot be made, read or run here, or that does not compute what its stage computes."""
 
 

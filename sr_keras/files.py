@@ -51,7 +51,7 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, of the same suffixes, and rename it to `path` if all goes well.
 
     Whatever goes wrong, an interruption too, the temporary file is removed and `path` stays as it was.
@@ -98,7 +98,7 @@ class _PassingFile(io.FileIO):
 
 
 @contextmanager
-def written_together(folder: Path) -> Iterator[Path]:
+def atomic_write_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder inside `folder`, and move all that is in it to `folder` if all goes well.
 
     Files and folders of the same names are replaced. They move in the order of their names, so that `x.onnx.json`

@@ -61,7 +61,7 @@ def gpu_state() -> list[dict[str, str]]:
 
 
 def matrix_rate(seconds: float) -> float:
-    """Return the multiply-adds a second of a large float32 matrix product on all cores this process may use.
+    """Return the MACs a second of a large float32 matrix product on all cores this process may use.
 
     Taken from the faster of NumPy and, where it is installed, TensorFlow: one library alone may not know the processor.
     """

@@ -47,7 +47,7 @@ def test_a_file_that_was_refused_stands_in_the_table():
         "format": "ONNX",
         "precision": "int8",
         "bytes": None,
-        "parity": {"status": "refused", "reason": "too far"},
+        "verification": {"status": "refused", "reason": "too far"},
     }
     *_, line = ZOO["export_table"]([row]).splitlines()
     assert " ".join(line.split()) == "| fast_hw_x2 | ONNX int8 | - | - | - | - | - | refused |"

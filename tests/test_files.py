@@ -7,6 +7,7 @@ import pytest
 from sr_keras import files
 from sr_keras.errors import ConfigurationError, OutputError, VolumeError
 from sr_keras.files import (
+    atomic_write,
     check_disk,
     check_memory,
     check_output,
@@ -14,12 +15,11 @@ from sr_keras.files import (
     format_bytes,
     open_passing,
     parse_bytes,
-    written_whole,
 )
 
 
 def test_a_file_appears_whole(tmp_path):
-    with written_whole(tmp_path / "out.nii.gz") as temporary:
+    with atomic_write(tmp_path / "out.nii.gz") as temporary:
         temporary.write_text("half")
         assert temporary.name == "out.nii.gz"
         assert not (tmp_path / "out.nii.gz").exists()
@@ -29,7 +29,7 @@ def test_a_file_appears_whole(tmp_path):
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_whatever_goes_wrong_nothing_changes(tmp_path, error):
     (tmp_path / "out").write_text("before")
-    with pytest.raises(error, match="stop"), written_whole(tmp_path / "out") as temporary:  # noqa: PT012
+    with pytest.raises(error, match="stop"), atomic_write(tmp_path / "out") as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise error("stop")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_when_it_is_asked_is_an_error(tmp_path, monkeypatch)
     monkeypatch.setattr(os, "fdatasync", full)
     with (
         pytest.raises(OutputError, match="could not be written: No space left on device"),
-        written_whole(tmp_path / "out") as temporary,
+        atomic_write(tmp_path / "out") as temporary,
         open_passing(temporary) as file,
     ):
         file.write(bytes(100_000))
@@ -92,7 +92,7 @@ def test_outputs_that_cannot_be(tmp_path):
         check_output(Path("/proc/out"), force=False)
     with (
         pytest.raises(OutputError, match="could not be written: Not a directory"),
-        written_whole(tmp_path / "out" / "x"),
+        atomic_write(tmp_path / "out" / "x"),
     ):
         pass
 

@@ -3,7 +3,7 @@
 M.-I. Georgescu, R. T. Ionescu, N. Verga, "Convolutional Neural Networks with Intermediate Loss for 3D Super-Resolution
 of CT and MRI Scans", IEEE Access 8 (2020), DOI 10.1109/ACCESS.2020.2980266: with some probability a patch is smoothed
 by a small Gaussian whose standard deviation is drawn anew for each patch; then it is reduced by antialiased cubic
-interpolation. Evaluation uses `sr_keras.volumes.resampling.reduce_volume`, the same reduction without smoothing.
+interpolation. Evaluation uses `sr_keras.volumes.resampling.downsample_volume`, the same reduction without smoothing.
 """
 
 from typing import Any
@@ -43,7 +43,7 @@ def gaussian_blur(images: Any, sigmas: Any, kernel_size: int) -> Any:
     return blurred
 
 
-def reduce_images(images: Any, scale: int, axes: tuple[int, ...]) -> Any:
+def downsample_images(images: Any, scale: int, axes: tuple[int, ...]) -> Any:
     """Make images smaller by antialiased cubic interpolation (MATLAB's `imresize`).
 
     Args:

@@ -8,7 +8,7 @@ from sr_keras.benchmark.session import Candidate
 from sr_keras.engines.formats import FORMATS, PRECISIONS, FormatName, Precision
 from sr_keras.errors import ConfigurationError
 from sr_keras.export import Request, export_stage
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import TrainedStage, find_stage
 
 
@@ -24,7 +24,7 @@ def find_candidates(models: Sequence[str], engines: str | None, precision: str, 
     Raises:
         ConfigurationError: an engine or a precision does not exist.
         StageError: a model that is to be exported is no stage.
-        ArtefactError: an exported file is too far from Keras.
+        ModelFileError: an exported file is too far from Keras.
         MissingDependencyError: a package that an engine needs is not installed.
     """
     if engines is None:
@@ -47,6 +47,6 @@ def find_candidates(models: Sequence[str], engines: str | None, precision: str, 
 def _candidate(stage: TrainedStage, engine: str, precision: Precision, folder: Path, *, prefix: str) -> Candidate:
     if engine == "keras":
         return Candidate(f"{prefix}keras", stage.name, "keras")
-    request = Request(stage, precision, shipped_slices())
+    request = Request(stage, precision, shipped_reference_slices())
     path, _ = export_stage(request, cast(FormatName, engine), folder)
     return Candidate(f"{prefix}{engine}", str(path))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from sr_keras.errors import ArtefactError, ConfigurationError
+from sr_keras.errors import ConfigurationError, ModelFileError
 
 
 class WorkerProcess:
@@ -42,17 +42,17 @@ class WorkerProcess:
         """Send an order and return its answer.
 
         Raises:
-            ArtefactError: the engine refuses, or its process ended.
+            ModelFileError: the engine refuses, or its process ended.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
-            raise ArtefactError("A worker without pipes cannot be asked.")
+            raise ModelFileError("A worker without pipes cannot be asked.")
         stdin.write(json.dumps({"order": order, **arguments}) + "\n")
         stdin.flush()
         line = stdout.readline()
         answer: dict[str, Any] = json.loads(line) if line else {"error": f"The engine's process ended during {order}."}
         if "error" in answer:
-            raise ArtefactError(answer["error"])
+            raise ModelFileError(answer["error"])
         return answer
 
 

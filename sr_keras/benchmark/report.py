@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.files import format_bytes, written_whole
+from sr_keras.files import atomic_write, format_bytes
 from sr_keras.framework import load_module
 
 # Medians of repeats that differ by more than this fraction come from a machine that does other things as well.
@@ -30,7 +30,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
     machine's matrix product rate; None where the arithmetic is not known), ratio (p50 of the first engine at this batch
     over this one's), spread (of the medians of the repeats), load_s, first_s and peak_bytes.
     """
-    rate = median(report["matrix_multiply_adds_per_s"])
+    rate = median(report["matrix_macs_per_s"])
     rows: list[dict[str, Any]] = []
     for measured in report["measurements"]:
         if measured["skipped"]:
@@ -38,7 +38,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
         medians = [median(repeat) for repeat in measured["samples_s"]]
         p50, p90, p99 = np.percentile(np.concatenate(measured["samples_s"]), [50, 90, 99]).tolist()
         baseline = next((row["p50_s"] for row in rows if row["batch"] == measured["batch"]), p50)
-        adds = measured["multiply_adds"]
+        adds = measured["macs"]
         rows.append(
             {key: measured[key] for key in ("label", "runtime", "batch", "load_s", "first_s", "peak_bytes")}
             | {
@@ -58,7 +58,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def warnings_of(report: dict[str, Any]) -> list[str]:
     """Return what a reader must know before believing the figures, a sentence each."""
-    rates, rows = report["matrix_multiply_adds_per_s"], summarise(report)
+    rates, rows = report["matrix_macs_per_s"], summarise(report)
     drift = (max(rates) - min(rates)) / median(rates)
     sentences = [f"{m['label']} at batch {m['batch']} was not measured: {m['skipped']}." for m in _skipped(report)]
     if drift > NOISE:
@@ -88,11 +88,11 @@ def print_report(report: dict[str, Any]) -> None:
         f"Scenario {settings['scenario']}, low-resolution slices of {settings['height']}x{settings['width']}:"
     )
     console.print(table)
-    rate = median(report["matrix_multiply_adds_per_s"])
+    rate = median(report["matrix_macs_per_s"])
     gpus = ", ".join(gpu["name"] for gpu in machine["gpus"]) or "no GPU"
     console.print(
         f"{machine['processor']}, {settings['threads'] or machine['cores']} cores, {gpus}; the limit is a float32 "
-        f"matrix product at {rate / 1e9:.0f} G multiply-adds/s, measured in the same run."
+        f"matrix product at {rate / 1e9:.0f} G MAC/s, measured in the same run."
     )
     for measured in report["measurements"]:
         if measured["parts_s"]:
@@ -113,7 +113,7 @@ def write_report(report: dict[str, Any], path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")
 
 
@@ -158,7 +158,7 @@ def draw_report(report: dict[str, Any], path: Path) -> None:
     axes.barh(places, times, xerr=[np.zeros(len(rows)), tails], color="#4c78a8", ecolor="#333333")
     axes.set_yticks(places, [f"{row['label']}, batch {row['batch']}" for row in rows])
     axes.set_xlabel("milliseconds a slice: median, and up to the 99th percentile")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

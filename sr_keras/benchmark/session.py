@@ -13,8 +13,8 @@ import numpy as np
 
 from sr_keras.benchmark.process import WorkerProcess
 from sr_keras.benchmark.settings import Settings
-from sr_keras.errors import ArtefactError
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.errors import ModelFileError
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.io.nifti import read_volume
 from sr_keras.machine import describe_machine, gpu_state
 from sr_keras.models.complexity import stacks_of
@@ -55,7 +55,7 @@ class Measurement:
         batch: slices at once.
         slices: of one run: the batch, or all of a volume.
         megapixels: of the enlarged slices of one run.
-        multiply_adds: of one run, counted from the network's graph.
+        macs: of one run, counted from the network's graph.
         load_s: from nothing to the first result, building included.
         first_s: the first run at this shape.
         samples_s: seconds of every run, a list for each repeat.
@@ -70,7 +70,7 @@ class Measurement:
     batch: int
     slices: int = 0
     megapixels: float = 0.0
-    multiply_adds: int = 0
+    macs: int = 0
     load_s: float = 0.0
     first_s: float = 0.0
     samples_s: list[list[float]] = field(default_factory=list)
@@ -92,13 +92,13 @@ def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Cal
         What `benchmark.schema.json` describes: settings, machine, drift and every sample.
 
     Raises:
-        ArtefactError: an engine cannot be loaded or computes something else than the baseline.
+        ModelFileError: an engine cannot be loaded or computes something else than the baseline.
         ConfigurationError: the machine has fewer cores than asked for.
     """
     started, clocks = datetime.now(UTC), gpu_state()
     with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        np.save(folder / "images.npy", shipped_slices().first)
+        np.save(folder / "images.npy", shipped_reference_slices().first)
         scan = Path(settings.scan) if settings.scan else _noise_scan(settings, folder)
         matrices = stack.enter_context(WorkerProcess(settings.threads))
         workers = [stack.enter_context(WorkerProcess(settings.threads)) for _ in candidates]
@@ -110,7 +110,7 @@ def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Cal
         rates = []
         for repeat in range(settings.repeats):
             tell(f"repeat {repeat + 1} of {settings.repeats}")
-            rates.append(matrices.ask("matrix", seconds=MATRIX_SECONDS)["multiply_adds_per_s"])
+            rates.append(matrices.ask("matrix", seconds=MATRIX_SECONDS)["macs_per_s"])
             session.measure()
         session.finish()
     return {
@@ -120,7 +120,7 @@ def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Cal
         "machine": describe_machine(),
         "gpu_before": clocks,
         "gpu_after": gpu_state(),
-        "matrix_multiply_adds_per_s": rates,
+        "matrix_macs_per_s": rates,
         "measurements": [asdict(measurement) for measurement in session.measurements],
     }
 
@@ -151,7 +151,7 @@ class _Session:
             )
         kinds = dict.fromkeys(f"{loaded['stage']} x{loaded['scale']}" for loaded in self._loaded.values())
         if len(kinds) > 1:
-            raise ArtefactError(
+            raise ModelFileError(
                 f"Engines that are timed together must be of one stage. Received: {' and '.join(kinds)}. "
                 "Benchmark them apart."
             )
@@ -217,7 +217,7 @@ class _Session:
         similarity = -10 * np.log10(error) if error else np.inf
         measurement.psnr_to_baseline = similarity if error else None
         if similarity < SAME_NETWORK:
-            raise ArtefactError(
+            raise ModelFileError(
                 f"Engines that are timed together must compute the same: at least {SAME_NETWORK:g} dB from the "
                 f"baseline. Received: {measurement.label} at {similarity:.1f} dB from {baseline.label}. "
                 "Export it again, or check it with sr-keras verify."

@@ -22,7 +22,7 @@ from sr_keras.errors import SrKerasError
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.machine import matrix_rate
-from sr_keras.models.complexity import work_of
+from sr_keras.models.complexity import workload_of
 from sr_keras.volumes.geometry import through_plane_axis
 
 # Warm-up ends when both are reached.
@@ -43,7 +43,7 @@ class Worker:
         start = time.perf_counter()
         self._engine = load_engine(model, kind)  # type: ignore[arg-type]
         self._images = np.load(images, allow_pickle=False)
-        limits = self._engine.limits
+        limits = self._engine.shape_limits
         self._engine.run(
             self._batch(
                 *(
@@ -64,7 +64,7 @@ class Worker:
     def first(self, batch: int, height: int, width: int) -> dict[str, Any]:
         """Time the first run at a shape, which allocates and compiles, then warm up."""
         if not self._takes(batch, height, width):
-            return {"skipped": f"it takes {self._engine.limits}"}
+            return {"skipped": f"it takes {self._engine.shape_limits}"}
         images = self._batch(batch, height, width)
         start = time.perf_counter()
         self._engine.run(images)
@@ -82,11 +82,11 @@ class Worker:
 
     def work(self, model: str, kind: str | None, stacks: list[tuple[int, int, int]]) -> dict[str, Any]:
         """Return how much a run over stacks of slices is. It loads Keras: not for the process that is measured."""
-        return work_of(load_engine(model, kind).card, stacks)  # type: ignore[arg-type]
+        return workload_of(load_engine(model, kind).card, stacks)  # type: ignore[arg-type]
 
     def matrix(self, seconds: float) -> dict[str, Any]:
         """Measure what the machine can do at best."""
-        return {"multiply_adds_per_s": matrix_rate(seconds)}
+        return {"macs_per_s": matrix_rate(seconds)}
 
     def measure(self, batch: int, height: int, width: int, seconds: float) -> dict[str, Any]:
         """Run batches back to back for some seconds and return how long each took."""
@@ -132,7 +132,7 @@ class Worker:
 
     def _takes(self, batch: int, height: int, width: int) -> bool:
         try:
-            self._engine.limits.check((batch, height, width), self._engine.name)
+            self._engine.shape_limits.check((batch, height, width), self._engine.name)
         except SrKerasError:
             return False
         return True

@@ -80,13 +80,13 @@ def evaluate(
             if warning := modality_warning(volume, cards):
                 click.echo(warning, err=True)
             for task in tasks or possible_tasks(upscalers, scale):
-                restoration = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)
-                scores = score(restoration)
-                rows += score_rows(restoration, scores)
+                comparison = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)
+                scores = score(comparison)
+                rows += score_rows(comparison, scores)
                 if figure and len(rows) == len(scores):
                     from sr_keras.evaluation.figure import draw_figure
 
-                    draw_figure(restoration, scores, figure)
+                    draw_figure(comparison, scores, figure)
     print_scores(rows)
     if json_output:
         write_scores(rows, json_output)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     help="A GPU that a tensorrt-rtx engine is built for; once for each.  [default: all]",
 )
 @click.option(
-    "--scratch", type=click.IntRange(1), default=1024, show_default=True, metavar="MB", help="Memory of TensorRT."
+    "--workspace", type=click.IntRange(1), default=1024, show_default=True, metavar="MB", help="Memory of TensorRT."
 )
 @scan_option
 @force_option
@@ -63,7 +63,7 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
                 parse_shape(shape) if shape else (None, None, None),
                 options["intermediate"],
                 options["capabilities"] if kind == "tensorrt-rtx" or "tensorrt-rtx" not in kinds else (),
-                options["scratch"] << 20,
+                options["workspace"] << 20,
             ),
         )
         for kind in kinds
@@ -91,26 +91,33 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
     table = Table("file", "format", "precision", box=MARKDOWN)
     for heading in ("size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB"):
         table.add_column(heading, justify="right")
-    table.add_column("parity")
+    table.add_column("verification")
     for path, manifest in rows:
         size = format_bytes(sum((path.parent / name).stat().st_size for name in files_of(path)))
-        parity = manifest.parity
-        table.add_row(path.name, manifest.format, manifest.precision, size, *parity_cells(parity), parity["status"])
+        verification = manifest.verification
+        table.add_row(
+            path.name,
+            manifest.format,
+            manifest.precision,
+            size,
+            *verification_cells(verification),
+            verification["status"],
+        )
     console = Console(width=150)
     console.print(table)
-    for reason in dict.fromkeys(manifest.parity["reason"] for _, manifest in rows):
+    for reason in dict.fromkeys(manifest.verification["reason"] for _, manifest in rows):
         if reason:
             console.print(f"not verified: {reason}", highlight=False)
 
 
-def parity_cells(parity: "dict[str, Any]") -> list[str]:
+def verification_cells(verification: "dict[str, Any]") -> list[str]:
     """Return what a manifest says of parity as people write it: largest error, both PSNR, and the loss."""
-    if parity.get("largest_error") is None:
+    if verification.get("largest_error") is None:
         return ["-"] * 4
-    to_reference = parity["psnr_to_reference"]
+    to_reference = verification["psnr_to_reference"]
     return [
-        f"{parity['largest_error']:.1e}",
+        f"{verification['largest_error']:.1e}",
         "equal" if to_reference is None else f"{to_reference:.1f}",
-        f"{parity['psnr_to_truth']:.2f}",
-        f"{parity['psnr_loss']:.4f}",
+        f"{verification['psnr_to_ground_truth']:.2f}",
+        f"{verification['psnr_loss']:.4f}",
     ]

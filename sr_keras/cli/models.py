@@ -13,22 +13,20 @@ def models(name: str | None) -> None:
     from sr_keras.evaluation.model_cards import TASK_OF, card_text, gain_cell
     from sr_keras.evaluation.tables import markdown
     from sr_keras.files import format_bytes
-    from sr_keras.models.registry import quality_of
     from sr_keras.models.stages import find_stage, shipped_stages
 
     if name is not None:
         click.echo(card_text(find_stage(name)))
         return
-    headings = ("model", "quality", "enlarges", "scale", "gain on CT", "gain on MR", "multiply-adds a pixel", "size")
+    headings = ("model", "upsamples", "scale", "gain on CT", "gain on MR", "MACs a pixel", "size")
     rows = [
         (
             name,
-            quality_of(stage.card.family) or "-",
             TASK_OF[stage.card.stage],
             f"x{stage.card.scale}",
             gain_cell(stage.card, "CT"),
             gain_cell(stage.card, "MR"),
-            f"{stage.card.multiply_adds:,}",
+            f"{stage.card.macs:,}",
             format_bytes(stage.weights.stat().st_size),
         )
         for name, stage in shipped_stages().items()

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from sr_keras.models.registry import DEFAULT_QUALITY, FAMILY_OF
+from sr_keras.models.registry import DEFAULT_FAMILY
+from sr_keras.networks import FAMILIES
 
 if TYPE_CHECKING:
     from sr_keras.engines import NamedEngine
-    from sr_keras.export.reference_slices import RealSlices
-    from sr_keras.inference.self_ensemble import Ensemble
+    from sr_keras.export.reference_slices import ReferenceSlices
+    from sr_keras.inference.self_ensemble import SelfEnsemble
     from sr_keras.inference.upscaler import Upscaler
-    from sr_keras.models.registry import QualityName
     from sr_keras.volumes.volume import Modality
 
 model_option = click.option(
@@ -24,8 +24,8 @@ model_option = click.option(
 )
 quality_option = click.option(
     "--quality",
-    type=click.Choice(list(FAMILY_OF)),
-    help=f"Which of the models that ship; reference is the published one.  [default: {DEFAULT_QUALITY}]",
+    type=click.Choice(FAMILIES),
+    help=f"The family of networks; georgescu2020 is the published one.  [default: {DEFAULT_FAMILY}]",
 )
 modality_option = click.option(
     "--modality",
@@ -54,15 +54,15 @@ def to_modality(text: str | None) -> "Modality | None":
     return cast("Modality", text.upper()) if text else None
 
 
-def load_slices(scan: Path | None) -> "RealSlices":
+def load_slices(scan: Path | None) -> "ReferenceSlices":
     """Return real slices of a scan, or those that ship."""
-    from sr_keras.export.reference_slices import shipped_slices, slices_of
+    from sr_keras.export.reference_slices import reference_slices_of, shipped_reference_slices
     from sr_keras.io.nifti import read_volume
 
-    return slices_of(read_volume(scan)) if scan else shipped_slices()
+    return reference_slices_of(read_volume(scan)) if scan else shipped_reference_slices()
 
 
-def load_upscaler(names: tuple[str, ...], quality: "QualityName | None", ensemble: "Ensemble") -> "Upscaler":
+def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble") -> "Upscaler":
     """Return the named models, else those that ship for a quality, None being the default."""
     from sr_keras.engines import load_engine
     from sr_keras.inference.upscaler import Upscaler
@@ -72,12 +72,12 @@ def load_upscaler(names: tuple[str, ...], quality: "QualityName | None", ensembl
     if names and quality:
         raise click.UsageError("Give --model or --quality, not both.")
     if not names:
-        names = tuple(choose_stages(shipped_stages(), quality or DEFAULT_QUALITY))
-        return Upscaler([load_engine(name) for name in names], ensemble)
+        names = tuple(choose_stages(shipped_stages(), quality or DEFAULT_FAMILY))
+        return Upscaler([load_engine(name) for name in names], self_ensemble)
     engines, *others = _groups(names)
     if others:
         raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
-    return Upscaler(engines, ensemble)
+    return Upscaler(engines, self_ensemble)
 
 
 def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":

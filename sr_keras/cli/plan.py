@@ -10,7 +10,7 @@ from sr_keras.engines import Engine
 from sr_keras.evaluation.tables import WIDTH
 from sr_keras.files import format_bytes
 from sr_keras.inference.budget import Plan
-from sr_keras.models.complexity import work_of
+from sr_keras.models.complexity import workload_of
 from sr_keras.volumes.volume import format_shape
 
 
@@ -22,9 +22,9 @@ def print_plan(plan: Plan, engines: Iterable[Engine]) -> None:
         engines: those at hand.
     """
     cards = {(engine.card.stage, engine.card.scale): engine.card for engine in engines}
-    table = Table("step", "makes", "slices", "batch", "G multiply-adds", "seconds", box=MARKDOWN)
+    table = Table("step", "makes", "slices", "batch", "G MACs", "seconds", box=MARKDOWN)
     for each in plan.passes:
-        adds = work_of(cards[each.step.stage, each.step.scale], each.stacks)["multiply_adds"] * each.members
+        adds = workload_of(cards[each.step.stage, each.step.scale], each.stacks)["macs"] * each.members
         table.add_row(
             each.step.label,
             format_shape(each.shape),

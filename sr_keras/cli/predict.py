@@ -29,14 +29,14 @@ from sr_keras.cli.options import (
 @click.option("--scale", metavar="N|NxNxN", help="Factor for all axes, or one for each axis of the file.  [default: 2]")
 @click.option("--spacing", metavar="MM|MMxMMxMM", help="A spacing in mm to reach instead.")
 @click.option(
-    "--ensemble",
+    "--self-ensemble",
     type=click.Choice(["none", "mean", "median"]),
     default="none",
     show_default=True,
     help="Do each slice turned and mirrored as well, and join the results: 8 (hw) and 4 (d) times the work.",
 )
 @click.option(
-    "--consistent",
+    "--data-consistency",
     is_flag=True,
     help="Change the result, as little as possible, so that it gives SCAN back when reduced again.",
 )
@@ -71,9 +71,9 @@ def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **
     from sr_keras.io.scans import Choice, is_scan_folder
     from sr_keras.progress import progress_report
 
-    upscaler = load_upscaler(options["models"], options["quality"], options["ensemble"])
+    upscaler = load_upscaler(options["models"], options["quality"], options["self_ensemble"])
     job = PredictionJob(
-        replace(upscaler, consistent=options["consistent"]),
+        replace(upscaler, data_consistency=options["data_consistency"]),
         factors=parse_scale(scale or "2"),
         spacing=parse_spacing(spacing) if spacing else None,
         slice_axis=options["slice_axis"],

@@ -14,6 +14,6 @@ from sr_keras.cli.options import load_slices, scan_option
 def verify(file: Path, model: str | None, scan: Path | None) -> None:
     """Run FILE here on real slices, compare it with its stage, and write the result to its manifest."""
     from sr_keras.cli.export import print_exports
-    from sr_keras.export import verify as verify_artefact
+    from sr_keras.export import verify as verify_model_file
 
-    print_exports([(file, verify_artefact(file, load_slices(scan), model))])
+    print_exports([(file, verify_model_file(file, load_slices(scan), model))])

@@ -41,7 +41,7 @@ def write_series(volume: Volume, folder: Path, *, like: Volume, processing: Proc
     """
     _check_origin(like)
     task = new_task(volume, like, processing)
-    with written_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         for number, make in enumerate(_makers(task), start=1):
             _write(make, temporary / FILE_NAME.format(number))
         write_sidecar(temporary, volume, like, processing, task.series_uid)
@@ -83,7 +83,7 @@ def check_folder_output(folder: Path, scan: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def written_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `folder`, and rename it to `folder` if all goes well.
 
     Raises:

@@ -8,6 +8,6 @@ from sr_keras.engines.batching import Batched
 from sr_keras.engines.interface import Engine, Images, NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import load_engine
-from sr_keras.engines.tiling import fitted
+from sr_keras.engines.tiling import tiled
 
-__all__ = ["Batched", "Engine", "Images", "KerasEngine", "NamedEngine", "fitted", "load_engine"]
+__all__ = ["Batched", "Engine", "Images", "KerasEngine", "NamedEngine", "load_engine", "tiled"]

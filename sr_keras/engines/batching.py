@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 
 from sr_keras.engines.interface import Engine, Images
-from sr_keras.engines.signature import Limits, Range
-from sr_keras.engines.tiling import Fitted, middle_of
+from sr_keras.engines.signature import Range, ShapeLimits
+from sr_keras.engines.tiling import TiledEngine, constant_border_crop
 from sr_keras.errors import DeviceMemoryError
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
@@ -33,7 +33,7 @@ class Batched:
 
     def __init__(self, engine: Engine, batch: int) -> None:
         self._engine, self.batch = engine, batch
-        self._limits = getattr(engine, "limits", Limits())
+        self._shape_limits = getattr(engine, "shape_limits", ShapeLimits())
         self._answer = lru_cache(ANSWERS)(self._run_constant)
 
     @property
@@ -49,7 +49,7 @@ class Batched:
         """
         constant = [_is_constant(image) for image in images]
         if len(images) <= self.batch and not any(constant):
-            return self._run_middle(images)
+            return self._run_cropped(images)
         rows, columns = output_factors(self.card.stage, self.card.scale)
         count, height, width = images.shape
         result = np.empty((count, height * rows, width * columns), np.float32)
@@ -58,13 +58,13 @@ class Batched:
         varied = np.flatnonzero(np.logical_not(constant))
         while len(varied):
             taken, varied = varied[: self.batch], varied[self.batch :]
-            result[taken] = self._run_middle(images[taken])
+            result[taken] = self._run_cropped(images[taken])
         return result
 
-    def _run_middle(self, images: Images) -> Images:
+    def _run_cropped(self, images: Images) -> Images:
         """Run what of images has to be run; what lies around it is known."""
-        elastic = getattr(self._engine, "elastic", False) and self._limits == Limits()
-        middle = middle_of(images, self.card.reach) if elastic else None
+        dynamic_shape = getattr(self._engine, "dynamic_shape", False) and self._shape_limits == ShapeLimits()
+        middle = constant_border_crop(images, self.card.receptive_field_radius) if dynamic_shape else None
         if middle is None:
             return self._attempt(images)
         value, rows, columns = middle
@@ -78,8 +78,8 @@ class Batched:
     def _attempt(self, images: Images) -> Images:
         """Run a batch, or parts of it where it does not fit into memory."""
         try:
-            whole = self._limits == Limits()
-            return (self._engine if whole else Fitted(self._engine, self._limits)).run(images)
+            whole = self._shape_limits == ShapeLimits()
+            return (self._engine if whole else TiledEngine(self._engine, self._shape_limits)).run(images)
         except DeviceMemoryError:
             if len(images) > 1:
                 self.batch = len(images) // 2
@@ -92,7 +92,7 @@ class Batched:
 
     def _cut(self, shape: tuple[int, ...]) -> bool:
         """Halve the longer side of the tiles; say whether they may be as small as that."""
-        limits, reach = (self._limits.height, self._limits.width), self.card.reach
+        limits, reach = (self._shape_limits.height, self._shape_limits.width), self.card.receptive_field_radius
         lengths = [min(length, limit[1] or length) for length, limit in zip(shape[1:], limits, strict=True)]
         longer = int(np.argmax(lengths))
         half = -(-lengths[longer] // 2)
@@ -100,7 +100,7 @@ class Batched:
             return False
         sides: list[Range] = list(limits)
         sides[longer] = (sides[longer][0], half)
-        self._limits = Limits(self._limits.batch, *sides)
+        self._shape_limits = ShapeLimits(self._shape_limits.batch, *sides)
         return True
 
     def _run_constant(self, value: float, shape: tuple[int, ...]) -> Images:

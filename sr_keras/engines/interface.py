@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy.typing as npt
 from numpy import float32
 
-from sr_keras.engines.signature import Limits, Tensor
+from sr_keras.engines.signature import ShapeLimits, Tensor
 from sr_keras.models.stages import StageCard
 
 Images = npt.NDArray[float32]
@@ -42,11 +42,11 @@ class NamedEngine(Engine, Protocol):
         """What runs it."""
 
     @property
-    def limits(self) -> Limits:
+    def shape_limits(self) -> ShapeLimits:
         """The batches that `run` takes."""
 
     @property
-    def elastic(self) -> bool:
+    def dynamic_shape(self) -> bool:
         """Whether images of many sizes are as fast as those of one, and the same bit for bit where they overlap."""
 
     @property

@@ -4,7 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from sr_keras.engines.interface import Images
-from sr_keras.engines.signature import Limits, Tensor, tensors
+from sr_keras.engines.signature import ShapeLimits, Tensor, tensors
 from sr_keras.framework import load_keras
 from sr_keras.models.stages import StageCard, TrainedStage
 from sr_keras.resources import memory_errors
@@ -18,8 +18,8 @@ class KerasEngine:
     """
 
     runtime = "Keras"
-    limits = Limits()
-    elastic = False
+    shape_limits = ShapeLimits()
+    dynamic_shape = False
     inputs: tuple[Tensor, ...] = tensors(("lr",), (None, None, None))
     outputs: tuple[Tensor, ...] = tensors(("final", "intermediate"), (None, None, None))
 

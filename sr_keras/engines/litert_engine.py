@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.engines.model_file import ArtefactEngine
+from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module, silent_libraries
 
 METADATA_NAME = b"sr_keras"
 FILE_IDENTIFIER = b"TFL3"
 
 
-class LitertEngine(ArtefactEngine):
+class LitertEngine(ModelFileEngine):
     """Runs a LiteRT file on the CPU, by XNNPACK where that has the operators."""
 
     runtime: ClassVar[str] = "ai-edge-litert"

@@ -10,8 +10,8 @@ from sr_keras.engines.formats import FORMATS, FormatName, format_of
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.manifest import Manifest, read_manifest
-from sr_keras.engines.model_file import ArtefactEngine, refused
-from sr_keras.errors import ArtefactError
+from sr_keras.engines.model_file import ModelFileEngine, refused
+from sr_keras.errors import ModelFileError
 from sr_keras.models.stages import SHIPPED, TrainedStage, find_stage
 
 Kind = Literal["keras", "onnx"]
@@ -37,16 +37,16 @@ def load_engine(name: str | Path, kind: Kind | None = None) -> NamedEngine:
 
     Raises:
         StageError: there is no such model.
-        ArtefactError: the file is of no format known, damaged, or not the one its manifest was written for.
+        ModelFileError: the file is of no format known, damaged, or not the one its manifest was written for.
         MissingDependencyError: a file without its manifest needs a runtime to say what it is, and that is missing.
     """
     path = Path(name)
     found = format_of(path)
     if found and path.exists():
-        return load_artefact(path)
+        return load_model_file(path)
     if path.is_file() and path.suffix != ".json":
         suffixes = ", ".join(item.suffix for item in FORMATS.values())
-        raise ArtefactError(
+        raise ModelFileError(
             f"A model file must end in one of {suffixes}, or be a stage's .json. Received: {path}. "
             "Export the model with sr-keras export."
         )
@@ -54,20 +54,20 @@ def load_engine(name: str | Path, kind: Kind | None = None) -> NamedEngine:
     shipped = shipped_onnx(stage)
     if shipped is None or (kind or default_kind()) == "keras":
         return KerasEngine(stage)
-    engine = load_artefact(shipped, stage.name)
+    engine = load_model_file(shipped, stage.name)
     if engine.card.weights_sha256 != stage.card.weights_sha256:
-        raise ArtefactError(
+        raise ModelFileError(
             f"The ONNX file of {stage.name} must be made of its weights. Received: {shipped.name}, made of others. "
             "Install sr_keras again."
         )
     return engine
 
 
-def load_artefact(path: Path, name: str = "") -> ArtefactEngine:
+def load_model_file(path: Path, name: str = "") -> ModelFileEngine:
     """Return the engine for an exported file, under its own name or another.
 
     Raises:
-        ArtefactError: it cannot be used; see `load_engine`.
+        ModelFileError: it cannot be used; see `load_engine`.
     """
     manifest = manifest_of(path)
     return engine_class(manifest.format)(path, manifest, name)
@@ -77,13 +77,13 @@ def manifest_of(path: Path) -> Manifest:
     """Return the manifest of an exported file: the one beside it, else the facts inside it.
 
     Raises:
-        ArtefactError: there is no such file, it is damaged, it is not the one its manifest was written for, or it was
+        ModelFileError: there is no such file, it is damaged, it is not the one its manifest was written for, or it was
             not made by sr-keras.
     """
     name = format_of(path)
     if name is None or not path.exists():
         suffixes = ", ".join(item.suffix for item in FORMATS.values())
-        raise ArtefactError(f"An exported file must exist and end in one of {suffixes}. Received: {path}.")
+        raise ModelFileError(f"An exported file must exist and end in one of {suffixes}. Received: {path}.")
     return read_manifest(path) or _embedded(path, name)
 
 
@@ -104,19 +104,19 @@ def default_kind() -> Kind:
 def _embedded(path: Path, name: FormatName) -> Manifest:
     engine = engine_class(name)
     try:
-        facts = engine.embedded(path)
-        content = None if facts is None else json.loads(facts)
+        metadata = engine.embedded(path)
+        content = None if metadata is None else json.loads(metadata)
     except (RuntimeError, ValueError, OSError, TypeError) as error:
         raise refused(path, engine.runtime, error) from error
     if content is None:
-        raise ArtefactError(
+        raise ModelFileError(
             f"A model file must be one that sr-keras export wrote. Received: {path}, which has no facts of ours in it. "
             "Export the model again."
         )
     return Manifest.parse(content, str(path))
 
 
-def engine_class(name: FormatName) -> type[ArtefactEngine]:
+def engine_class(name: FormatName) -> type[ModelFileEngine]:
     """Return the class that runs a format."""
     module, attribute = HOMES[name]
-    return cast(type[ArtefactEngine], getattr(import_module(f"sr_keras.engines.{module}"), attribute))
+    return cast(type[ModelFileEngine], getattr(import_module(f"sr_keras.engines.{module}"), attribute))

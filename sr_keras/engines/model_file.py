@@ -9,13 +9,13 @@ import numpy as np
 
 from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import Manifest
-from sr_keras.engines.signature import Limits, Tensor
-from sr_keras.errors import ArtefactError
+from sr_keras.engines.signature import ShapeLimits, Tensor
+from sr_keras.errors import ModelFileError
 from sr_keras.models.stages import StageCard
 from sr_keras.resources import memory_errors
 
 
-class ArtefactEngine(ABC):
+class ModelFileEngine(ABC):
     """Runs an exported file in its own runtime, which is loaded at the first run.
 
     Args:
@@ -37,13 +37,13 @@ class ArtefactEngine(ABC):
         return self.manifest.card
 
     @property
-    def limits(self) -> Limits:
+    def shape_limits(self) -> ShapeLimits:
         """The batches that `run` takes."""
-        return self.manifest.limits
+        return self.manifest.shape_limits
 
     @property
-    def elastic(self) -> bool:
-        """See `NamedEngine.elastic`; most runtimes prepare themselves for each size anew."""
+    def dynamic_shape(self) -> bool:
+        """See `NamedEngine.dynamic_shape`; most runtimes prepare themselves for each size anew."""
         return False
 
     @property
@@ -60,11 +60,11 @@ class ArtefactEngine(ABC):
         """Return the final output for a batch; see `Engine.run`.
 
         Raises:
-            ArtefactError: the batch is outside the limits, or the runtime refuses the file.
+            ModelFileError: the batch is outside the limits, or the runtime refuses the file.
             DeviceMemoryError: the batch does not fit into the device's memory.
             MissingDependencyError: the runtime is not installed.
         """
-        self.limits.check(images.shape, self.name)
+        self.shape_limits.check(images.shape, self.name)
         batch = np.ascontiguousarray(images[..., None], np.float32)
         session = self._session
         with memory_errors(self.name):
@@ -92,10 +92,10 @@ class ArtefactEngine(ABC):
         """Return the final output (batch, height, width, 1) for an input of that layout, both float32."""
 
 
-def refused(path: Path, runtime: str, error: Exception) -> ArtefactError:
+def refused(path: Path, runtime: str, error: Exception) -> ModelFileError:
     """Return the error for a file that its runtime cannot read."""
     reason = (str(error).strip().splitlines() or [repr(error)])[0]
-    return ArtefactError(
+    return ModelFileError(
         f"{path} must be a whole file that {runtime} can read. Received: one that it refuses: {reason[:300]}. "
         "Copy or export it again."
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sr_keras.engines.interface import Images
-from sr_keras.engines.model_file import ArtefactEngine
+from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module
 
 METADATA_KEY = "sr_keras"
@@ -18,7 +18,7 @@ PROVIDERS: dict[str, dict[str, str]] = {
 ONLY_FATAL = 4
 
 
-class OnnxEngine(ArtefactEngine):
+class OnnxEngine(ModelFileEngine):
     """Runs an ONNX file on TensorRT, CUDA or the CPU: on the first of them that this onnxruntime has."""
 
     runtime: ClassVar[str] = "onnxruntime"
@@ -26,12 +26,12 @@ class OnnxEngine(ArtefactEngine):
     @staticmethod
     def embedded(path: Path) -> str | None:
         """Return the facts in the file's metadata_props, JSON; None if there are none."""
-        facts: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        return facts
+        metadata: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        return metadata
 
     @property
-    def elastic(self) -> bool:
-        """See `NamedEngine.elastic`: on processors alone, since GPUs choose their ways for each size anew."""
+    def dynamic_shape(self) -> bool:
+        """See `NamedEngine.dynamic_shape`: on processors alone, since GPUs choose their ways for each size anew."""
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:

@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.engines.model_file import ArtefactEngine
+from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module
 
 RT_INFO_KEY = "sr_keras"
 
 
-class OpenvinoEngine(ArtefactEngine):
+class OpenvinoEngine(ModelFileEngine):
     """Runs an OpenVINO file (.xml, and .bin beside it) on the CPU."""
 
     runtime: ClassVar[str] = "openvino"

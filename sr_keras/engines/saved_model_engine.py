@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.engines.model_file import ArtefactEngine
+from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module
 
 # TensorFlow keeps what belongs to a model but not to its graph in this folder.
-FACTS_FILE = Path("assets.extra") / "sr_keras.json"
+METADATA_FILE = Path("assets.extra") / "sr_keras.json"
 # A SavedModel is a program, and some operators of TensorFlow read and write files or run Python. Only those that
 # compute with tensors, and those that load the model's own variables, are let through.
 _COMPUTING = """
@@ -27,7 +27,7 @@ StringJoin StaticRegexFullMatch Select DisableCopyOnRead
 OPERATORS = frozenset([*_COMPUTING.split(), *_LOADING.split()])
 
 
-class SavedModelEngine(ArtefactEngine):
+class SavedModelEngine(ModelFileEngine):
     """Runs a SavedModel's `serving_default` signature on TensorFlow."""
 
     runtime: ClassVar[str] = "TensorFlow"
@@ -35,8 +35,8 @@ class SavedModelEngine(ArtefactEngine):
     @staticmethod
     def embedded(path: Path) -> str | None:
         """Return the facts in the folder's assets, JSON; None if there are none."""
-        facts = path / FACTS_FILE
-        return facts.read_text() if facts.is_file() else None
+        metadata = path / METADATA_FILE
+        return metadata.read_text() if metadata.is_file() else None
 
     def _load(self) -> Any:
         tensorflow = load_module("tensorflow", FORMATS["saved_model"].install)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sr_keras.errors import ArtefactError
+from sr_keras.errors import ModelFileError
 
 # The least and the largest length of an axis; None is any.
 Range = tuple[int, int | None]
@@ -10,7 +10,7 @@ AXES = ("batch", "height", "width")
 
 
 @dataclass(frozen=True)
-class Limits:
+class ShapeLimits:
     """The batches that an engine takes: the least and the largest length of each axis; None is any."""
 
     batch: Range = (1, None)
@@ -25,7 +25,7 @@ class Limits:
             name: of the engine.
 
         Raises:
-            ArtefactError: an axis is too short or too long.
+            ModelFileError: an axis is too short or too long.
         """
         ranges = (self.batch, self.height, self.width)
         inside = len(shape) == 3 and all(
@@ -33,7 +33,7 @@ class Limits:
             for length, (low, high) in zip(shape, ranges, strict=True)
         )
         if not inside:
-            raise ArtefactError(
+            raise ModelFileError(
                 f"A batch for {name} must have {self}. Received: {'x'.join(map(str, shape))}. "
                 "Predict with sr-keras, which cuts scans to fit, or export with other limits."
             )

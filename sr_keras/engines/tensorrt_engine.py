@@ -10,9 +10,9 @@ import numpy as np
 
 from sr_keras.engines.formats import FORMATS, FormatName
 from sr_keras.engines.interface import Images
-from sr_keras.engines.model_file import ArtefactEngine
+from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.engines.signature import Tensor
-from sr_keras.errors import ArtefactError, MissingDependencyError
+from sr_keras.errors import MissingDependencyError, ModelFileError
 from sr_keras.framework import load_module
 from sr_keras.networks import output_factors
 
@@ -22,7 +22,7 @@ NAME_PREFIX = "sr_keras:"
 FACTS = re.compile(re.escape(NAME_PREFIX).encode() + rb"([A-Za-z0-9+/]+=*)")
 
 
-class TensorrtEngine(ArtefactEngine):
+class TensorrtEngine(ModelFileEngine):
     """Runs a TensorRT engine on the GPU it was built for."""
 
     runtime: ClassVar[str] = "TensorRT"
@@ -31,7 +31,7 @@ class TensorrtEngine(ArtefactEngine):
     @staticmethod
     def embedded(path: Path) -> str | None:
         """Return the facts in the engine, JSON; None if there are none. Needs no GPU."""
-        return unpack_facts(path.read_bytes())
+        return unpack_metadata(path.read_bytes())
 
     def _load(self) -> Any:
         install = FORMATS[self.format].install
@@ -99,12 +99,12 @@ class _Session:
         _checked(self._cuda, self._cuda.cudaMemcpyAsync(target, source, size, kind, self._stream))
 
 
-def pack_facts(facts: str) -> str:
+def pack_metadata(metadata: str) -> str:
     """Return facts as a network's name."""
-    return NAME_PREFIX + base64.b64encode(zlib.compress(facts.encode(), 9)).decode()
+    return NAME_PREFIX + base64.b64encode(zlib.compress(metadata.encode(), 9)).decode()
 
 
-def unpack_facts(content: bytes) -> str | None:
+def unpack_metadata(content: bytes) -> str | None:
     """Return the facts in the bytes of an engine, None if there are none.
 
     Raises:
@@ -150,11 +150,11 @@ def check_hardware(name: str, target: dict[str, Any], present: str) -> None:
         present: this GPU's compute capability, "SM89".
 
     Raises:
-        ArtefactError: it was.
+        ModelFileError: it was.
     """
     built = target.get("compute_capabilities", [])
     if present not in built:
-        raise ArtefactError(
+        raise ModelFileError(
             f"A TensorRT engine runs on the compute capability it was built for. Received: {name}, built for "
             f"{', '.join(built)}, on a GPU of {present}. Export it again on or for this GPU."
         )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sr_keras.engines.interface import Engine, Images
-from sr_keras.engines.signature import Limits, Range
-from sr_keras.errors import ArtefactError
+from sr_keras.engines.signature import Range, ShapeLimits
+from sr_keras.errors import ModelFileError
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
 
@@ -18,7 +18,7 @@ WORTHWHILE = 15 / 16
 
 
 @dataclass(frozen=True)
-class Part:
+class Tile:
     """A stretch of an axis that is run at once, and what of it is kept.
 
     Attributes:
@@ -43,13 +43,13 @@ class Part:
         return slice((self.keep_from - origin) * factor, (self.keep_to - origin) * factor)
 
 
-def fitted(engine: Engine) -> Engine:
+def tiled(engine: Engine) -> Engine:
     """Return an engine that takes batches of any size, whatever this one's limits."""
-    limits = getattr(engine, "limits", Limits())
-    return engine if limits == Limits() else Fitted(engine, limits)
+    limits = getattr(engine, "shape_limits", ShapeLimits())
+    return engine if limits == ShapeLimits() else TiledEngine(engine, limits)
 
 
-class Fitted:
+class TiledEngine:
     """Runs any batch on an engine with limits.
 
     Long axes are cut into parts that overlap by twice the network's reach, so that what is kept of each is what the
@@ -61,8 +61,8 @@ class Fitted:
         limits: the batches that it takes.
     """
 
-    def __init__(self, engine: Engine, limits: Limits) -> None:
-        self._engine, self._limits = engine, limits
+    def __init__(self, engine: Engine, limits: ShapeLimits) -> None:
+        self._engine, self._shape_limits = engine, limits
 
     @property
     def card(self) -> StageCard:
@@ -74,9 +74,9 @@ class Fitted:
         count, height, width = images.shape
         card = self.card
         factors = output_factors(card.stage, card.scale)
-        padded = _continued(images, (1, *(limit[0] for limit in (self._limits.height, self._limits.width))))
-        rows = list(_parts(padded.shape[1], self._limits.height, card.reach[0]))
-        columns = list(_parts(padded.shape[2], self._limits.width, card.reach[1]))
+        padded = _continued(images, (1, *(limit[0] for limit in (self._shape_limits.height, self._shape_limits.width))))
+        rows = list(_tiles(padded.shape[1], self._shape_limits.height, card.receptive_field_radius[0]))
+        columns = list(_tiles(padded.shape[2], self._shape_limits.width, card.receptive_field_radius[1]))
         result = np.empty((count, padded.shape[1] * factors[0], padded.shape[2] * factors[1]), np.float32)
         for row in rows:
             for column in columns:
@@ -86,7 +86,7 @@ class Fitted:
         return result[:, : height * factors[0], : width * factors[1]]
 
     def _batched(self, images: Images) -> Images:
-        low, high = self._limits.batch
+        low, high = self._shape_limits.batch
         size = high or max(len(images), low)
         outputs = []
         for start in range(0, len(images), size):
@@ -95,7 +95,7 @@ class Fitted:
         return np.concatenate(outputs)
 
 
-def middle_of(images: Images, reach: Sequence[int]) -> tuple[np.float32, Part, Part] | None:
+def constant_border_crop(images: Images, reach: Sequence[int]) -> tuple[np.float32, Tile, Tile] | None:
     """Return the rows and the columns outside of which a network gives what it gives for images of one value.
 
     What it gives for a pixel depends on all within its reach. So pixels further than that from all other values are
@@ -114,7 +114,7 @@ def middle_of(images: Images, reach: Sequence[int]) -> tuple[np.float32, Part, P
     if value is None:
         return None
     other = (images != value).any(axis=0)
-    rows, columns = (_middle(other.any(axis=1 - axis), reach[axis]) for axis in (0, 1))
+    rows, columns = (_crop(other.any(axis=1 - axis), reach[axis]) for axis in (0, 1))
     run = (rows.stop - rows.start) * (columns.stop - columns.start)
     return (value, rows, columns) if run <= WORTHWHILE * other.size else None
 
@@ -125,14 +125,14 @@ def _continued(images: Images, least: tuple[int, ...]) -> Images:
     return np.pad(images, [(0, count) for count in missing], mode="symmetric") if any(missing) else images
 
 
-def _parts(length: int, limits: Range, reach: int) -> Iterator[Part]:
+def _tiles(length: int, limits: Range, reach: int) -> Iterator[Tile]:
     """Cut an axis into parts of at most the largest length."""
     size = limits[1] or length
     if length <= size:
-        yield Part(0, length, 0, length)
+        yield Tile(0, length, 0, length)
         return
     if size <= 2 * reach:
-        raise ArtefactError(
+        raise ModelFileError(
             f"An image can be cut into parts of {2 * reach + 1} pixels or more, twice the network's reach and one. "
             f"Received: parts of {size}. Export with a larger --shape."
         )
@@ -141,15 +141,15 @@ def _parts(length: int, limits: Range, reach: int) -> Iterator[Part]:
         start = min(max(0, kept - reach), length - size)
         end = start + size
         keep_to = length if end == length else end - reach
-        yield Part(start, end, kept, keep_to)
+        yield Tile(start, end, kept, keep_to)
         kept = keep_to
 
 
-def _middle(other: Images, reach: int) -> Part:
+def _crop(other: Images, reach: int) -> Tile:
     """Return the stretch for an axis, from which of its lines have another value."""
     found, length = np.flatnonzero(other), len(other)
     start = max(0, int(found[0]) - 2 * reach) // STEP * STEP
     stop = min(length, -(-(int(found[-1]) + 1 + 2 * reach) // STEP) * STEP)
     keep_from = start + reach if start else 0
     keep_to = stop - reach if stop < length else length
-    return Part(start, stop, keep_from, keep_to)
+    return Tile(start, stop, keep_from, keep_to)

@@ -30,42 +30,47 @@ class Quality:
     volume_ssim: float | None
 
 
-def measure(truth: Floats, restored: Floats, *, data_range: float, axis: int) -> Quality:
+def measure(ground_truth: Floats, results: Floats, *, data_range: float, axis: int) -> Quality:
     """Compare a restored volume with the true one.
 
     SSIM is that of Z. Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity" (2004),
     DOI 10.1109/TIP.2003.819861, with its Gaussian window (sigma 1.5 voxels) and population covariance.
 
     Args:
-        truth: (i, j, k), slices without tissue already left out.
-        restored: the same shape and units.
+        ground_truth: (i, j, k), slices without tissue already left out.
+        results: the same shape and units.
         data_range: the range of the intensities, in the same units.
         axis: the axis along which slices are cut.
 
     Raises:
         ValueError: the shapes differ, or a slice is smaller than the window of 11 x 11 voxels.
     """
-    if truth.shape != restored.shape:
-        raise ValueError(f"Both volumes must have the same shape. Received: {truth.shape} and {restored.shape}.")
-    pairs = list(zip(np.moveaxis(truth, axis, 0), np.moveaxis(restored, axis, 0), strict=True))
+    if ground_truth.shape != results.shape:
+        raise ValueError(f"Both volumes must have the same shape. Received: {ground_truth.shape} and {results.shape}.")
+    pairs = list(zip(np.moveaxis(ground_truth, axis, 0), np.moveaxis(results, axis, 0), strict=True))
     return Quality(
         slice_psnr=float(np.mean([psnr(*pair, data_range=data_range) for pair in pairs])),
         slice_ssim=float(np.mean([ssim(*pair, data_range=data_range) for pair in pairs])),
-        volume_psnr=psnr(truth, restored, data_range=data_range),
-        volume_ssim=ssim(truth, restored, data_range=data_range) if len(pairs) >= SSIM_WINDOW else None,
+        volume_psnr=psnr(ground_truth, results, data_range=data_range),
+        volume_ssim=ssim(ground_truth, results, data_range=data_range) if len(pairs) >= SSIM_WINDOW else None,
     )
 
 
-def psnr(truth: Floats, restored: Floats, *, data_range: float) -> float:
+def psnr(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
     """Return the peak signal-to-noise ratio in dB, of arrays of any one shape; infinite where they are equal."""
     with np.errstate(divide="ignore"):
-        return float(peak_signal_noise_ratio(truth, restored, data_range=data_range))
+        return float(peak_signal_noise_ratio(ground_truth, results, data_range=data_range))
 
 
-def ssim(truth: Floats, restored: Floats, *, data_range: float) -> float:
+def ssim(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
     """Return the structural similarity of two images or volumes; see `measure`."""
     return float(
         structural_similarity(
-            truth, restored, data_range=data_range, gaussian_weights=True, sigma=SSIM_SIGMA, use_sample_covariance=False
+            ground_truth,
+            results,
+            data_range=data_range,
+            gaussian_weights=True,
+            sigma=SSIM_SIGMA,
+            use_sample_covariance=False,
         )
     )

@@ -10,7 +10,6 @@ import yaml
 from sr_keras.errors import ConfigurationError
 from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
 from sr_keras.files import format_bytes
-from sr_keras.models.registry import quality_of
 from sr_keras.models.stages import StageCard, TrainedStage
 from sr_keras.networks import StageName
 from sr_keras.training.configuration import read_configuration
@@ -71,14 +70,14 @@ def training_command(card: StageCard) -> str:
 
 def _facts(stage: TrainedStage) -> dict[str, str]:
     card = stage.card
-    quality = quality_of(card.family)
     return {
-        "enlarges": f"{TASK_OF[card.stage]}, x{card.scale}",
-        "used": f"by `--quality {quality}`" if quality else f"by `--model {stage.name}`",
-        "learned from": f"{' and '.join(card.modalities)}, {len(card.trained_on)} scans",
+        "upsamples": f"{TASK_OF[card.stage]}, x{card.scale}",
+        "used": f"by `--model {stage.name}`"
+        + (f", or with its family by `--quality {card.family}`" if stage.name == card.name else ""),
+        "trained on": f"{' and '.join(card.modalities)}, {len(card.trained_on)} scans",
         "parameters": f"{card.parameters:,}",
-        "multiply-adds per low-resolution pixel": f"{card.multiply_adds:,}",
-        "reach in low-resolution pixels": " x ".join(map(str, card.reach)),
+        "MACs per low-resolution pixel": f"{card.macs:,}",
+        "receptive field radius in low-resolution pixels": " x ".join(map(str, card.receptive_field_radius)),
         "weights": f"{format_bytes(stage.weights.stat().st_size)}, SHA-256 {card.weights_sha256}",
         "training time": _minutes(card.training_seconds),
         "trained with": ", ".join(f"{name} {number}" for name, number in card.versions.items()),
@@ -102,10 +101,10 @@ def _quality(card: StageCard) -> str:
 
 def _data(card: StageCard) -> str:
     """Return the table of training scans, and the scans that the best epoch was chosen on."""
-    facts = ("what", "source", "licence")
-    rows = [(name, *(card.data.get(name, {}).get(fact, "-") for fact in facts)) for name in card.trained_on]
+    metadata = ("what", "source", "licence")
+    rows = [(name, *(card.data.get(name, {}).get(fact, "-") for fact in metadata)) for name in card.trained_on]
     chosen = ", ".join(card.validated_on)
-    table = markdown(("trained on", *facts), rows)
+    table = markdown(("trained on", *metadata), rows)
     return f"{table}\n\nThe best epoch was chosen on {chosen}." if chosen else table
 
 

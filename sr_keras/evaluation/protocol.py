@@ -15,33 +15,33 @@ from sr_keras.inference.planning import Factors
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume, format_shape
 
 Task = Literal["in-plane", "through-plane", "3-D"]
 TASKS: tuple[Task, ...] = ("in-plane", "through-plane", "3-D")
 Floats = npt.NDArray[np.float32]
 # Makes a true scan (i, j, k) smaller by factors along i, j, k.
-Reduction = Callable[[Floats, Sequence[int]], Floats]
+Downsampling = Callable[[Floats, Sequence[int]], Floats]
 
 
 @dataclass(frozen=True)
-class Restoration:
+class Comparison:
     """A scan that was reduced, and what each method makes of it.
 
     Attributes:
-        truth: the scan, float32, cropped to a multiple of the factors.
+        ground_truth: the scan, float32, cropped to a multiple of the factors.
         task: which axes were reduced and restored: all but the through-plane axis, that one, or all three.
         factors: by how much along i, j, k.
         axis: the through-plane axis, along which slices are cut.
-        restored: (i, j, k), float32, by method.
+        results: (i, j, k), float32, by method.
     """
 
-    truth: Volume
+    ground_truth: Volume
     task: Task
     factors: Factors
     axis: int
-    restored: Mapping[str, Floats]
+    results: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def restore(
     *,
     slice_axis: int | None = None,
     report: Report | None = None,
-    reduction: Reduction = reduce_volume,
-) -> Restoration:
+    downsampling: Downsampling = downsample_volume,
+) -> Comparison:
     """Reduce a scan, by antialiased cubic interpolation without smoothing, and restore it by every method.
 
     Args:
@@ -87,7 +87,7 @@ def restore(
         upscalers: models by the name to show.
         slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
         report: told about progress.
-        reduction: how the scan is reduced, where it is to be another way.
+        downsampling: how the scan is reduced, where it is to be another way.
 
     Raises:
         ConfigurationError: a model has no stage for the task.
@@ -96,43 +96,45 @@ def restore(
     axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
     factors = task_factors(task, scale, axis)
     lengths = [length // factor * factor for length, factor in zip(volume.shape, factors, strict=True)]
-    truth = volume.with_voxels(volume.voxels[tuple(slice(length) for length in lengths)].astype(np.float32))
-    reduced = truth.with_voxels(reduction(truth.voxels, factors), rescaled_affine(truth.affine, factors))
-    restored: dict[str, Floats] = {method: interpolate(reduced.voxels, factors, method) for method in METHODS}
+    ground_truth = volume.with_voxels(volume.voxels[tuple(slice(length) for length in lengths)].astype(np.float32))
+    reduced = ground_truth.with_voxels(
+        downsampling(ground_truth.voxels, factors), rescaled_affine(ground_truth.affine, factors)
+    )
+    results: dict[str, Floats] = {method: interpolate(reduced.voxels, factors, method) for method in METHODS}
     for name, upscaler in upscalers.items():
-        restored[name] = upscaler.enlarge(reduced, factors, slice_axis=axis, report=report).voxels
-    return Restoration(truth, task, factors, axis, restored)
+        results[name] = upscaler.enlarge(reduced, factors, slice_axis=axis, report=report).voxels
+    return Comparison(ground_truth, task, factors, axis, results)
 
 
-def score(restoration: Restoration) -> list[Score]:
+def score(comparison: Comparison) -> list[Score]:
     """Return the score of every method over the slices with tissue in them.
 
     Raises:
         VolumeError: there is no such slice, or slices are smaller than SSIM's window.
     """
-    truth, axis = restoration.truth, restoration.axis
-    normalization = normalization_of(truth)
-    slices = tissue_slices(tissue_mask(truth, normalization), axis)
+    ground_truth, axis = comparison.ground_truth, comparison.axis
+    normalization = normalization_of(ground_truth)
+    slices = tissue_slices(tissue_mask(ground_truth, normalization), axis)
     if slices.size == 0:
         raise VolumeError(
-            f"{truth.source}: a scan to evaluate on must show tissue. Received: an empty one. Leave it out."
+            f"{ground_truth.source}: a scan to evaluate on must show tissue. Received: an empty one. Leave it out."
         )
-    smallest = min(length for other, length in enumerate(truth.shape) if other != axis)
+    smallest = min(length for other, length in enumerate(ground_truth.shape) if other != axis)
     if smallest < SSIM_WINDOW:
         raise VolumeError(
-            f"{truth.source}: a slice to evaluate on must have at least {SSIM_WINDOW} voxels each way, SSIM's window. "
-            f"Received: {format_shape(truth.shape)}. Use a larger scan."
+            f"{ground_truth.source}: slices must be at least {SSIM_WINDOW} voxels wide, the window of SSIM. "
+            f"Received: {format_shape(ground_truth.shape)}. Use a larger scan."
         )
-    true_slices, data_range = truth.voxels.take(slices, axis), normalization.data_range
+    ground_truth_slices, data_range = ground_truth.voxels.take(slices, axis), normalization.data_range
     return [
         Score(
             method,
-            measure(true_slices, voxels.take(slices, axis), data_range=data_range, axis=axis),
+            measure(ground_truth_slices, voxels.take(slices, axis), data_range=data_range, axis=axis),
             data_range,
             slices.size,
-            truth.shape[axis] - slices.size,
+            ground_truth.shape[axis] - slices.size,
         )
-        for method, voxels in restoration.restored.items()
+        for method, voxels in comparison.results.items()
     ]
 
 

@@ -11,10 +11,10 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from sr_keras.files import written_whole
+from sr_keras.files import atomic_write
 
 if TYPE_CHECKING:
-    from sr_keras.evaluation.protocol import Restoration, Score
+    from sr_keras.evaluation.protocol import Comparison, Score
 
 # Wide enough for every column where the output is not a terminal.
 WIDTH = 150
@@ -22,13 +22,13 @@ WIDTH = 150
 UNLIMITED = 10_000
 
 
-def score_rows(restoration: "Restoration", scores: "Sequence[Score]") -> list[dict[str, Any]]:
+def score_rows(comparison: "Comparison", scores: "Sequence[Score]") -> list[dict[str, Any]]:
     """Return the scores of a restoration as flat rows: scan (file name), modality, task, factors, method, figures."""
     place = {
-        "scan": restoration.truth.source.rsplit("/", 1)[-1],
-        "modality": restoration.truth.modality,
-        "task": restoration.task,
-        "factors": list(restoration.factors),
+        "scan": comparison.ground_truth.source.rsplit("/", 1)[-1],
+        "modality": comparison.ground_truth.modality,
+        "task": comparison.task,
+        "factors": list(comparison.factors),
     }
     return [place | _flat(asdict(score)) for score in scores]
 
@@ -57,7 +57,7 @@ def write_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(rows, indent=2) + "\n")
 
 

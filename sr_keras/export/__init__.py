@@ -9,6 +9,6 @@ artefact, manifest = export_stage(request, "onnx", Path("out"))
 """
 
 from sr_keras.export.request import Request, parse_shape
-from sr_keras.export.steps import artefact_path, check_request, export_stage, verify
+from sr_keras.export.steps import check_request, export_stage, model_file_path, verify
 
-__all__ = ["Request", "artefact_path", "check_request", "export_stage", "parse_shape", "verify"]
+__all__ = ["Request", "check_request", "export_stage", "model_file_path", "parse_shape", "verify"]

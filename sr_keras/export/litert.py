@@ -11,7 +11,7 @@ from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.litert_engine import FILE_IDENTIFIER, METADATA_NAME
 from sr_keras.engines.manifest import Manifest
 from sr_keras.export.request import Request, quiet
-from sr_keras.files import written_whole
+from sr_keras.files import atomic_write
 from sr_keras.framework import load_module
 
 
@@ -24,7 +24,7 @@ def write(request: Request, path: Path) -> Manifest:
         request.model().export(
             str(path), format="litert", verbose=False, input_signature=request.signature(), **settings
         )
-    _embed(path, manifest.facts_json())
+    _embed(path, manifest.metadata_json())
     return manifest
 
 
@@ -48,17 +48,17 @@ def _settings(request: Request) -> dict[str, Any]:
     }
 
 
-def _embed(path: Path, facts: str) -> None:
+def _embed(path: Path, metadata: str) -> None:
     """Write facts into the file's metadata."""
     schema = load_module("ai_edge_litert.schema_py_generated", FORMATS["litert"].install)
     flatbuffers = load_module("flatbuffers", FORMATS["litert"].install)
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = facts.encode()
+    buffer.data = metadata.encode()
     model.buffers.append(buffer)
     entry.name, entry.buffer = METADATA_NAME.decode(), len(model.buffers) - 1
     model.metadata = [*(model.metadata or []), entry]
-    builder = flatbuffers.Builder(len(facts))
+    builder = flatbuffers.Builder(len(metadata))
     builder.Finish(model.Pack(builder), file_identifier=FILE_IDENTIFIER)
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(builder.Output())

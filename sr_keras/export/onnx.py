@@ -7,8 +7,8 @@ from typing import Any
 from sr_keras.engines.formats import FORMATS, Precision
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.onnx_engine import METADATA_KEY
-from sr_keras.errors import ArtefactError
-from sr_keras.export.onnx_graph import tidy
+from sr_keras.errors import ModelFileError
+from sr_keras.export.onnx_graph import optimise
 from sr_keras.export.onnx_precision import to_half, to_int8
 from sr_keras.export.request import FREE, Request, quiet
 from sr_keras.framework import load_keras, load_module
@@ -24,7 +24,7 @@ def write(request: Request, path: Path) -> Manifest:
     # Half precision is for GPUs, and what suits floats was not tried on integers.
     model = onnx_model(request, for_processors=request.precision == "fp32")
     manifest = request.manifest("onnx", ("onnx", "tf2onnx", "onnxslim", "onnxruntime"), opset=opset_of(model))
-    onnx.helper.set_model_props(model, {METADATA_KEY: manifest.facts_json()})
+    onnx.helper.set_model_props(model, {METADATA_KEY: manifest.metadata_json()})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
     return manifest
@@ -35,10 +35,10 @@ def onnx_model(request: Request, *, for_processors: bool = False) -> Any:
 
     Args:
         request: what to export.
-        for_processors: whether it is drawn as runtimes on processors are fast, see `tidy`.
+        for_processors: whether it is drawn as runtimes on processors are fast, see `optimise`.
 
     Raises:
-        ArtefactError: it can be expressed in none of our opsets.
+        ModelFileError: it can be expressed in none of our opsets.
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
     model = _lowest(onnx, request, for_processors=for_processors)
@@ -61,7 +61,9 @@ def _lowest(onnx: Any, request: Request, *, for_processors: bool) -> Any:
     for opset in OPSETS[request.precision]:
         try:
             factors = output_factors(card.stage, card.scale)
-            model = tidy(onnx, _converted(onnx, request, opset), request.shape, factors, for_processors=for_processors)
+            model = optimise(
+                onnx, _converted(onnx, request, opset), request.shape, factors, for_processors=for_processors
+            )
             onnx.checker.check_model(model, full_check=True)
             return model
         except (
@@ -72,7 +74,7 @@ def _lowest(onnx: Any, request: Request, *, for_processors: bool) -> Any:
             onnx.shape_inference.InferenceError,
         ) as error:
             reasons.append(f"opset {opset}: {error}")
-    raise ArtefactError(
+    raise ModelFileError(
         f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, "
         f"which is not: {reasons[-1].splitlines()[0]}. Choose another format."
     )

@@ -22,7 +22,7 @@ TURNED = (0, 3, 2, 1)
 DEPTH_SHUFFLE = (0, 0, -1, 1)
 
 
-def tidy(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, for_processors: bool) -> Any:
+def optimise(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, for_processors: bool) -> Any:
     """Return the model without leftovers, under stable names.
 
     Args:

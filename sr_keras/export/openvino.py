@@ -15,7 +15,7 @@ def write(request: Request, path: Path) -> Manifest:
     with quiet():
         request.model().export(str(plain), format="openvino", verbose=False, input_signature=request.signature())
         model = openvino.Core().read_model(str(plain))
-        model.set_rt_info(manifest.facts_json(), RT_INFO_KEY)
+        model.set_rt_info(manifest.metadata_json(), RT_INFO_KEY)
         openvino.save_model(model, str(path), compress_to_fp16=request.precision == "fp16")
     del model
     for leftover in (plain, plain.with_suffix(".bin")):

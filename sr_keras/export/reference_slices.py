@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sr_keras.engines.signature import Limits
+from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import VolumeError
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume, format_shape
 
 Stack = npt.NDArray[np.float32]
@@ -27,7 +27,7 @@ KEYS = ("calibration", "first", "second")
 
 
 @dataclass(frozen=True)
-class RealSlices:
+class ReferenceSlices:
     """Normalised slices of a scan, float32, (slice, height, width).
 
     Attributes:
@@ -46,15 +46,15 @@ class RealSlices:
             yield reduced(self.calibration[number : number + 1], card)[0]
 
 
-def reduced(truth: Stack, card: StageCard) -> tuple[Stack, Stack]:
+def reduced(ground_truth: Stack, card: StageCard) -> tuple[Stack, Stack]:
     """Return a stage's input for true slices, and those slices cropped to whole multiples of its factors."""
     factors = output_factors(card.stage, card.scale)
-    height, width = (length // factor * factor for length, factor in zip(truth.shape[1:], factors, strict=True))
-    cropped = np.ascontiguousarray(truth[:, :height, :width])
-    return np.maximum(reduce_volume(cropped, (1, *factors)), 0), cropped
+    height, width = (length // factor * factor for length, factor in zip(ground_truth.shape[1:], factors, strict=True))
+    cropped = np.ascontiguousarray(ground_truth[:, :height, :width])
+    return np.maximum(downsample_volume(cropped, (1, *factors)), 0), cropped
 
 
-def shaped(images: Stack, limits: Limits, factors: tuple[int, int] = (1, 1)) -> Stack:
+def fit_to_limits(images: Stack, limits: ShapeLimits, factors: tuple[int, int] = (1, 1)) -> Stack:
     """Return images cropped, or mirrored on, to a batch within limits.
 
     Args:
@@ -72,14 +72,14 @@ def shaped(images: Stack, limits: Limits, factors: tuple[int, int] = (1, 1)) -> 
     return images
 
 
-def shipped_slices() -> RealSlices:
+def shipped_reference_slices() -> ReferenceSlices:
     """Return the slices that come with the package."""
     path = Path(str(files("sr_keras") / "export" / SHIPPED))
     with np.load(path, allow_pickle=False) as content:
-        return RealSlices(*(content[key].astype(np.float32) for key in KEYS))
+        return ReferenceSlices(*(content[key].astype(np.float32) for key in KEYS))
 
 
-def slices_of(volume: Volume) -> RealSlices:
+def reference_slices_of(volume: Volume) -> ReferenceSlices:
     """Take slices with tissue from a scan, evenly spread: across its third axis, and across its first.
 
     Raises:
@@ -97,7 +97,7 @@ def slices_of(volume: Volume) -> RealSlices:
     order = _evenly(third, CALIBRATION + COMPARISON)
     compared = order[1 :: len(order) // COMPARISON][:COMPARISON]
     calibration = [index for index in order if index not in compared]
-    return RealSlices(
+    return ReferenceSlices(
         np.moveaxis(voxels[:, :, calibration], 2, 0),
         np.moveaxis(voxels[:, :, compared], 2, 0),
         voxels[_evenly(first, COMPARISON)],

@@ -12,9 +12,9 @@ from typing import Any
 from sr_keras.engines.formats import FormatName, Precision
 from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import ENLARGED, Manifest, versions_of
-from sr_keras.engines.signature import Limits, tensors
+from sr_keras.engines.signature import ShapeLimits, tensors
 from sr_keras.errors import ConfigurationError
-from sr_keras.export.reference_slices import RealSlices, shaped
+from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits
 from sr_keras.framework import load_keras, silent_libraries
 from sr_keras.models.stages import TrainedStage
 from sr_keras.networks import build_network, output_factors
@@ -23,7 +23,7 @@ from sr_keras.networks import build_network, output_factors
 Shape = tuple[int | None, int | None, int | None]
 FREE: Shape = (None, None, None)
 # Scratch memory that a TensorRT engine may ask for at the top of its profile, in bytes.
-SCRATCH = 1 << 30
+WORKSPACE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class Request:
         shape: of the input; None is free.
         intermediate: whether the output of that name is wanted too.
         compute_capabilities: of the GPUs a TensorRT-RTX engine is for, "SM89".
-        scratch: bytes that a TensorRT engine may ask for.
+        workspace: bytes that a TensorRT engine may ask for.
         timing_cache: a file in which TensorRT keeps what it measured, for the next build.
     """
 
     stage: TrainedStage
     precision: Precision
-    slices: RealSlices
+    slices: ReferenceSlices
     shape: Shape = FREE
     intermediate: bool = False
     compute_capabilities: tuple[str, ...] = ()
-    scratch: int = SCRATCH
+    workspace: int = WORKSPACE
     timing_cache: Path | None = None
 
     @property
@@ -56,9 +56,9 @@ class Request:
         return ("final", "intermediate") if self.intermediate else ("final",)
 
     @property
-    def limits(self) -> Limits:
+    def shape_limits(self) -> ShapeLimits:
         """The batches that a file of this shape takes."""
-        return Limits(*((1, None) if length is None else (length, length) for length in self.shape))
+        return ShapeLimits(*((1, None) if length is None else (length, length) for length in self.shape))
 
     def model(self, policy: str = "float32") -> Any:
         """Return the Keras model with the outputs wanted, its weights in the type of a dtype policy."""
@@ -76,7 +76,7 @@ class Request:
     def calibration_inputs(self) -> Iterator[Images]:
         """Yield the batches (batch, height, width) that int8 is calibrated on, of the shape of the input."""
         for images in self.slices.calibration_inputs(self.stage.card):
-            yield shaped(images, self.limits)
+            yield fit_to_limits(images, self.shape_limits)
 
     def manifest(self, kind: FormatName, packages: tuple[str, ...], **details: Any) -> Manifest:
         """Return the manifest of the file, without its SHA-256 and parity.
@@ -90,7 +90,7 @@ class Request:
         height, width = output_factors(card.stage, card.scale)
         batch, rows, columns = self.shape
         enlarged = (batch, None if rows is None else rows * height, None if columns is None else columns * width)
-        general: dict[str, Any] = {"limits": self.limits, "target": {"hardware": "any"}}
+        general: dict[str, Any] = {"shape_limits": self.shape_limits, "target": {"hardware": "any"}}
         return Manifest(
             format=kind,
             precision=self.precision,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sr_keras.engines.formats import Precision
 from sr_keras.engines.manifest import Manifest
-from sr_keras.engines.saved_model_engine import FACTS_FILE
+from sr_keras.engines.saved_model_engine import METADATA_FILE
 from sr_keras.export.request import Request, quiet
 
 # Half precision is Keras's float16 policy, whose outputs our networks turn back to float32.
@@ -17,7 +17,7 @@ def write(request: Request, path: Path) -> Manifest:
     with quiet():
         model.export(path, format="tf_saved_model", verbose=False, input_signature=request.signature())
     manifest = request.manifest("saved_model", ())
-    facts = path / FACTS_FILE
-    facts.parent.mkdir(exist_ok=True)
-    facts.write_text(manifest.facts_json())
+    metadata = path / METADATA_FILE
+    metadata.parent.mkdir(exist_ok=True)
+    metadata.write_text(manifest.metadata_json())
     return manifest

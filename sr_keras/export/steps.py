@@ -10,12 +10,12 @@ from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import engine_class, load_engine, manifest_of
 from sr_keras.engines.manifest import Manifest, files_of, manifest_path, versions_of
-from sr_keras.engines.model_file import ArtefactEngine
-from sr_keras.errors import ArtefactError, ConfigurationError, MissingDependencyError, OutputError
-from sr_keras.export.reference_slices import RealSlices
+from sr_keras.engines.model_file import ModelFileEngine
+from sr_keras.errors import ConfigurationError, MissingDependencyError, ModelFileError, OutputError
+from sr_keras.export.reference_slices import ReferenceSlices
 from sr_keras.export.request import Request
-from sr_keras.export.verification import Parity, prove
-from sr_keras.files import written_together
+from sr_keras.export.verification import Verification, verify_outputs
+from sr_keras.files import atomic_write_folder
 from sr_keras.framework import require_tensorflow
 from sr_keras.models.stages import StageCard, find_stage, shipped_stages
 
@@ -62,26 +62,26 @@ def export_stage(
     Raises:
         ConfigurationError: the format cannot have that precision.
         OutputError: the output exists or cannot be written.
-        ArtefactError: the format cannot hold the network, or the file is too far from Keras. Nothing is kept.
+        ModelFileError: the format cannot hold the network, or the file is too far from Keras. Nothing is kept.
         MissingDependencyError: a package that writes the format is not installed.
     """
     check_request(request, kind, output, force=force)
     require_tensorflow("Export")
     name, function = WRITERS[kind]
     write = getattr(import_module(f"sr_keras.export.{name}"), function)
-    target = artefact_path(request, kind, output)
+    target = model_file_path(request, kind, output)
     request = replace(request, timing_cache=output / "tensorrt.timing_cache")
-    with written_together(output) as folder:
+    with atomic_write_folder(output) as folder:
         path = folder / target.name
         manifest: Manifest = write(request, path)
         engine = engine_class(kind)(path, manifest)
-        parity = _parity(engine, reference or KerasEngine(request.stage), request.slices)
-        manifest = replace(manifest, parity=parity.as_dict(), files=files_of(path))
+        verification = _verification(engine, reference or KerasEngine(request.stage), request.slices)
+        manifest = replace(manifest, verification=verification.as_dict(), files=files_of(path))
         manifest.write(path)
     return target, manifest
 
 
-def artefact_path(request: Request, kind: FormatName, output: Path) -> Path:
+def model_file_path(request: Request, kind: FormatName, output: Path) -> Path:
     """Return where a file is written: its stage's name, its shape if fixed, its precision, its format's suffix."""
     card = request.stage.card
     shape = "" if not any(request.shape) else "_" + "x".join(str(length or "n") for length in request.shape)
@@ -104,7 +104,7 @@ def check_request(request: Request, kind: FormatName, output: Path, *, force: bo
         )
     if not output.is_dir():
         raise OutputError(f"The output must be a folder that exists. Received: {output}. Create it first.")
-    target = artefact_path(request, kind, output)
+    target = model_file_path(request, kind, output)
     for path in (target, manifest_path(target)):
         if path.exists() and not force:
             raise OutputError(
@@ -112,7 +112,7 @@ def check_request(request: Request, kind: FormatName, output: Path, *, force: bo
             )
 
 
-def verify(path: Path, slices: RealSlices, model: str | None = None) -> Manifest:
+def verify(path: Path, slices: ReferenceSlices, model: str | None = None) -> Manifest:
     """Compare an exported file with its stage on this machine, and write the result to its manifest.
 
     Args:
@@ -121,24 +121,26 @@ def verify(path: Path, slices: RealSlices, model: str | None = None) -> Manifest
         model: the stage that it was made of; None finds it among those that ship.
 
     Raises:
-        ArtefactError: it is too far from its stage, is damaged, or was built for other hardware.
+        ModelFileError: it is too far from its stage, is damaged, or was built for other hardware.
         StageError: the stage cannot be found.
         MissingDependencyError: its runtime, or its GPU, is missing here.
     """
     manifest = manifest_of(path)
     engine = engine_class(manifest.format)(path, manifest)
-    parity = prove(engine, _reference(manifest.card, model), manifest.precision, slices, _runtime(manifest.format))
-    manifest = replace(manifest, parity=parity.as_dict(), files=files_of(path))
+    verification = verify_outputs(
+        engine, _reference(manifest.card, model), manifest.precision, slices, _runtime(manifest.format)
+    )
+    manifest = replace(manifest, verification=verification.as_dict(), files=files_of(path))
     manifest.write(path)
     return manifest
 
 
-def _parity(engine: ArtefactEngine, reference: NamedEngine, slices: RealSlices) -> Parity:
+def _verification(engine: ModelFileEngine, reference: NamedEngine, slices: ReferenceSlices) -> Verification:
     manifest = engine.manifest
     try:
-        return prove(engine, reference, manifest.precision, slices, _runtime(manifest.format))
+        return verify_outputs(engine, reference, manifest.precision, slices, _runtime(manifest.format))
     except MissingDependencyError as error:
-        return Parity("not verified", reason=UNVERIFIED.format(reason=error))
+        return Verification("not verified", reason=UNVERIFIED.format(reason=error))
 
 
 def _reference(card: StageCard, model: str | None) -> NamedEngine:
@@ -146,7 +148,7 @@ def _reference(card: StageCard, model: str | None) -> NamedEngine:
     shipped = {stage.card.weights_sha256: name for name, stage in shipped_stages().items()}
     name = model or shipped.get(card.weights_sha256)
     if name is None or find_stage(name).card.weights_sha256 != card.weights_sha256:
-        raise ArtefactError(
+        raise ModelFileError(
             f"A file is compared with the stage that it was made of, whose weights have the SHA-256 "
             f"{card.weights_sha256}. Received: {name or 'none that ships'}. Name that stage with --model."
         )

@@ -11,12 +11,12 @@ from typing import Any
 
 from sr_keras.engines.formats import FORMATS, FormatName
 from sr_keras.engines.manifest import Manifest
-from sr_keras.engines.signature import Limits, Range
-from sr_keras.engines.tensorrt_engine import MODULES, collecting_logger, compute_capability, pack_facts
-from sr_keras.errors import ArtefactError, ConfigurationError
+from sr_keras.engines.signature import Range, ShapeLimits
+from sr_keras.engines.tensorrt_engine import MODULES, collecting_logger, compute_capability, pack_metadata
+from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.export.onnx import onnx_model, opset_of
 from sr_keras.export.request import Request
-from sr_keras.files import format_bytes, written_whole
+from sr_keras.files import atomic_write, format_bytes
 from sr_keras.framework import load_module
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
@@ -60,7 +60,7 @@ def write_rtx(request: Request, path: Path) -> Manifest:
     return _write(request, path, "tensorrt-rtx", {"compute_capabilities": list(wanted)})
 
 
-def profile(request: Request) -> Limits:
+def profile(request: Request) -> ShapeLimits:
     """Return the batches an engine is built for: those of the shape asked for, else what fits into its scratch memory.
 
     Raises:
@@ -68,16 +68,16 @@ def profile(request: Request) -> Limits:
     """
     card = request.stage.card
     height_factor, width_factor = output_factors(card.stage, card.scale)
-    pixels = int(SHARE * request.scratch) // (ACTIVATION_BYTES_PER_PIXEL * height_factor * width_factor)
+    pixels = int(SHARE * request.workspace) // (ACTIVATION_BYTES_PER_PIXEL * height_factor * width_factor)
     side = min(LARGEST_SIDE, isqrt(pixels))
     height, width = (length or side for length in request.shape[1:])
     batch = request.shape[0] or min(LARGEST_BATCH, pixels // (height * width))
     if side < SHORTEST_SIDE or batch * height * width > pixels:
         raise ConfigurationError(
-            f"A batch must fit into the engine's scratch memory of {format_bytes(request.scratch)}, "
-            f"{pixels} pixels. Received: {batch}x{height}x{width}. Choose a smaller --shape, or a larger --scratch."
+            f"A batch must fit into the engine's scratch memory of {format_bytes(request.workspace)}, "
+            f"{pixels} pixels. Received: {batch}x{height}x{width}. Choose a smaller --shape, or a larger --workspace."
         )
-    return Limits(
+    return ShapeLimits(
         _range(request.shape[0], 1, batch),
         _range(request.shape[1], SHORTEST_SIDE, height),
         _range(request.shape[2], SHORTEST_SIDE, width),
@@ -96,8 +96,8 @@ def _write(request: Request, path: Path, kind: FormatName, target: dict[str, Any
         kind,
         ("onnx", "tf2onnx", "onnxslim"),
         opset=opset_of(model),
-        limits=limits,
-        target=target | {"scratch_bytes": request.scratch, MODULES[kind]: tensorrt.__version__},
+        shape_limits=limits,
+        target=target | {"workspace_bytes": request.workspace, MODULES[kind]: tensorrt.__version__},
     )
     path.write_bytes(_build(tensorrt, model.SerializeToString(), manifest, request.timing_cache))
     return manifest
@@ -107,7 +107,7 @@ def _build(tensorrt: Any, model: bytes, manifest: Manifest, cache: Path | None) 
     """Return the engine.
 
     Raises:
-        ArtefactError: the parser or the builder refuses.
+        ModelFileError: the parser or the builder refuses.
     """
     messages: list[str] = []
     logger = collecting_logger(tensorrt, messages)
@@ -124,19 +124,19 @@ def _build(tensorrt: Any, model: bytes, manifest: Manifest, cache: Path | None) 
     if engine is None:
         raise _refused(manifest, messages)
     if cache and timing:
-        with written_whole(cache) as temporary:
+        with atomic_write(cache) as temporary:
             temporary.write_bytes(bytes(timing.serialize()))
     return bytes(engine)
 
 
 def _configuration(tensorrt: Any, builder: Any, manifest: Manifest) -> Any:
     config, shapes = builder.create_builder_config(), builder.create_optimization_profile()
-    ranges = (manifest.limits.batch, manifest.limits.height, manifest.limits.width)
+    ranges = (manifest.shape_limits.batch, manifest.shape_limits.height, manifest.shape_limits.width)
     lows, highs = ([pair[end] or 1 for pair in ranges] for end in (0, 1))
     typical = [highs[0], *(max(low, min(high, TYPICAL_SIDE)) for low, high in zip(lows[1:], highs[1:], strict=True))]
     shapes.set_shape("lr", (*lows, 1), (*typical, 1), (*highs, 1))
     config.add_optimization_profile(shapes)
-    config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, manifest.target["scratch_bytes"])
+    config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, manifest.target["workspace_bytes"])
     # It rounds the inputs of float32 products to 10 bits.
     config.clear_flag(tensorrt.BuilderFlag.TF32)
     if manifest.format == "tensorrt-rtx":
@@ -166,7 +166,7 @@ def _name(manifest: Manifest) -> str:
     for name in ("", *DISPENSABLE):
         if name:
             card[name] = type(card[name])()
-        text = pack_facts(replace(manifest, card=StageCard(**card)).facts_json())
+        text = pack_metadata(replace(manifest, card=StageCard(**card)).metadata_json())
         if len(text) <= NAME_LENGTH:
             return text
     return ""
@@ -177,9 +177,9 @@ def _device(cuda: Any) -> str:
     return str(properties.name.decode())
 
 
-def _refused(manifest: Manifest, messages: list[str]) -> ArtefactError:
+def _refused(manifest: Manifest, messages: list[str]) -> ModelFileError:
     reason = messages[0].splitlines()[0][:300] if messages else "no reason was given"
-    return ArtefactError(
+    return ModelFileError(
         f"{FORMATS[manifest.format].title} must be able to build the network. Received: {manifest.card.family} "
         f"{manifest.card.stage} x{manifest.card.scale} {manifest.precision}, which it refuses: {reason}."
     )

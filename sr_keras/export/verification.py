@@ -11,8 +11,8 @@ import numpy as np
 
 from sr_keras.engines.formats import Precision
 from sr_keras.engines.interface import Images, NamedEngine
-from sr_keras.errors import ArtefactError
-from sr_keras.export.reference_slices import RealSlices, reduced, shaped
+from sr_keras.errors import ModelFileError
+from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits, reduced
 from sr_keras.networks import output_factors
 
 # The largest difference from Keras that float32 may have, on the networks' range of 0 to 1.
@@ -26,7 +26,7 @@ BATCHES = ((1, 3), (2,))
 
 
 @dataclass(frozen=True)
-class Parity:
+class Verification:
     """How far an exported file is from its reference.
 
     Attributes:
@@ -38,7 +38,7 @@ class Parity:
         largest_error: absolute, on the networks' range of 0 to 1.
         largest_relative_error: where the reference is at least 0.01.
         psnr_to_reference: in dB, data_range 1; None where both are equal.
-        psnr_to_truth: the same against the true slices.
+        psnr_to_ground_truth: the same against the true slices.
         psnr_loss: the reference's PSNR against the truth less the file's, in dB.
     """
 
@@ -50,7 +50,7 @@ class Parity:
     largest_error: float | None = None
     largest_relative_error: float | None = None
     psnr_to_reference: float | None = None
-    psnr_to_truth: float | None = None
+    psnr_to_ground_truth: float | None = None
     psnr_loss: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -58,9 +58,9 @@ class Parity:
         return asdict(self)
 
 
-def prove(
-    engine: NamedEngine, reference: NamedEngine, precision: Precision, slices: RealSlices, runtime: str
-) -> Parity:
+def verify_outputs(
+    engine: NamedEngine, reference: NamedEngine, precision: Precision, slices: ReferenceSlices, runtime: str
+) -> Verification:
     """Compare an engine with its reference on real slices.
 
     Args:
@@ -71,59 +71,61 @@ def prove(
         runtime: what runs the file, for the record.
 
     Raises:
-        ArtefactError: the difference is over the limit of its precision.
+        ModelFileError: the difference is over the limit of its precision.
     """
-    card, limits = engine.card, engine.limits
+    card, limits = engine.card, engine.shape_limits
     pairs = [
-        reduced(shaped(stack[:count], limits, output_factors(card.stage, card.scale)), card)
+        reduced(fit_to_limits(stack[:count], limits, output_factors(card.stage, card.scale)), card)
         for stack, counts in zip((slices.first, slices.second), BATCHES, strict=True)
         for count in counts
     ]
     with _exact_tensorflow():
         expected = [reference.run(images) for images, _ in pairs]
-    parity = compare(
+    verification = compare(
         [engine.run(images) for images, _ in pairs],
         expected,
-        [truth for _, truth in pairs],
+        [ground_truth for _, ground_truth in pairs],
         batches=tuple(images.shape for images, _ in pairs),
         runtime=runtime,
         reference=f"{reference.name} on {reference.runtime}",
     )
-    check(parity, precision, engine.name)
-    return parity
+    check(verification, precision, engine.name)
+    return verification
 
 
-def compare(outputs: Sequence[Images], expected: Sequence[Images], truths: Sequence[Images], **record: Any) -> Parity:
+def compare(
+    outputs: Sequence[Images], expected: Sequence[Images], ground_truths: Sequence[Images], **record: Any
+) -> Verification:
     """Return the figures of outputs against those of a reference and against the truth, over all batches together."""
-    output, reference, truth = (
-        np.concatenate([part.ravel() for part in parts]) for parts in (outputs, expected, truths)
+    output, reference, ground_truth = (
+        np.concatenate([part.ravel() for part in parts]) for parts in (outputs, expected, ground_truths)
     )
     errors = np.abs(output.astype(np.float64) - reference)
     bright = np.abs(reference) >= RELATIVE_FLOOR
-    to_truth = psnr(truth, output)
-    return Parity(
+    to_truth = psnr(ground_truth, output)
+    return Verification(
         "passed",
         largest_error=float(errors.max()),
         largest_relative_error=float((errors[bright] / np.abs(reference[bright])).max(initial=0.0)),
         psnr_to_reference=_finite(psnr(reference, output)),
-        psnr_to_truth=_finite(to_truth),
-        psnr_loss=psnr(truth, reference) - to_truth,
+        psnr_to_ground_truth=_finite(to_truth),
+        psnr_loss=psnr(ground_truth, reference) - to_truth,
         **record,
     )
 
 
-def check(parity: Parity, precision: Precision, name: str) -> None:
+def check(verification: Verification, precision: Precision, name: str) -> None:
     """Refuse a difference over the limit of a precision.
 
     Raises:
-        ArtefactError: it is.
+        ModelFileError: it is.
     """
     if precision == "fp32":
-        limit, value, what = FLOAT32_ERROR, parity.largest_error, "differ from its reference by at most"
+        limit, value, what = FLOAT32_ERROR, verification.largest_error, "differ from its reference by at most"
     else:
-        limit, value, what = PSNR_LOSS[precision], parity.psnr_loss, "lose at most, in dB against the truth,"
+        limit, value, what = PSNR_LOSS[precision], verification.psnr_loss, "lose at most, in dB against the truth,"
     if value is None or not value <= limit:
-        raise ArtefactError(
+        raise ModelFileError(
             f"A file of precision {precision} must {what} {limit:g}. Received: {value:.3g} for {name}. "
             "Use a higher precision."
         )

@@ -1,9 +1,9 @@
-"""Make an enlarged volume agree with the scan it was made of: reduced again, it gives that scan back.
+"""Data consistency by back-projection: the result, downsampled again, is the scan.
 
-The reduction D is that of `sr_keras.volumes.resampling.reduce_volume`, one matrix an axis. Of all volumes that D takes to the
-scan y, the nearest to x in the least-squares sense is x + D^T (D D^T)^-1 (y - D x); in super-resolution this is known
-as back-projection, here with the exact inverse instead of iterations (M. Irani and S. Peleg, "Improving Resolution by
-Image Registration", 1991, DOI 10.1016/1049-9652(91)90045-L). Since D works axis by axis, so does its inverse.
+The downsampling D is that of `downsample_volume`, one matrix an axis. Of all volumes that D takes to the scan y, the
+nearest to x in the least-squares sense is x + D^T (D D^T)^-1 (y - D x): back-projection with the exact inverse instead
+of iterations (M. Irani and S. Peleg, "Improving Resolution by Image Registration" (1991), DOI
+10.1016/1049-9652(91)90045-L).
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ class Residual:
 
 @dataclass(frozen=True)
 class Projection:
-    """The residual before and after `make_consistent`."""
+    """The residual before and after `back_project`."""
 
     before: Residual
     after: Residual
@@ -73,7 +73,7 @@ def residual_of(voxels: Floats, scan: Array, factors: Sequence[int]) -> Floats:
     return residual
 
 
-def make_consistent(voxels: Floats, scan: Array, factors: Sequence[int]) -> Projection:
+def back_project(voxels: Floats, scan: Array, factors: Sequence[int]) -> Projection:
     """Change an enlarged volume, in place and as little as possible, so that it gives its scan when reduced again.
 
     Args:

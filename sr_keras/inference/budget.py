@@ -10,15 +10,15 @@ import psutil
 from sr_keras.errors import VolumeError
 from sr_keras.files import format_bytes
 from sr_keras.inference.passes import D_SLAB, hw_slab, slice_order
-from sr_keras.inference.planning import Step, grown_shape
-from sr_keras.inference.self_ensemble import Ensemble
+from sr_keras.inference.planning import Step, shape_after
+from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.timing import WORKSPACE_BYTES, Timing
 from sr_keras.networks import StageName, output_factors
 from sr_keras.volumes.volume import format_shape
 
 Shape = tuple[int, int, int]
 # Says how to run the slices (height, width) of a step.
-Price = Callable[[Step, int, int], Timing]
+CostModel = Callable[[Step, int, int], Timing]
 
 FLOAT = 4
 # Of the memory that is free, the share that a job may take where nobody says how much.
@@ -65,7 +65,7 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Kept:
+class OutputBuffer:
     """What has to be kept of the result until all of it is there.
 
     Attributes:
@@ -137,8 +137,15 @@ def budget_of(memory: int | None, *, disk: bool) -> Budget:
     return Budget(memory or resident + int(SHARE * psutil.virtual_memory().available), resident, disk)
 
 
-def plan_work(
-    source: str, shape: Shape, steps: Sequence[Step], *, price: Price, ensemble: Ensemble, kept: Kept, budget: Budget
+def plan_within_budget(
+    source: str,
+    shape: Shape,
+    steps: Sequence[Step],
+    *,
+    price: CostModel,
+    self_ensemble: SelfEnsemble,
+    kept: OutputBuffer,
+    budget: Budget,
 ) -> Plan:
     """Return the plan of a job that fits its budget: in memory if it can be, in batches that are fastest if they fit.
 
@@ -147,7 +154,7 @@ def plan_work(
         shape: of the scan.
         steps: as `plan_steps` returns them.
         price: how to run slices.
-        ensemble: whether slices are also done turned and mirrored.
+        self_ensemble: whether slices are also done turned and mirrored.
         kept: what has to be kept of the result.
         budget: what the job may take.
 
@@ -157,7 +164,7 @@ def plan_work(
     between = [False, True] if budget.disk and any(step.stage == "d" for step in steps) else [False]
     results = [False, True] if budget.disk and kept.on_disk else [False]
     plans = [
-        _plan(shape, steps, price, ensemble, kept, budget.resident, *places)
+        _plan(shape, steps, price, self_ensemble, kept, budget.resident, *places)
         for places in product(results, between, (None, 1))
     ]
     fitting = next((plan for plan in plans if plan.peak_bytes <= budget.memory), None)
@@ -180,9 +187,9 @@ def slab_axis_of(steps: Sequence[Step]) -> int:
 def _plan(
     shape: Shape,
     steps: Sequence[Step],
-    price: Price,
-    ensemble: Ensemble,
-    kept: Kept,
+    price: CostModel,
+    self_ensemble: SelfEnsemble,
+    kept: OutputBuffer,
     resident: int,
     kept_on_disk: bool,
     between_on_disk: bool,
@@ -190,7 +197,7 @@ def _plan(
 ) -> Plan:
     passes, now = [], shape
     for step in steps:
-        passes.append(_pass(step, now, price, ensemble, largest_batch))
+        passes.append(_pass(step, now, price, self_ensemble, largest_batch))
         now = passes[-1].shape
     axis = slab_axis_of(steps)
     made = [FLOAT * prod(each.shape) for each in passes if each.step.stage == "d"]
@@ -214,13 +221,13 @@ def _plan(
     return Plan(plan.passes, plan.shape, axis, plan.between, plan.kept, disk, peak)
 
 
-def _pass(step: Step, shape: Shape, price: Price, ensemble: Ensemble, largest_batch: int | None) -> Pass:
+def _pass(step: Step, shape: Shape, price: CostModel, self_ensemble: SelfEnsemble, largest_batch: int | None) -> Pass:
     stacks = tuple(_stack(shape, across, step) for across in range(3) if across not in step.axes)
     timings = [price(step, height, width) for _, height, width in stacks]
     batch = min(timing.batch for timing in timings)
-    members = 1 if ensemble == "none" else MEMBERS[step.stage]
+    members = 1 if self_ensemble == "none" else MEMBERS[step.stage]
     per_slice = tuple(members * timing.seconds for timing in timings)
-    return Pass(step, grown_shape(shape, step), stacks, per_slice, members, min(batch, largest_batch or batch))
+    return Pass(step, shape_after(shape, step), stacks, per_slice, members, min(batch, largest_batch or batch))
 
 
 def _stack(shape: Shape, across: int, step: Step) -> Shape:

@@ -12,11 +12,11 @@ from nibabel.affines import voxel_sizes
 from sr_keras.dicom.provenance import Processing
 from sr_keras.engines import Engine
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
-from sr_keras.inference.budget import Kept, Plan, slab_axis_of
+from sr_keras.inference.budget import OutputBuffer, Plan, slab_axis_of
 from sr_keras.inference.passes import Report
 from sr_keras.inference.planning import Factors
-from sr_keras.inference.prefetch import in_background
-from sr_keras.inference.spectrum import doubts_about
+from sr_keras.inference.prefetch import background_writer
+from sr_keras.inference.spectrum import high_frequency_warnings
 from sr_keras.inference.streaming import Enlarging
 from sr_keras.inference.upscaler import RESAMPLING_COPIES, Notice, Upscaler
 from sr_keras.io.nifti import is_nifti, open_stream, stored_dtype
@@ -31,7 +31,7 @@ from sr_keras.io.scans import (
 )
 from sr_keras.models.registry import modality_warning
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
-from sr_keras.volumes.slab_store import Store, make_store
+from sr_keras.volumes.slab_store import SlabBuffer, make_slab_buffer
 from sr_keras.volumes.volume import Modality, Volume, describe
 
 # Of a NIfTI file: slabs across it can be written as they come.
@@ -121,13 +121,13 @@ class PredictionJob:
 
     def _streams(self, output: Path) -> bool:
         """Say whether the result can be written as it is made, or has to be there as a whole first."""
-        return is_nifti(output) and self.spacing is None and not self.upscaler.consistent
+        return is_nifti(output) and self.spacing is None and not self.upscaler.data_consistency
 
     def _enlarging(self, volume: Volume, output: Path) -> Enlarging:
         _, axis = self._task(volume)
         in_order = slab_axis_of(self.upscaler.plan(self.factors, axis)) == SLOWEST_AXIS
         dtype = stored_dtype(with_nifti_header(volume), self.dtype)
-        kept = Kept() if in_order else Kept(dtype.itemsize, on_disk=True)
+        kept = OutputBuffer() if in_order else OutputBuffer(dtype.itemsize, on_disk=True)
         return self.upscaler.enlarging(
             volume, self.factors, slice_axis=axis, memory=self.memory, kept=kept, folder=output.parent
         )
@@ -138,11 +138,11 @@ class PredictionJob:
         finer = rescaled_affine(volume.affine, [1 / factor for factor in self.factors])
         spacing = [float(size) for size in voxel_sizes(finer)]
         with ExitStack() as stack:
-            store = _store(job.plan, stored_dtype(like, self.dtype), output.parent)
+            store = _slab_buffer(job.plan, stored_dtype(like, self.dtype), output.parent)
             if store is not None:
                 stack.callback(store.close)
             stream = stack.enter_context(open_stream(output, shape, spacing, like=like, dtype=self.dtype, store=store))
-            write = stack.enter_context(in_background(stream.write))
+            write = stack.enter_context(background_writer(stream.write))
             slabs = stack.enter_context(closing(job.slabs(report)))
             for span, slab in slabs:
                 write(axis, span, slab)
@@ -152,7 +152,7 @@ class PredictionJob:
         """Tell what speaks against the stages for a scan: last, where it is not scrolled away."""
         if stranger := modality_warning(volume, [engine.card for engine in self._used(volume)]):
             tell(stranger)
-        for doubt in doubts_about(volume, self.upscaler.plan(*self._task(volume))):
+        for doubt in high_frequency_warnings(volume, self.upscaler.plan(*self._task(volume))):
             tell(doubt)
 
     def _task(self, volume: Volume) -> tuple[Factors, int]:
@@ -175,8 +175,8 @@ class PredictionJob:
                 "factors": list(factors),
                 "spacing_mm": list(self.spacing) if self.spacing else None,
                 "slice_axis": axis,
-                "ensemble": self.upscaler.ensemble,
-                "consistent": self.upscaler.consistent,
+                "self_ensemble": self.upscaler.self_ensemble,
+                "data_consistency": self.upscaler.data_consistency,
                 "nan_fill": self.nan_fill,
                 "notices": list(notices),
             },
@@ -258,13 +258,13 @@ def _attempt(
     return "done"
 
 
-def _store(plan: Plan, dtype: np.dtype[Any], folder: Path) -> Store | None:
+def _slab_buffer(plan: Plan, dtype: np.dtype[Any], folder: Path) -> SlabBuffer | None:
     """Return what keeps slabs until they can be written in the order of the file; None where they come in it."""
     if plan.kept == "nowhere":
         return None
     # Slabs of the slowest axis of the file are read from it.
     layout = list(dict.fromkeys([plan.slab_axis, SLOWEST_AXIS, 1, 0]))
-    return make_store(plan.shape, layout, folder if plan.kept == "disk" else None, dtype)
+    return make_slab_buffer(plan.shape, layout, folder if plan.kept == "disk" else None, dtype)
 
 
 def _is_scan(path: Path, dicom: bool) -> bool:

@@ -7,9 +7,9 @@ import numpy as np
 
 from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.planning import Step
-from sr_keras.inference.prefetch import in_background, made_ahead
-from sr_keras.inference.self_ensemble import Ensemble, run_ensemble
-from sr_keras.volumes.slab_store import Source, Store, spans
+from sr_keras.inference.prefetch import background_writer, prefetch
+from sr_keras.inference.self_ensemble import SelfEnsemble, run_ensemble
+from sr_keras.volumes.slab_store import SlabBuffer, Source, spans
 
 # Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work. The hw
 # stage calls it from a thread of its own.
@@ -28,13 +28,13 @@ ROWS = 8
 
 def run_depth_step(
     source: Source,
-    partial: Store,
-    target: Store,
+    partial: SlabBuffer,
+    target: SlabBuffer,
     step: Step,
     order: Sequence[int],
     shape: Sequence[int],
     engine: Batched,
-    ensemble: Ensemble,
+    self_ensemble: SelfEnsemble,
     advance: Advance,
 ) -> None:
     """Enlarge one axis of a volume: the mean of what the d stage makes of it in two orientations.
@@ -47,7 +47,7 @@ def run_depth_step(
         order: the two axes that slices are cut across, the first orientation's first.
         shape: of the source.
         engine: runs the stage, in batches of its own size.
-        ensemble: whether each slice is also done turned and mirrored, and how the results are joined.
+        self_ensemble: whether each slice is also done turned and mirrored, and how the results are joined.
         advance: told about progress.
     """
     first, second = order
@@ -58,11 +58,11 @@ def run_depth_step(
         target.write(second, span, slab)
 
     # Putting a slab into a volume takes one core a while, on disk above all: the engine goes on beside it.
-    with in_background(partial.write, waiting=0) as write:
-        for span, slab in _orientation(source, step, first, shape, engine, ensemble, advance):
+    with background_writer(partial.write, waiting=0) as write:
+        for span, slab in _orientation(source, step, first, shape, engine, self_ensemble, advance):
             write(first, span, slab)
-    with in_background(join, waiting=0) as write_joined:
-        for span, slab in _orientation(source, step, second, shape, engine, ensemble, advance):
+    with background_writer(join, waiting=0) as write_joined:
+        for span, slab in _orientation(source, step, second, shape, engine, self_ensemble, advance):
             write_joined(span, slab)
 
 
@@ -72,7 +72,7 @@ def run_slice_steps(
     length: int,
     size: int,
     steps: Sequence[tuple[Step, Engine]],
-    ensemble: Ensemble,
+    self_ensemble: SelfEnsemble,
     advance: Advance,
 ) -> Generator[tuple[slice, Images]]:
     """Enlarge slices by the hw stage, a few at a time, as often as there are steps.
@@ -83,19 +83,19 @@ def run_slice_steps(
         length: of that axis.
         size: slices at a time.
         steps: with the engine of each; none leaves the slices as they are.
-        ensemble: as in `run_depth_step`.
+        self_ensemble: as in `run_depth_step`.
         advance: told about progress.
 
     Yields:
         A span of the axis, and its slices (slice, height, width), normalised, in the order of the axis.
     """
-    with closing(made_ahead(_cut(source, axis, slice_order(axis), length, hw_slab(size)))) as slabs:
+    with closing(prefetch(_cut(source, axis, slice_order(axis), length, hw_slab(size)))) as slabs:
         for span, slices in slabs:
             for part in spans(len(slices), size):
                 images = slices[part]
                 for step, engine in steps:
                     before = images.shape
-                    images = run_ensemble(engine, images, ensemble)
+                    images = run_ensemble(engine, images, self_ensemble)
                     advance(step, before[1:], before[0])
                 yield slice(span.start + part.start, span.start + part.stop), images
 
@@ -117,17 +117,17 @@ def _orientation(
     across: int,
     shape: Sequence[int],
     engine: Batched,
-    ensemble: Ensemble,
+    self_ensemble: SelfEnsemble,
     advance: Advance,
 ) -> Iterator[tuple[slice, Images]]:
     """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation."""
     order = slice_order(across, step.axes[0])
-    with closing(made_ahead(_cut(source, across, order, shape[across], D_SLAB))) as slabs:
+    with closing(prefetch(_cut(source, across, order, shape[across], D_SLAB))) as slabs:
         for span, images in slabs:
             count, height, depth = images.shape
             enlarged = np.empty((count, height, depth * step.scale), np.float32)
             for part in spans(count, engine.batch):
-                run_ensemble(engine, images[part], ensemble, out=enlarged[part])
+                run_ensemble(engine, images[part], self_ensemble, out=enlarged[part])
                 advance(step, (height, depth), part.stop - part.start)
             yield span, enlarged.transpose(np.argsort(order))
 

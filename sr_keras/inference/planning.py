@@ -134,13 +134,13 @@ def factors_for_spacing(spacing: Sequence[float], target: Sequence[float], stage
     return i, j, k
 
 
-def enlarged_shape(shape: Sequence[int], factors: Factors) -> tuple[int, int, int]:
+def upsampled_shape(shape: Sequence[int], factors: Factors) -> tuple[int, int, int]:
     """Return the shape of a volume after it was enlarged."""
     i, j, k = (length * factor for length, factor in zip(shape, factors, strict=True))
     return i, j, k
 
 
-def grown_shape(shape: Sequence[int], step: Step) -> tuple[int, int, int]:
+def shape_after(shape: Sequence[int], step: Step) -> tuple[int, int, int]:
     """Return the shape of a volume after one step."""
     i, j, k = (length * (step.scale if axis in step.axes else 1) for axis, length in enumerate(shape))
     return i, j, k

@@ -13,7 +13,7 @@ WAITING = 2
 
 
 @contextmanager
-def in_background(work: Callable[Arguments, None], waiting: int = WAITING) -> Iterator[Callable[Arguments, None]]:
+def background_writer(work: Callable[Arguments, None], waiting: int = WAITING) -> Iterator[Callable[Arguments, None]]:
     """Yield a function that calls `work` in one other thread, in order; it waits where too many calls are ahead of it.
 
     At the end all calls are done. What `work` raises is raised by a later call or at the end. An exception in the
@@ -35,7 +35,7 @@ def in_background(work: Callable[Arguments, None], waiting: int = WAITING) -> It
         executor.shutdown(cancel_futures=True)
 
 
-def made_ahead(items: Generator[Item]) -> Generator[Item]:
+def prefetch(items: Generator[Item]) -> Generator[Item]:
     """Yield the same items; while one is used, the next is made in another thread. Closing it closes theirs."""
     end = object()
     with ThreadPoolExecutor(1) as executor:

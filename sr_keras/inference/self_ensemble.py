@@ -12,19 +12,19 @@ import numpy as np
 from sr_keras.engines import Engine, Images
 from sr_keras.networks import StageName
 
-Ensemble = Literal["none", "mean", "median"]
+SelfEnsemble = Literal["none", "mean", "median"]
 Transform = Callable[[Images], Images]
 
 
-def run_ensemble(engine: Engine, images: Images, ensemble: Ensemble, out: Images | None = None) -> Images:
+def run_ensemble(engine: Engine, images: Images, self_ensemble: SelfEnsemble, out: Images | None = None) -> Images:
     """Return what a stage makes of images, in `out` where that is given; not below zero, the least networks know."""
-    if ensemble == "none":
+    if self_ensemble == "none":
         made = engine.run(images)
     else:
         ways = symmetries(engine.card.stage)
         outputs = np.stack([inverse(engine.run(transform(images))) for transform, inverse in ways])
         # The median sorts a copy of them all unless it may have them.
-        made = outputs.mean(axis=0) if ensemble == "mean" else np.median(outputs, axis=0, overwrite_input=True)
+        made = outputs.mean(axis=0) if self_ensemble == "mean" else np.median(outputs, axis=0, overwrite_input=True)
     if out is None and made.flags.writeable:
         # Some backends, such as jax, give arrays that cannot be written to.
         out = made

@@ -27,7 +27,7 @@ SLICES = 6
 SHORTEST = 32
 
 
-def doubts_about(volume: Volume, steps: Iterable[Step]) -> list[str]:
+def high_frequency_warnings(volume: Volume, steps: Iterable[Step]) -> list[str]:
     """Return a warning for each direction in which a scan is of a kind that the networks were worse than cubic on.
 
     Args:

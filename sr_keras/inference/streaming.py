@@ -12,10 +12,10 @@ from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.budget import Pass, Plan
 from sr_keras.inference.passes import Advance, Report, run_depth_step, run_slice_steps, slice_order
 from sr_keras.inference.planning import Step
-from sr_keras.inference.prefetch import made_ahead
-from sr_keras.inference.self_ensemble import Ensemble
+from sr_keras.inference.prefetch import prefetch
+from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.volumes.normalization import Normalization, normalization_of
-from sr_keras.volumes.slab_store import Source, Store, make_store, spans
+from sr_keras.volumes.slab_store import SlabBuffer, Source, make_slab_buffer, spans
 from sr_keras.volumes.volume import Array, Volume
 
 
@@ -27,14 +27,14 @@ class Enlarging:
         volume: the scan.
         plan: what to do.
         engines: that run each step.
-        ensemble: whether slices are also done turned and mirrored.
+        self_ensemble: whether slices are also done turned and mirrored.
         folder: for temporary files; needed where the plan puts something on disk.
     """
 
     volume: Volume
     plan: Plan
     engines: Mapping[Step, Engine]
-    ensemble: Ensemble = "none"
+    self_ensemble: SelfEnsemble = "none"
     folder: Path | None = None
 
     def slabs(self, report: Report | None = None) -> Generator[tuple[slice, Images]]:
@@ -58,8 +58,8 @@ class Enlarging:
         steps = [(each.step, self._engine(each)) for each in self.plan.passes if each.step.stage == "hw"]
         with ExitStack() as stack:
             source, shape = self._deepened(_Normalized(self.volume.voxels, normalization), meter.advance, stack)
-            made = run_slice_steps(source, axis, shape[axis], self.plan.slab, steps, self.ensemble, meter.advance)
-            for span, images in stack.enter_context(closing(made_ahead(made))):
+            made = run_slice_steps(source, axis, shape[axis], self.plan.slab, steps, self.self_ensemble, meter.advance)
+            for span, images in stack.enter_context(closing(prefetch(made))):
                 # Nothing else needs these values any more: they are turned into the result where they are.
                 normalization.invert(images, out=images)
                 below.add_to(images, span)
@@ -95,21 +95,21 @@ class Enlarging:
         readers: Sequence[int],
         advance: Advance,
         stack: ExitStack,
-    ) -> Store:
+    ) -> SlabBuffer:
         """Return the volume after a pass of the d stage; on disk it is laid out for slabs across `readers`."""
         first, second, layout = _layout(_across(each.step), readers)
         as_made = (second, first, *each.step.axes)
         folder = self.folder if self.plan.between == "disk" else None
-        target = make_store(each.shape, as_made if folder is None else layout, folder)
+        target = make_slab_buffer(each.shape, as_made if folder is None else layout, folder)
         stack.callback(target.close)
         with ExitStack() as short:
             partial = target
             if folder is not None:
                 # A file takes slabs across its first two axes only, and the orientations are across different ones.
-                partial = make_store(each.shape, as_made, folder)
+                partial = make_slab_buffer(each.shape, as_made, folder)
                 short.callback(partial.close)
             order, engine = (first, second), self._engine(each)
-            run_depth_step(source, partial, target, each.step, order, shape, engine, self.ensemble, advance)
+            run_depth_step(source, partial, target, each.step, order, shape, engine, self.self_ensemble, advance)
         return target
 
 

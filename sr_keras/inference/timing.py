@@ -12,9 +12,9 @@ import numpy as np
 
 from sr_keras.engines import Batched, Engine
 from sr_keras.engines.manifest import versions_of
-from sr_keras.engines.signature import Limits
+from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import DeviceMemoryError, SrKerasError
-from sr_keras.files import written_whole
+from sr_keras.files import atomic_write
 from sr_keras.machine import processor
 from sr_keras.networks import output_factors
 
@@ -101,7 +101,7 @@ def cache_folder() -> Path:
 
 
 def _candidates(engine: Engine, height: int, width: int) -> Iterator[int]:
-    low, high = getattr(engine, "limits", Limits()).batch
+    low, high = getattr(engine, "shape_limits", ShapeLimits()).batch
     for batch in sorted({low, *BATCHES}):
         fits = batch == low or workspace(engine, height, width, batch) <= LARGEST_WORKSPACE
         if fits and low <= batch <= (high or batch):
@@ -131,8 +131,8 @@ def _key(engine: Engine, height: int, width: int) -> str:
     # What Keras runs on, and where.
     chosen = [os.environ.get(variable, "") for variable in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES")]
     machine = [processor(), os.cpu_count(), *chosen]
-    facts = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
-    return json.dumps(facts)
+    metadata = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
+    return json.dumps(metadata)
 
 
 def _read(path: Path) -> dict[str, Timing]:
@@ -148,7 +148,7 @@ def _write(path: Path, timings: dict[str, Timing]) -> None:
     """Keep timings; where nothing can be written they are measured again."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text(json.dumps({key: asdict(timing) for key, timing in timings.items()}, indent=1) + "\n")
     except (OSError, SrKerasError):
         return

@@ -11,23 +11,23 @@ import numpy as np
 from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import check_disk
-from sr_keras.inference.back_projection import make_consistent
-from sr_keras.inference.budget import Kept, budget_of, plan_work
+from sr_keras.inference.back_projection import back_project
+from sr_keras.inference.budget import OutputBuffer, budget_of, plan_within_budget
 from sr_keras.inference.passes import Report, slice_order
 from sr_keras.inference.planning import Factors, Step, factors_for_spacing, plan_steps
-from sr_keras.inference.self_ensemble import Ensemble
+from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.streaming import Enlarging
 from sr_keras.inference.timing import Timing, load, timing_of
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
 from sr_keras.volumes.resampling import resample_axis
-from sr_keras.volumes.slab_store import MemoryStore
+from sr_keras.volumes.slab_store import MemorySlabBuffer
 from sr_keras.volumes.volume import Volume, format_shape
 
 # Float32 copies of the enlarged volume that exist at once while an axis is resampled: before, after, and in between.
 RESAMPLING_COPIES = 3
 # Float32 copies of the scan that exist at once while the result is made consistent with it.
 CONSISTENCY_COPIES = 4
-NOTHING_KEPT = Kept()
+NO_OUTPUT_BUFFER = OutputBuffer()
 # A last resampling that changes the spacing by less than this fraction would only smooth.
 SAME_SPACING = 1e-6
 
@@ -41,16 +41,16 @@ class Upscaler:
 
     Attributes:
         engines: the stages at hand, one for each stage and scale.
-        ensemble: "mean" or "median" does each slice turned and mirrored as well and joins the results.
-        consistent: whether the result is changed, as little as possible, so that it gives the scan when reduced again.
+        self_ensemble: "mean" or "median" does each slice turned and mirrored as well and joins the results.
+        data_consistency: whether back-projection makes the downsampled result equal to the scan.
 
     Raises:
         ConfigurationError: two engines are of one stage and scale.
     """
 
     engines: Sequence[Engine]
-    ensemble: Ensemble = "none"
-    consistent: bool = False
+    self_ensemble: SelfEnsemble = "none"
+    data_consistency: bool = False
 
     def __post_init__(self) -> None:
         """Refuse engines of which one would never be used."""
@@ -108,7 +108,7 @@ class Upscaler:
         *,
         slice_axis: int | None = None,
         memory: int | None = None,
-        kept: Kept = NOTHING_KEPT,
+        kept: OutputBuffer = NO_OUTPUT_BUFFER,
         folder: Path | None = None,
     ) -> Enlarging:
         """Return the job that makes the same volume slab by slab. The engines are loaded and, the first time, timed.
@@ -128,7 +128,9 @@ class Upscaler:
         axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
         steps = self.plan(factors, axis)
         engines = {step: self._engine(step) for step in steps}
-        plan = partial(plan_work, volume.source, volume.shape, steps, ensemble=self.ensemble, kept=kept)
+        plan = partial(
+            plan_within_budget, volume.source, volume.shape, steps, self_ensemble=self.self_ensemble, kept=kept
+        )
         # What cannot be is refused before anything is loaded for it.
         found = plan(price=_unknown, budget=budget_of(memory, disk=folder is not None))
         self._check_reach(volume, steps)
@@ -139,7 +141,7 @@ class Upscaler:
             found = plan(price=cache(lambda step, *size: timing_of(engines[step], *size)), budget=budget)
         if folder is not None:
             check_disk(found.disk_bytes, folder)
-        return Enlarging(volume, found, engines, self.ensemble, folder)
+        return Enlarging(volume, found, engines, self.self_ensemble, folder)
 
     def to_spacing(
         self,
@@ -172,8 +174,8 @@ class Upscaler:
     ) -> Enlarging:
         """Return the job of one who keeps the whole result, float32, and makes `copies` of it; see `enlarging`."""
         size = np.dtype(np.float32).itemsize
-        residuals = -(-CONSISTENCY_COPIES * size // prod(factors)) if self.consistent else 0
-        kept = Kept(copies * size + residuals)
+        residuals = -(-CONSISTENCY_COPIES * size // prod(factors)) if self.data_consistency else 0
+        kept = OutputBuffer(copies * size + residuals)
         return self.enlarging(volume, factors, slice_axis=slice_axis, memory=memory, kept=kept)
 
     def _collected(
@@ -188,12 +190,12 @@ class Upscaler:
     ) -> Volume:
         """Return the enlarged volume as a whole; `copies` of it have to fit into the memory."""
         job = self.collecting(volume, factors, slice_axis, memory, copies)
-        result = MemoryStore(job.plan.shape, slice_order(job.plan.slab_axis))
+        result = MemorySlabBuffer(job.plan.shape, slice_order(job.plan.slab_axis))
         for span, slab in job.slabs(report):
             result.write(job.plan.slab_axis, span, slab)
         voxels = result.read(0, slice(None))
-        if self.consistent and job.plan.passes and volume.voxels.min() != volume.voxels.max():
-            projection = make_consistent(voxels, volume.voxels, factors)
+        if self.data_consistency and job.plan.passes and volume.voxels.min() != volume.voxels.max():
+            projection = back_project(voxels, volume.voxels, factors)
             if notice:
                 notice(projection.describe("HU" if volume.modality == "CT" else ""))
         return volume.with_voxels(voxels, rescaled_affine(volume.affine, [1 / factor for factor in factors]))
@@ -206,7 +208,7 @@ class Upscaler:
     def _check_reach(self, volume: Volume, steps: Sequence[Step]) -> None:
         """Refuse slices in which a network would see more border than scan."""
         for step in steps:
-            reach = max(self._engine(step).card.reach)
+            reach = max(self._engine(step).card.receptive_field_radius)
             in_slices = range(3) if step.stage == "d" else step.axes
             shortest = min(volume.shape[axis] for axis in in_slices)
             if shortest < reach:

@@ -13,11 +13,11 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import array_from_file
 
 from sr_keras.errors import OutputError, VolumeError
-from sr_keras.files import check_memory, written_whole
+from sr_keras.files import atomic_write, check_memory
 from sr_keras.io.compression import DamagedStreamError, decompressed, is_compressed
 from sr_keras.io.nifti_writer import NiftiStream, opened
 from sr_keras.volumes.geometry import Affine, rescaled_affine
-from sr_keras.volumes.slab_store import Store, spans
+from sr_keras.volumes.slab_store import SlabBuffer, spans
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -94,7 +94,7 @@ def open_stream(
     *,
     like: Volume,
     dtype: str | None = None,
-    store: Store | None = None,
+    store: SlabBuffer | None = None,
 ) -> Iterator[NiftiStream]:
     """Yield what writes a volume to a file slab by slab; the file is the one that `write_volume` writes.
 
@@ -111,7 +111,7 @@ def open_stream(
     """
     check_nifti_output(path, dtype)
     header = _header(shape, spacing, like, dtype)
-    with written_whole(path) as temporary, opened(temporary) as file:
+    with atomic_write(path) as temporary, opened(temporary) as file:
         stream = NiftiStream(file, header, store)
         yield stream
         stream.finish()

@@ -11,7 +11,7 @@ import numpy as np
 from sr_keras.files import open_passing
 from sr_keras.io.compression import compressed, is_compressed
 from sr_keras.volumes.quantization import stored_values
-from sr_keras.volumes.slab_store import Store, spans
+from sr_keras.volumes.slab_store import SlabBuffer, spans
 from sr_keras.volumes.volume import Array
 
 # Slices that are read back at a time where they were kept until the end.
@@ -27,8 +27,8 @@ class NiftiStream:
         store: of the type on disk, keeps slabs that do not come in the order of the file; None where they do.
     """
 
-    def __init__(self, file: IO[bytes], header: Any, store: Store | None = None) -> None:
-        self._file, self._store, self._slices = file, store, 0
+    def __init__(self, file: IO[bytes], header: Any, store: SlabBuffer | None = None) -> None:
+        self._file, self._slab_buffer, self._slices = file, store, 0
         self._length = header.get_data_shape()[2]
         self._dtype = header.get_data_dtype()
         self._scaling = header.get_slope_inter()
@@ -43,8 +43,8 @@ class NiftiStream:
             slab: (i, j, k), values in real units.
         """
         stored = stored_values(slab, self._dtype, *self._scaling)
-        if self._store is not None:
-            self._store.write(axis, span, stored)
+        if self._slab_buffer is not None:
+            self._slab_buffer.write(axis, span, stored)
             return
         if (axis, span.start) != (2, self._slices):
             raise ValueError(f"slabs come in the order of k, not {span} of axis {axis} after {self._slices} slices")
@@ -52,9 +52,9 @@ class NiftiStream:
 
     def finish(self) -> None:
         """Write what was kept."""
-        if self._store is not None:
+        if self._slab_buffer is not None:
             for span in spans(self._length, SLICES):
-                self._put(self._store.read(2, span))
+                self._put(self._slab_buffer.read(2, span))
         if self._slices != self._length:
             raise ValueError(f"{self._slices} slices were written of {self._length}")
 

@@ -11,8 +11,8 @@ from sr_keras.models.stages import StageCard
 from sr_keras.networks import build_network, output_factors
 
 
-def multiply_adds(card: StageCard, height: int, width: int) -> int:
-    """Return the multiply-adds of all convolutions of a stage for one low-resolution image.
+def macs(card: StageCard, height: int, width: int) -> int:
+    """Return the MACs of all convolutions of a stage for one low-resolution image.
 
     Args:
         card: what the stage is.
@@ -22,12 +22,12 @@ def multiply_adds(card: StageCard, height: int, width: int) -> int:
     Raises:
         MissingDependencyError: the card does not say, and Keras, which holds the graph, is not installed.
     """
-    if card.multiply_adds:
-        return card.multiply_adds * height * width
-    return network_multiply_adds(build_network(card.family, card.stage, card.scale), height, width)
+    if card.macs:
+        return card.macs * height * width
+    return network_macs(build_network(card.family, card.stage, card.scale), height, width)
 
 
-def network_multiply_adds(network: Any, height: int, width: int) -> int:
+def network_macs(network: Any, height: int, width: int) -> int:
     """Return the same for a Keras model with one input of free height and width."""
     keras = load_keras()
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -44,8 +44,8 @@ def parameters(network: Any) -> int:
     return sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
 
 
-def work_of(card: StageCard, stacks: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
-    """Return how much a run is: `slices`, `megapixels` of them enlarged, and `multiply_adds`, 0 without Keras.
+def workload_of(card: StageCard, stacks: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
+    """Return how much a run is: `slices`, `megapixels` of them enlarged, and `macs`, 0 without Keras.
 
     Args:
         card: what the stage is.
@@ -54,10 +54,10 @@ def work_of(card: StageCard, stacks: Sequence[tuple[int, int, int]]) -> dict[str
     rows, columns = output_factors(card.stage, card.scale)
     pixels = sum(count * height * rows * width * columns for count, height, width in stacks)
     try:
-        adds = sum(count * multiply_adds(card, height, width) for count, height, width in stacks)
+        adds = sum(count * macs(card, height, width) for count, height, width in stacks)
     except MissingDependencyError:
         adds = 0
-    return {"slices": sum(count for count, _, _ in stacks), "megapixels": pixels / 1e6, "multiply_adds": adds}
+    return {"slices": sum(count for count, _, _ in stacks), "megapixels": pixels / 1e6, "macs": adds}
 
 
 def stacks_of(stage: str, shape: Sequence[int], depth: int) -> list[tuple[int, int, int]]:

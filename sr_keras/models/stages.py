@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sr_keras.errors import StageError
-from sr_keras.files import file_sha256, written_whole
+from sr_keras.files import atomic_write, file_sha256
 from sr_keras.framework import load_keras
 from sr_keras.networks import StageName, build_network
 
@@ -31,7 +31,7 @@ class StageCard:
         family: the network's family.
         stage: "hw" or "d".
         scale: the factor it enlarges by.
-        reach: how many low-resolution pixels away an input still changes an output, in height and width.
+        receptive_field_radius: of the network along height and width, in low-resolution pixels.
         modalities: what it was trained on, of "CT" and "MR".
         trained_on: file name and SHA-256 of each training scan.
         scores: rows of `sr-keras evaluate` for this stage, under its family's name, and for all interpolations, where
@@ -43,13 +43,13 @@ class StageCard:
         data: by training scan what it shows, its `source` and its `licence`, where that was looked up.
         training_seconds: how long training took, over all sessions of the run; None where nobody measured it.
         parameters: numbers that training fitted; 0 on cards that do not say.
-        multiply_adds: of all convolutions for one low-resolution pixel; 0 on cards that do not say.
+        macs: of all convolutions for one low-resolution pixel; 0 on cards that do not say.
     """
 
     family: str
     stage: StageName
     scale: int
-    reach: tuple[int, int]
+    receptive_field_radius: tuple[int, int]
     modalities: list[str]
     trained_on: dict[str, str]
     scores: list[dict[str, Any]]
@@ -60,7 +60,7 @@ class StageCard:
     data: dict[str, dict[str, str]] = field(default_factory=dict)
     training_seconds: float | None = None
     parameters: int = 0
-    multiply_adds: int = 0
+    macs: int = 0
 
     @property
     def name(self) -> str:
@@ -73,10 +73,10 @@ class StageCard:
 
         Raises:
             KeyError: what every card says is missing.
-            TypeError: it is no mapping, or its reach no list.
+            TypeError: it is no mapping, or its radius no list.
         """
         known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
-        return cls(**known | {"reach": tuple(content["reach"])})
+        return cls(**known | {"receptive_field_radius": tuple(content["receptive_field_radius"])})
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def save_stage(network: Any, card: StageCard, path: Path) -> Path:
     weights, target = path.with_name(path.name + WEIGHTS_SUFFIX), path.with_name(path.name + ".json")
     # A copy without optimizer, whose state would make the file three times as large.
     network.optimizer = None
-    with written_whole(weights) as temporary:
+    with atomic_write(weights) as temporary:
         network.save_weights(temporary)
     write_card(replace(card, weights_sha256=file_sha256(weights)), target)
     return target
@@ -172,7 +172,7 @@ def write_card(card: StageCard, path: Path) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
 
 

@@ -4,7 +4,7 @@ A family's module defines
 
 - `build(stage, scale, precision)`: a Keras functional model from (batch, height, width, 1) to a dictionary of the
   outputs `intermediate` and `final`, height and width free; and
-- `reach(stage, scale)`: how many low-resolution pixels away an input still changes an output, in height and width.
+- `receptive_field_radius(stage, scale)`: along height and width, in low-resolution pixels.
 
 Both stages are networks of two-dimensional images. The hw stage enlarges both axes. The d stage enlarges the *second*
 axis of the image only: its input is (batch, in-plane, depth, 1).
@@ -17,7 +17,7 @@ from sr_keras.errors import ConfigurationError
 
 StageName = Literal["hw", "d"]
 STAGES: tuple[StageName, ...] = ("hw", "d")
-FAMILIES: tuple[str, ...] = ("georgescu2020", "fast", "quality")
+FAMILIES: tuple[str, ...] = ("fast", "best", "georgescu2020")
 SCALES: tuple[int, ...] = (2, 3, 4)
 
 
@@ -27,7 +27,7 @@ class Family(Protocol):
     def build(self, stage: StageName, scale: int, precision: str = "float32") -> Any:
         """Return a new, untrained Keras model."""
 
-    def reach(self, stage: StageName, scale: int) -> tuple[int, int]:
+    def receptive_field_radius(self, stage: StageName, scale: int) -> tuple[int, int]:
         """Return the radius of the receptive field along height and width, in low-resolution pixels."""
 
 

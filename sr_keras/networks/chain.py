@@ -1,4 +1,4 @@
-"""What `fast` and `quality` are made of: a chain of convolutions that learns what a cubic enlargement lacks."""
+"""What `fast` and `best` are made of: a chain of convolutions that learns what a cubic enlargement lacks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +47,7 @@ def build_chain(
     return keras.Model(images, outputs, name=f"{family}_{stage}_x{scale}")
 
 
-def chain_reach(widths: Sequence[int]) -> tuple[int, int]:
+def chain_receptive_field_radius(widths: Sequence[int]) -> tuple[int, int]:
     """Return the radius of the receptive field of a chain along height and width, in low-resolution pixels."""
     radius = len(widths) + 1
     return radius, radius

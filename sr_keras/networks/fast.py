@@ -1,13 +1,13 @@
 """A small network for real time: all its convolutions see the low-resolution image.
 
 It learns what a cubic enlargement lacks. Chosen by the experiments in `docs/experiments.md`, for at most a quarter of
-the multiply-adds of `georgescu2020`.
+the MACs of `georgescu2020`.
 """
 
 import keras
 
 from sr_keras.networks import StageName
-from sr_keras.networks.chain import build_chain, chain_reach
+from sr_keras.networks.chain import build_chain, chain_receptive_field_radius
 
 # Filters of each convolution but the last: as many as a quarter of the reference's arithmetic allows, in multiples of
 # 16, which is what engines pad channels to.
@@ -26,6 +26,6 @@ def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Mod
     return build_chain("fast", stage, scale, precision, widths=WIDTHS[stage, scale], skip=False)
 
 
-def reach(stage: StageName, scale: int) -> tuple[int, int]:
+def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
     """Return the radius of the receptive field along height and width, in low-resolution pixels."""
-    return chain_reach(WIDTHS[stage, scale])
+    return chain_receptive_field_radius(WIDTHS[stage, scale])

@@ -49,7 +49,7 @@ def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Mod
     return keras.Model(images, outputs, name=f"georgescu2020_{stage}_x{scale}")
 
 
-def reach(stage: StageName, scale: int) -> tuple[int, int]:
+def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
     """Return the radius of the receptive field along height and width, in low-resolution pixels."""
     height, width = (CONVOLUTIONS_BEFORE - (-CONVOLUTIONS_AFTER // factor) for factor in output_factors(stage, scale))
     return height, width

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from sr_keras.errors import StageError
-from sr_keras.files import written_whole
+from sr_keras.files import atomic_write
 from sr_keras.progress import progress_bar
 
 # The figure by which the best epoch is chosen: PSNR of the final output on the validation slices.
@@ -82,7 +82,7 @@ class EpochTimes(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write how long the epoch took."""
         self.seconds.append(time.perf_counter() - self._start)
-        with written_whole(self._path) as temporary:
+        with atomic_write(self._path) as temporary:
             temporary.write_text(json.dumps(self.seconds) + "\n")
 
 
@@ -155,12 +155,12 @@ def rewind_log(path: Path, epochs: int) -> float:
         return float("-inf")
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
-    with written_whole(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows[:epochs]])
     column = header.index(MONITOR)
     return max((float(row[column]) for row in rows[:epochs]), default=float("-inf"))
 
 
 def _save(model: Any, path: Path) -> None:
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         model.save_weights(temporary)

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from sr_keras.acquisition.degradation import gaussian_blur, reduce_images
+from sr_keras.acquisition.degradation import downsample_images, gaussian_blur
 from sr_keras.networks import StageName, output_factors
 from sr_keras.training.configuration import Configuration, DegradationConfiguration
-from sr_keras.training.patches import Scan, draw_patches
+from sr_keras.training.patches import Scan, sample_patches
 from sr_keras.volumes.normalization import tissue_slices
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 
 # Numbers that keep the random streams of one step apart.
 AUGMENTATION_STREAM, DEGRADATION_STREAM, BLUR_STREAM = 1, 2, 3
@@ -33,7 +33,7 @@ def training_batches(scans: Sequence[Scan], configuration: Configuration, first_
     size, seed = (patches.height, patches.width), configuration.training.seed
 
     def draw(step: Any) -> npt.NDArray[np.float32]:
-        return draw_patches(scans, network.stage, size, patches.batch, (seed, int(step)))
+        return sample_patches(scans, network.stage, size, patches.batch, (seed, int(step)))
 
     def degraded(step: Any) -> tuple[Any, dict[str, Any]]:
         drawn = tf.ensure_shape(tf.numpy_function(draw, [step], tf.float32), (patches.batch, *size, 1))
@@ -74,7 +74,7 @@ def degrade(images: Any, degradation: DegradationConfiguration, stage: StageName
     low, high = degradation.sigma_low, degradation.sigma_high
     sigmas = low + (high - low) * tf.random.stateless_uniform(count, _stream(seed, DEGRADATION_STREAM))
     blurred = gaussian_blur(images, tf.where(chosen, sigmas, 0.0), degradation.kernel_size)
-    return reduce_images(blurred, scale, (1, 2) if stage == "hw" else (2,))
+    return downsample_images(blurred, scale, (1, 2) if stage == "hw" else (2,))
 
 
 def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slices: int, *, copies: int = 1) -> Any:
@@ -97,7 +97,7 @@ def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slice
             for hr in _validation_slices(scan, stage, slices):
                 height, width = (length // factor * factor for length, factor in zip(hr.shape, factors, strict=True))
                 cropped = hr[None, :height, :width].astype(np.float32).repeat(copies, axis=0)
-                lr = reduce_volume(cropped, (1, *factors))[..., None]
+                lr = downsample_volume(cropped, (1, *factors))[..., None]
                 yield lr, {"intermediate": cropped[..., None], "final": cropped[..., None]}
 
     image = tf.TensorSpec((copies, None, None, 1), tf.float32)

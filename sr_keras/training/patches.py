@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.files import file_sha256, written_whole
+from sr_keras.files import atomic_write, file_sha256
 from sr_keras.io.nifti import read_volume
 from sr_keras.networks import StageName
 from sr_keras.volumes.geometry import through_plane_axis
@@ -68,13 +68,13 @@ def _fill_cache(path: Path, files: dict[str, Path]) -> None:
     }
     axis = through_plane_axis(volume.spacing)
     for part, array in arrays.items():
-        with written_whole(files[part]) as temporary:
+        with atomic_write(files[part]) as temporary:
             np.save(temporary, np.ascontiguousarray(np.moveaxis(array, axis, 0)))
-    with written_whole(files["modality"]) as temporary:
+    with atomic_write(files["modality"]) as temporary:
         temporary.write_text(str(volume.modality))
 
 
-def draw_patches(
+def sample_patches(
     scans: Sequence[Scan], stage: StageName, size: tuple[int, int], count: int, seed: Sequence[int]
 ) -> npt.NDArray[np.float32]:
     """Draw high-resolution patches, each from a scan, an orientation, a slice and a place drawn at random.

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import file_sha256, make_folder
-from sr_keras.models.complexity import network_multiply_adds, parameters
+from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
 from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore, rewind_log
@@ -140,27 +140,27 @@ def compiled(model: Any, configuration: Configuration) -> Any:
     return model
 
 
-def charbonnier(truth: Any, predicted: Any) -> Any:
+def charbonnier(ground_truth: Any, predicted: Any) -> Any:
     """Return the mean over channels of sqrt(difference^2 + epsilon^2): an L1 that is smooth at zero.
 
     P. Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed imaging" (1994),
     DOI 10.1109/ICIP.1994.413553.
     """
-    return tf.reduce_mean(tf.sqrt(tf.square(truth - predicted) + CHARBONNIER_EPSILON**2), axis=-1)
+    return tf.reduce_mean(tf.sqrt(tf.square(ground_truth - predicted) + CHARBONNIER_EPSILON**2), axis=-1)
 
 
 LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error", "charbonnier": charbonnier}
 
 
-def psnr(truth: Any, predicted: Any) -> Any:
+def psnr(ground_truth: Any, predicted: Any) -> Any:
     """Return the PSNR of each image of a batch in dB, for normalised intensities (data_range 1)."""
-    return tf.image.psnr(tf.cast(truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0)
+    return tf.image.psnr(tf.cast(ground_truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0)
 
 
-def ssim(truth: Any, predicted: Any) -> Any:
+def ssim(ground_truth: Any, predicted: Any) -> Any:
     """Return the SSIM of each image of a batch, for normalised intensities (data_range 1)."""
     return tf.image.ssim(
-        tf.cast(truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0, filter_size=SSIM_FILTER
+        tf.cast(ground_truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0, filter_size=SSIM_FILTER
     )
 
 
@@ -210,7 +210,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
         family=network.family,
         stage=network.stage,
         scale=network.scale,
-        reach=family_named(network.family).reach(network.stage, network.scale),
+        receptive_field_radius=family_named(network.family).receptive_field_radius(network.stage, network.scale),
         modalities=sorted({scan.modality for scan in scans}),
         trained_on=_by_name(description["training"]),
         scores=[],
@@ -220,7 +220,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
         # Runs begun before times were kept have some for a part of their epochs only.
         training_seconds=sum(times.seconds) if len(times.seconds) == training.epochs else None,
         parameters=parameters(model),
-        multiply_adds=network_multiply_adds(model, 1, 1),
+        macs=network_macs(model, 1, 1),
     )
     return save_stage(model, card, run.folder / "stage")
 

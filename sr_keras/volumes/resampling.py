@@ -57,7 +57,7 @@ def resample_axis(voxels: npt.NDArray[np.float32], axis: int, new_length: int, s
     return np.moveaxis(np.tensordot(voxels, matrix, axes=(axis, 1)), -1, axis)
 
 
-def reduce_volume(voxels: npt.NDArray[np.float32], factors: Sequence[int]) -> npt.NDArray[np.float32]:
+def downsample_volume(voxels: npt.NDArray[np.float32], factors: Sequence[int]) -> npt.NDArray[np.float32]:
     """Make a volume smaller by antialiased cubic interpolation, float32.
 
     Args:

@@ -19,7 +19,7 @@ class Source(Protocol):
         """Return a slab (i, j, k): all of two axes, and a span of the third."""
 
 
-class Store(Source, Protocol):
+class SlabBuffer(Source, Protocol):
     """Something that slabs of a volume can be written to as well."""
 
     def write(self, axis: int, span: slice, slab: Array) -> None:
@@ -29,7 +29,7 @@ class Store(Source, Protocol):
         """Give its memory or its file back."""
 
 
-class MemoryStore:
+class MemorySlabBuffer:
     """A volume in memory.
 
     Args:
@@ -54,7 +54,7 @@ class MemoryStore:
         self._voxels = np.empty((0, 0, 0), self._voxels.dtype)
 
 
-class FileStore:
+class FileSlabBuffer:
     """A volume in a temporary file without a name, which no crash can leave behind.
 
     Plain reads and writes rather than a memory map, whose pages would count as this process's memory.
@@ -113,11 +113,11 @@ class FileStore:
             yield first * self._dtype.itemsize, memoryview(rows[number].reshape(-1).view(np.uint8))
 
 
-def make_store(
+def make_slab_buffer(
     shape: Sequence[int], order: Sequence[int], folder: Path | None, dtype: npt.DTypeLike = np.float32
-) -> Store:
-    """Return a store in memory, or on disk where a folder is given; see `MemoryStore` and `FileStore`."""
-    return MemoryStore(shape, order, dtype) if folder is None else FileStore(shape, order, folder, dtype)
+) -> SlabBuffer:
+    """Return a store in memory, or on disk where a folder is given; see `MemorySlabBuffer` and `FileSlabBuffer`."""
+    return MemorySlabBuffer(shape, order, dtype) if folder is None else FileSlabBuffer(shape, order, folder, dtype)
 
 
 def spans(length: int, size: int) -> Iterator[slice]:

@@ -29,7 +29,7 @@ def measured(label, batch, samples, **values):
         "batch": batch,
         "slices": batch,
         "megapixels": 0.5 * batch,
-        "multiply_adds": 10**9 * batch,
+        "macs": 10**9 * batch,
         "load_s": 1.0,
         "first_s": 0.5,
         "samples_s": samples,
@@ -66,7 +66,7 @@ def report(*measurements, rates=(1e11, 1e11, 1e11), **values):
         },
         "gpu_before": [],
         "gpu_after": [],
-        "matrix_multiply_adds_per_s": list(rates),
+        "matrix_macs_per_s": list(rates),
         "measurements": list(measurements),
         **values,
     }
@@ -81,7 +81,7 @@ def test_figures_by_hand():
     assert (slow["p50_s"], slow["ratio"], slow["slices_per_s"], slow["megavoxels_per_s"]) == pytest.approx(
         (0.2, 1, 20, 10)
     )
-    # 4 G multiply-adds in 0.1 s are 40 G a second, of 100 G that the machine can do.
+    # 4 G MACs in 0.1 s are 40 G a second, of 100 G that the machine can do.
     assert (fast["limit_fraction"], fast["ratio"], fast["samples"]) == pytest.approx((0.4, 2, 30))
     assert (fast["p90_s"], fast["p99_s"]) == pytest.approx((0.12, 0.3))
 
@@ -108,7 +108,7 @@ def test_the_table_and_the_picture(tmp_path, capsys):
     print_report(report(SLOW, FAST, volume))
     printed = " ".join(capsys.readouterr().out.split())
     assert "| fast | 4 | 100.0 | 120.0 | 300.0 | 30 | 40.0 | 20.00 | 40% | 2.00 | 1.00 | 0.50 | 100.0 MB |" in printed
-    assert "a processor, 2 cores, no GPU; the limit is a float32 matrix product at 100 G multiply-adds/s" in printed
+    assert "a processor, 2 cores, no GPU; the limit is a float32 matrix product at 100 G MAC/s" in printed
     assert "vol, a volume of 1 slices: reading 0.10 s, computing 0.15 s, writing 0.05 s" in printed
     draw_report(report(SLOW, FAST), tmp_path / "times.png")
     assert (tmp_path / "times.png").read_bytes().startswith(b"\x89PNG")

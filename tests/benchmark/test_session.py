@@ -13,7 +13,7 @@ from sr_keras.benchmark.report import read_report, schema, summarise
 from sr_keras.benchmark.session import Candidate, run_benchmark
 from sr_keras.benchmark.settings import Settings, parse_batches, parse_size
 from sr_keras.cli import main
-from sr_keras.errors import ArtefactError, ConfigurationError
+from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.machine import MATRIX, describe_machine, matrix_rate
 
 MODEL = "georgescu2020_hw_x2"
@@ -34,7 +34,7 @@ def test_two_engines_are_compared_and_timed_in_turn(tmp_path):
     ]
     for measured in report["measurements"]:
         assert len(measured["samples_s"]) == 3
-        assert measured["multiply_adds"] == 114_336 * 24 * 32 * measured["batch"]
+        assert measured["macs"] == 114_336 * 24 * 32 * measured["batch"]
         assert measured["peak_bytes"] > 50e6
     assert report["measurements"][1]["psnr_to_baseline"] > 100
     assert len(summarise(report)) == 4
@@ -46,19 +46,19 @@ def test_a_whole_scan_is_read_enlarged_and_written():
     settings = Settings("volume", 16, 16, seconds=0.1, threads=1, scan=str(SAMPLE))
     (measured,) = run_benchmark([Candidate("onnx", MODEL, "onnx")], settings, lambda _: None)["measurements"]
     assert measured["slices"] == 112
-    assert measured["multiply_adds"] == 114_336 * 168 * 80 * 112
+    assert measured["macs"] == 114_336 * 168 * 80 * 112
     assert all(seconds > 0 for part in measured["parts_s"] for seconds in part.values())
 
 
 def test_engines_of_different_networks_are_not_timed_together():
     candidates = [Candidate("hw", MODEL, "onnx"), Candidate("d", "georgescu2020_d_x2", "onnx")]
-    with pytest.raises(ArtefactError, match="must be of one stage. Received: hw x2 and d x2"):
+    with pytest.raises(ModelFileError, match="must be of one stage. Received: hw x2 and d x2"):
         run_benchmark(candidates, Settings(height=16, width=16, seconds=0.1), lambda _: None)
 
 
 def test_errors_of_an_engine_come_back_from_its_process(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"no model")
-    with pytest.raises(ArtefactError, match="bad.onnx"):
+    with pytest.raises(ModelFileError, match="bad.onnx"):
         run_benchmark([Candidate("bad", str(tmp_path / "bad.onnx"))], Settings(), lambda _: None)
 
 

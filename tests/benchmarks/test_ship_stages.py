@@ -29,7 +29,7 @@ def write_run(folder, **values):
     folder.mkdir()
     shutil.copy(SHIPPED / f"{NAME}.weights.h5", folder / "stage.weights.h5")
     card = json.loads((SHIPPED / f"{NAME}.json").read_text())
-    (folder / "stage.json").write_text(json.dumps(card | {"data": {}, "parameters": 0, "multiply_adds": 0} | values))
+    (folder / "stage.json").write_text(json.dumps(card | {"data": {}, "parameters": 0, "macs": 0} | values))
     return folder
 
 

@@ -19,7 +19,7 @@ import sr_keras
 from sr_keras.cli import main
 from sr_keras.models.registry import by_family
 from sr_keras.models.stages import SHIPPED, shipped_stages
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 
 CARD = str(Path(sr_keras.__file__).parent / "weights" / "georgescu2020_hw_x2.json")
 
@@ -39,7 +39,7 @@ def test_predict_says_what_it_wrote(small_scan, tmp_path):
 
 def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_path):
     out = tmp_path / "out.nii"
-    run("predict", small_scan, "-o", out, "--spacing", "1x1x0.5", "--ensemble", "median", "--dtype", "float32")
+    run("predict", small_scan, "-o", out, "--spacing", "1x1x0.5", "--self-ensemble", "median", "--dtype", "float32")
     written = nibabel.load(out)
     assert written.header.get_zooms() == pytest.approx((1, 1, 0.5), rel=1e-5)
     assert written.get_data_dtype() == np.float32
@@ -47,9 +47,9 @@ def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_
 
 def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small_scan, tmp_path):
     out = tmp_path / "out.nii"
-    result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--consistent", "--dtype", "float32")
+    result = run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--data-consistency", "--dtype", "float32")
     assert result.stderr.startswith("Reduced again, the result differed from the scan by ")
-    again = reduce_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
+    again = downsample_volume(nibabel.load(out).get_fdata(dtype=np.float32), (2, 2, 1))
     np.testing.assert_allclose(again, nibabel.load(small_scan).get_fdata(), atol=0.01)
 
 
@@ -115,7 +115,7 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_pat
     rows = {row[1]: row for row in cells if len(row) > 1}
     assert rows["d x2 on k"][2:4] == ["48x40x48", "48 of 40x24 + 40 of 48x24"]
     assert rows["hw x2 on ij"][2:4] == ["96x80x48", "48 of 48x40"]
-    # 16,714 multiply-adds a pixel in two orientations, and 26,308.
+    # 16,714 MACs a pixel in two orientations, and 26,308.
     assert rows["d x2 on k"][5] == f"{16_714 * 2 * 48 * 40 * 24 / 1e9:.0f}"
     assert rows["hw x2 on ij"][5] == f"{26_308 * 48 * 48 * 40 / 1e9:.0f}"
     assert "Between the stages: memory. Kept until the end: nowhere. Temporary files: 0 bytes. Peak memory: " in printed
@@ -126,7 +126,7 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_pat
 def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
     # The slowest way there is, so that it is not done before the signal comes.
     command = [sys.executable, "-m", "sr_keras", "predict", str(SAMPLE), "-o", str(tmp_path / name)]
-    command += ["--quality", "best", "--ensemble", "mean"]
+    command += ["--quality", "best", "--self-ensemble", "mean"]
     # A process that runs in the background is born deaf to the signal, and so would be its children.
     hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
@@ -192,7 +192,7 @@ def test_export_into_a_file_is_refused(tmp_path):
 
 def test_models_lists_what_ships():
     lines = [" ".join(line.split()) for line in run("models").stdout.splitlines()]
-    assert any(line.startswith("| georgescu2020_hw_x2 | reference | in-plane | x2 | +") for line in lines)
+    assert any(line.startswith("| georgescu2020_hw_x2 | in-plane | x2 | +") for line in lines)
     assert len(lines) == 2 + len(shipped_stages())
     assert run("models", "georgescu2020_hw_x2").stdout.startswith("## georgescu2020_hw_x2\n")
 

@@ -17,7 +17,7 @@ from sr_keras.volumes.geometry import rescaled_affine
 # The largest difference of two affines that place a scan alike, in mm.
 TOLERANCE = 1e-3
 DATA = Path(__file__).parents[1] / "data" / "dicom"
-PROCESSING = Processing({"net_hw_x2": "ab" * 32}, "TestEngine", {"ensemble": "none"})
+PROCESSING = Processing({"net_hw_x2": "ab" * 32}, "TestEngine", {"self_ensemble": "none"})
 SimpleITK.ProcessObject.GlobalWarningDisplayOff()
 
 

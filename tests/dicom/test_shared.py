@@ -77,7 +77,9 @@ REFUSED = {
 # SimpleITK take the mean: GE Signa rounds positions to 0.1 mm, so that its first gap is 0.07 mm more than the mean, and
 # in ge/dti/002 it is 0.0002 mm more, which adds up over the slices to just above the tolerance.
 BEYOND_DCM2NIIX = ("generic/compressed_jpegls/001", "ge_signa_oblique", "ge/dti/002")
-JOB = PredictionJob(Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "reference").values()]))
+JOB = PredictionJob(
+    Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "georgescu2020").values()])
+)
 
 
 def test_the_tables_name_every_series():

@@ -191,7 +191,11 @@ def test_the_sidecar_says_what_was_done_and_not_to_whom(tmp_path):
     text = (tmp_path / "out" / "sr_keras.json").read_text()
     record = json.loads(text)
     assert record["models"] == {"net_hw_x2": {"weights_sha256": "ab" * 32}}
-    assert (record["engine"], record["scale"], record["parameters"]) == ("TestEngine", [2, 2, 2], {"ensemble": "none"})
+    assert (record["engine"], record["scale"], record["parameters"]) == (
+        "TestEngine",
+        [2, 2, 2],
+        {"self_ensemble": "none"},
+    )
     assert record["input"]["sha256"] == volume.header.sha256
     assert "Zyx" not in text
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import Batched, load_engine
-from sr_keras.engines.signature import Limits
-from sr_keras.errors import ArtefactError, DeviceMemoryError
+from sr_keras.engines.signature import ShapeLimits
+from sr_keras.errors import DeviceMemoryError, ModelFileError
 from sr_keras.models.stages import shipped_stages
 from sr_keras.resources import memory_errors
 
@@ -21,7 +21,7 @@ class Small:
 
     def __init__(self, name, pixels, limits=None):
         self._engine, self._pixels = load_engine(name, "onnx"), pixels
-        self.card, self.limits, self.shapes = self._engine.card, limits or Limits(), []
+        self.card, self.shape_limits, self.shapes = self._engine.card, limits or ShapeLimits(), []
 
     def run(self, images):
         with memory_errors("small"):
@@ -58,7 +58,7 @@ def test_where_memory_runs_out_batches_are_halved_then_images_cut(name, pixels, 
     assert refused == device.shapes
 
 
-@pytest.mark.parametrize(("pixels", "limits"), [(100, None), (80 * 70, Limits((1, 1), (80, 80), (80, 80)))])
+@pytest.mark.parametrize(("pixels", "limits"), [(100, None), (80 * 70, ShapeLimits((1, 1), (80, 80), (80, 80)))])
 def test_a_device_that_takes_nothing_is_an_error(pixels, limits, images):
     with pytest.raises(DeviceMemoryError, match="for small must fit into its device's memory. Received: BFCArena: F"):
         Batched(Small("georgescu2020_hw_x2", pixels, limits), 4).run(images)
@@ -103,7 +103,7 @@ def test_every_runtime_s_word_for_it_is_understood(error):
         raise error
 
 
-@pytest.mark.parametrize("error", [ValueError("wrong shape"), ArtefactError("refused"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [ValueError("wrong shape"), ModelFileError("refused"), KeyboardInterrupt()])
 def test_other_errors_stay_what_they_are(error):
     with pytest.raises(type(error)) as caught, memory_errors("x"):
         raise error

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sr_keras.engines import Batched, load_engine
-from sr_keras.engines.tiling import middle_of
+from sr_keras.engines.tiling import constant_border_crop
 from sr_keras.models.stages import shipped_stages
 
 ENGINES = [load_engine(name, "onnx") for name in shipped_stages()]
@@ -16,7 +16,7 @@ class Counted:
     """An engine that remembers the shapes that it ran."""
 
     def __init__(self, engine):
-        self._engine, self.card, self.elastic, self.shapes = engine, engine.card, engine.elastic, []
+        self._engine, self.card, self.dynamic_shape, self.shapes = engine, engine.card, engine.dynamic_shape, []
 
     def run(self, images):
         self.shapes.append(images.shape)
@@ -61,7 +61,7 @@ def test_slices_upright_and_turned_have_one_answer_each():
 
 def test_only_the_middle_is_run():
     engine = Counted(load_engine("fast_d_x2", "onnx"))
-    assert engine.card.reach == (5, 5)
+    assert engine.card.receptive_field_radius == (5, 5)
     batched = Batched(engine, 1)
     batched.run(padded(40, 8, 0, 50))
     # Once for what is around, then rows 40 to 71 and columns 0 to 45, larger by 10, and to whole 16s.
@@ -70,13 +70,13 @@ def test_only_the_middle_is_run():
     assert engine.shapes[2:] == [(1, 64, 64)]
     batched.run(padded(0, 0, 0, 0))
     # Nothing is known of an engine that may choose its ways anew for each size.
-    engine.elastic = False
+    engine.dynamic_shape = False
     batched.run(padded(40, 8, 0, 50))
     assert engine.shapes[3:] == [(1, 80, 96)] * 2
 
 
 def test_what_is_kept_is_what_the_cut_does_not_reach():
-    value, rows, columns = middle_of(padded(40, 8, 0, 50, value=0.5), (5, 5))
+    value, rows, columns = constant_border_crop(padded(40, 8, 0, 50, value=0.5), (5, 5))
     assert value == 0.5
     assert (rows.run, rows.kept(1), rows.kept(2, rows.start)) == (slice(16, 80), slice(21, 80), slice(10, 128))
     assert (columns.run, columns.kept(2), columns.kept(2)) == (slice(0, 64), slice(0, 118), slice(0, 118))
@@ -84,4 +84,4 @@ def test_what_is_kept_is_what_the_cut_does_not_reach():
 
 @pytest.mark.parametrize("margins", [(0, 0, 0, 0), (30, 0, 0, 0), (20, 20, 24, 24), (2, 2, 2, 2)])
 def test_margins_within_twice_the_reach_are_run(margins):
-    assert middle_of(padded(*margins), (12, 12)) is None
+    assert constant_border_crop(padded(*margins), (12, 12)) is None

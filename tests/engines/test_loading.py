@@ -13,7 +13,7 @@ from sr_keras.engines.loading import manifest_of
 from sr_keras.engines.manifest import manifest_path
 from sr_keras.engines.saved_model_engine import SavedModelEngine
 from sr_keras.engines.tensorrt_engine import check_hardware
-from sr_keras.errors import ArtefactError, SrKerasError, StageError
+from sr_keras.errors import ModelFileError, SrKerasError, StageError
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import find_stage, shipped_stages
 from sr_keras.volumes.volume import Volume
@@ -57,8 +57,8 @@ def test_a_file_found_alone_says_what_it_is(exported, kind, tmp_path, brain, exp
         if source.name == path.name or (kind == "openvino" and source.suffix == ".bin"):
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / source.name)
     alone = manifest_of(tmp_path / path.name)
-    assert alone.facts_json() == manifest.facts_json()
-    assert (alone.parity, alone.files) == ({}, {})
+    assert alone.metadata_json() == manifest.metadata_json()
+    assert (alone.verification, alone.files) == ({}, {})
     np.testing.assert_allclose(load_engine(tmp_path / path.name).run(brain), expected, atol=1e-5)
 
 
@@ -70,7 +70,7 @@ def test_a_changed_file_is_refused(exported, kind, tmp_path):
     changed = tmp_path / path.name
     changed = changed / "saved_model.pb" if changed.is_dir() else changed
     changed.write_bytes(changed.read_bytes() + b"\0")
-    with pytest.raises(ArtefactError, match=r"has another SHA-256 than .*\.json says. Copy or export both again"):
+    with pytest.raises(ModelFileError, match=r"has another SHA-256 than .*\.json says. Copy or export both again"):
         load_engine(tmp_path / path.name)
 
 
@@ -80,7 +80,7 @@ def test_a_damaged_file_is_refused_by_one_line(tmp_path, suffix, content):
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
     with pytest.raises(
-        ArtefactError, match=r"^[^\n]*(must be a whole file|must be one that sr-keras export wrote)[^\n]*$"
+        ModelFileError, match=r"^[^\n]*(must be a whole file|must be one that sr-keras export wrote)[^\n]*$"
     ):
         load_engine(path)
 
@@ -90,14 +90,14 @@ def test_half_a_file_is_refused(exported, tmp_path):
         path, _ = exported[kind]
         half = tmp_path / path.name
         half.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(ArtefactError, match="must be a whole file that .* can read"):
+        with pytest.raises(ModelFileError, match="must be a whole file that .* can read"):
             load_engine(half).run(np.zeros((1, 16, 16), np.float32))
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.pt", "model.pkl", "scan.nii.gz"])
 def test_a_file_of_another_kind_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"anything")
-    with pytest.raises(ArtefactError, match=r"must end in one of .savedmodel, .onnx, .tflite, .* Received: .*" + name):
+    with pytest.raises(ModelFileError, match=r"must end in one of .savedmodel, .onnx, .tflite, .* Received: .*" + name):
         load_engine(tmp_path / name)
 
 
@@ -110,7 +110,7 @@ def test_a_manifest_of_another_schema_is_refused(exported, tmp_path):
     path, _ = exported["onnx"]
     shutil.copy(path, tmp_path / path.name)
     manifest_path(tmp_path / path.name).write_text('{"schema": "other"}')
-    with pytest.raises(ArtefactError, match="must follow the schema sr_keras/manifest/1. Received: .*onnx.json"):
+    with pytest.raises(ModelFileError, match="must follow the schema sr_keras/manifest/2. Received: .*onnx.json"):
         load_engine(tmp_path / path.name)
 
 
@@ -124,14 +124,14 @@ def test_a_saved_model_that_could_touch_files_is_refused_unread(exported, tmp_pa
     module = Writer()
     tf.saved_model.save(module, str(tmp_path / "evil"), signatures={"serving_default": module.serve})
     engine = SavedModelEngine(tmp_path / "evil", exported["saved_model"][1])
-    with pytest.raises(ArtefactError, match="not known to only compute: WriteFile"):
+    with pytest.raises(ModelFileError, match="not known to only compute: WriteFile"):
         engine.run(np.zeros((1, 8, 8), np.float32))
     assert not (tmp_path / "taken").exists()
 
 
 def test_an_engine_for_other_hardware_is_refused():
     with pytest.raises(
-        ArtefactError, match="Received: x.rtx, built for SM89, SM120, on a GPU of SM75. Export it again"
+        ModelFileError, match="Received: x.rtx, built for SM89, SM120, on a GPU of SM75. Export it again"
     ):
         check_hardware("x.rtx", {"compute_capabilities": ["SM89", "SM120"]}, "SM75")
     check_hardware("x.rtx", {"compute_capabilities": ["SM89"]}, "SM89")
@@ -143,7 +143,7 @@ def test_shipped_models_run_on_onnxruntime_and_are_made_of_the_shipped_weights()
         assert engine.runtime == "onnxruntime"
         assert engine.name == name
         assert engine.card.weights_sha256 == stage.card.weights_sha256
-        assert engine.manifest.parity["status"] == "passed"
+        assert engine.manifest.verification["status"] == "passed"
         assert load_engine(name, "keras").runtime == "Keras"
 
 
@@ -167,4 +167,4 @@ def test_a_missing_runtime_is_named_with_its_command(exported):
 
 
 def test_every_error_is_ours():
-    assert issubclass(ArtefactError, SrKerasError)
+    assert issubclass(ModelFileError, SrKerasError)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import find_stage
 
 READERS = Path(__file__).parents[2] / "export"
@@ -16,7 +16,7 @@ READERS = Path(__file__).parents[2] / "export"
 
 @pytest.mark.parametrize("kind", ["saved_model", "onnx", "litert", "openvino"])
 def test_a_reader_gives_what_keras_gives(exported, kind, tmp_path):
-    images = shipped_slices().second[:2, :40, :48]
+    images = shipped_reference_slices().second[:2, :40, :48]
     np.save(tmp_path / "images.npy", images)
     reader = READERS / f"read_{kind}.py"
     assert "import sr_keras" not in reader.read_text()

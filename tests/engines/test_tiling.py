@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from sr_keras.engines import KerasEngine, fitted, load_engine
-from sr_keras.engines.signature import Limits
-from sr_keras.errors import ArtefactError
+from sr_keras.engines import KerasEngine, load_engine, tiled
+from sr_keras.engines.signature import ShapeLimits
+from sr_keras.errors import ModelFileError
 from sr_keras.models.stages import find_stage, shipped_stages
 
 
@@ -14,10 +14,10 @@ class Limited:
 
     def __init__(self, name, limits):
         self._engine = load_engine(name)
-        self.card, self.limits, self.shapes = self._engine.card, limits, []
+        self.card, self.shape_limits, self.shapes = self._engine.card, limits, []
 
     def run(self, images):
-        self.limits.check(images.shape, "limited")
+        self.shape_limits.check(images.shape, "limited")
         self.shapes.append(images.shape)
         return self._engine.run(images)
 
@@ -31,21 +31,21 @@ def images(sample):
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits((1, 2), (8, 40), (8, 32)),
-        Limits((1, 1), (28, 28), (60, 60)),
-        Limits((4, 4), (1, None), (27, 27)),
+        ShapeLimits((1, 2), (8, 40), (8, 32)),
+        ShapeLimits((1, 1), (28, 28), (60, 60)),
+        ShapeLimits((4, 4), (1, None), (27, 27)),
     ],
     ids=str,
 )
 def test_parts_join_to_what_the_whole_image_gives(name, limits, images):
     engine = Limited(name, limits)
-    np.testing.assert_allclose(fitted(engine).run(images), load_engine(name).run(images), atol=2e-6)
+    np.testing.assert_allclose(tiled(engine).run(images), load_engine(name).run(images), atol=2e-6)
     assert len(engine.shapes) > 1
 
 
 def test_images_shorter_than_a_fixed_shape_differ_near_the_border_alone(images):
     name = "georgescu2020_hw_x2"
-    output = fitted(Limited(name, Limits((1, 1), (96, 96), (96, 96)))).run(images)
+    output = tiled(Limited(name, ShapeLimits((1, 1), (96, 96), (96, 96)))).run(images)
     whole = load_engine(name).run(images)
     assert output.shape == whole.shape == (5, 120, 120)
     np.testing.assert_allclose(output[:, :-16, :-16], whole[:, :-16, :-16], atol=2e-6)
@@ -54,18 +54,20 @@ def test_images_shorter_than_a_fixed_shape_differ_near_the_border_alone(images):
 
 def test_an_engine_without_limits_is_left_as_it_is():
     engine = KerasEngine(find_stage("georgescu2020_hw_x2"))
-    assert fitted(engine) is engine
+    assert tiled(engine) is engine
 
 
 def test_parts_shorter_than_the_reach_are_refused(images):
-    engine = Limited("georgescu2020_hw_x2", Limits((1, 1), (16, 16), (16, 16)))
-    with pytest.raises(ArtefactError, match="parts of 17 pixels or more, .* Received: parts of 16"):
-        fitted(engine).run(images)
+    engine = Limited("georgescu2020_hw_x2", ShapeLimits((1, 1), (16, 16), (16, 16)))
+    with pytest.raises(ModelFileError, match="parts of 17 pixels or more, .* Received: parts of 16"):
+        tiled(engine).run(images)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 7, 32), (1, 32, 33), (32, 32)])
 def test_run_says_its_limits(shape):
-    limits = Limits((1, 2), (8, 32), (8, 32))
-    with pytest.raises(ArtefactError, match="A batch for x must have batch 1 to 2, height 8 to 32, width 8 to 32. Rec"):
+    limits = ShapeLimits((1, 2), (8, 32), (8, 32))
+    with pytest.raises(
+        ModelFileError, match="A batch for x must have batch 1 to 2, height 8 to 32, width 8 to 32. Rec"
+    ):
         limits.check(shape, "x")
     limits.check((2, 8, 32), "x")

@@ -6,10 +6,10 @@ from sr_keras.evaluation.metrics import measure, psnr, ssim
 
 
 def test_psnr_by_hand():
-    truth = np.zeros((4, 4), np.float32)
-    assert psnr(truth, truth + 0.1, data_range=1) == pytest.approx(20, abs=1e-5)
-    assert psnr(truth, truth + 10, data_range=1000) == pytest.approx(40, abs=1e-5)
-    assert psnr(truth, truth, data_range=1) == np.inf
+    ground_truth = np.zeros((4, 4), np.float32)
+    assert psnr(ground_truth, ground_truth + 0.1, data_range=1) == pytest.approx(20, abs=1e-5)
+    assert psnr(ground_truth, ground_truth + 10, data_range=1000) == pytest.approx(40, abs=1e-5)
+    assert psnr(ground_truth, ground_truth, data_range=1) == np.inf
 
 
 def test_ssim_of_two_constants_by_hand():
@@ -19,8 +19,8 @@ def test_ssim_of_two_constants_by_hand():
 
 
 def test_ssim_with_a_gaussian_window_equals_that_worked_out_with_simpleitk(sample):
-    truth = sample.voxels[:, 40, :].astype(np.float32)
-    restored = truth + np.random.default_rng(0).normal(0, 20, truth.shape).astype(np.float32)
+    ground_truth = sample.voxels[:, 40, :].astype(np.float32)
+    results = ground_truth + np.random.default_rng(0).normal(0, 20, ground_truth.shape).astype(np.float32)
     weights = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
     kernel = SimpleITK.GetImageFromArray(np.outer(weights, weights) / weights.sum() ** 2)
 
@@ -28,18 +28,18 @@ def test_ssim_with_a_gaussian_window_equals_that_worked_out_with_simpleitk(sampl
         smooth = SimpleITK.Convolution(SimpleITK.GetImageFromArray(image.astype(np.float64)), kernel)
         return SimpleITK.GetArrayFromImage(smooth)
 
-    x, y = mean(truth), mean(restored)
-    xx, yy, xy = mean(truth**2) - x * x, mean(restored**2) - y * y, mean(truth * restored) - x * y
+    x, y = mean(ground_truth), mean(results)
+    xx, yy, xy = mean(ground_truth**2) - x * x, mean(results**2) - y * y, mean(ground_truth * results) - x * y
     c1, c2 = (0.01 * 1000) ** 2, (0.03 * 1000) ** 2
     index = (2 * x * y + c1) * (2 * xy + c2) / ((x * x + y * y + c1) * (xx + yy + c2))
-    assert ssim(truth, restored, data_range=1000) == pytest.approx(index[5:-5, 5:-5].mean(), abs=1e-5)
+    assert ssim(ground_truth, results, data_range=1000) == pytest.approx(index[5:-5, 5:-5].mean(), abs=1e-5)
 
 
 def test_slices_are_averaged_and_the_volume_is_measured_as_one():
-    truth = np.zeros((16, 16, 16), np.float32)
-    restored = truth.copy()
-    restored[..., :8], restored[..., 8:] = 0.1, 0.01
-    quality = measure(truth, restored, data_range=1, axis=2)
+    ground_truth = np.zeros((16, 16, 16), np.float32)
+    results = ground_truth.copy()
+    results[..., :8], results[..., 8:] = 0.1, 0.01
+    quality = measure(ground_truth, results, data_range=1, axis=2)
     assert quality.slice_psnr == pytest.approx((20 + 40) / 2, abs=1e-4)
     assert quality.volume_psnr == pytest.approx(-10 * np.log10((0.01 + 0.0001) / 2), abs=1e-4)
 

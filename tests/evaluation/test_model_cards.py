@@ -53,10 +53,10 @@ def test_the_card_says_all_that_it_holds():
     lines = [" ".join(line.split()) for line in text.splitlines()]
     for expected in (
         "## georgescu2020_hw_x2",
-        "| enlarges | in-plane, x2 |",
-        "| used | by `--quality reference` |",
+        "| upsamples | in-plane, x2 |",
+        "| used | by `--model georgescu2020_hw_x2`, or with its family by `--quality georgescu2020` |",
         "| parameters | 57,573 |",
-        "| multiply-adds per low-resolution pixel | 114,336 |",
+        "| MACs per low-resolution pixel | 114,336 |",
         "| training time | 21 minutes |",
         "| a slice | 47 ms |",
         "| a.nii | MR | 10 | 1000 | 30.00 / 0.9000 | 32.00 / 0.9400 |",
@@ -86,7 +86,7 @@ def test_a_configuration_of_ones_own_is_named_as_a_file():
 @pytest.mark.parametrize("stage", shipped_stages().values(), ids=lambda stage: stage.name)
 def test_shipped_cards_are_complete(stage):
     card = stage.card
-    assert min(card.parameters, card.multiply_adds, card.training_seconds) > 0
+    assert min(card.parameters, card.macs, card.training_seconds) > 0
     assert set(card.data) == set(card.trained_on)
     assert {fact for scan in card.data.values() for fact in scan} == {"what", "source", "licence"}
     assert not set(card.trained_on) & set(card.validated_on)
@@ -97,6 +97,16 @@ def test_shipped_cards_are_complete(stage):
 
 
 def test_an_older_card_still_loads():
-    required = ("family", "stage", "scale", "reach", "modalities", "trained_on", "scores", "configuration", "versions")
+    required = (
+        "family",
+        "stage",
+        "scale",
+        "receptive_field_radius",
+        "modalities",
+        "trained_on",
+        "scores",
+        "configuration",
+        "versions",
+    )
     card = StageCard.parse({name: getattr(CARD, name) for name in required})
-    assert (card.reach, card.parameters, card.training_seconds, card.data) == ((8, 8), 0, None, {})
+    assert (card.receptive_field_radius, card.parameters, card.training_seconds, card.data) == ((8, 8), 0, None, {})

@@ -11,7 +11,7 @@ from sr_keras.models.registry import by_family, choose_stages
 from sr_keras.models.stages import shipped_stages
 from sr_keras.volumes.volume import Volume
 
-SHIPPED = choose_stages(shipped_stages(), "reference")
+SHIPPED = choose_stages(shipped_stages(), "georgescu2020")
 TRAINED = {"trained": Upscaler([KerasEngine(stage) for stage in SHIPPED.values()])}
 FAMILIES = {
     family: Upscaler([KerasEngine(stage) for stage in members.values()])
@@ -35,11 +35,11 @@ def test_factors_of_a_task(task, axis, factors):
 
 @pytest.mark.parametrize("task", ["in-plane", "through-plane", "3-D"])
 def test_networks_beat_interpolation_on_a_scan_they_have_not_seen(crop, task):
-    restoration = restore(crop, task, 2, FAMILIES)
-    assert restoration.truth.shape == tuple(
-        length // factor * factor for length, factor in zip(crop.shape, restoration.factors, strict=True)
+    comparison = restore(crop, task, 2, FAMILIES)
+    assert comparison.ground_truth.shape == tuple(
+        length // factor * factor for length, factor in zip(crop.shape, comparison.factors, strict=True)
     )
-    psnr = {entry.method: entry.quality.slice_psnr for entry in score(restoration)}
+    psnr = {entry.method: entry.quality.slice_psnr for entry in score(comparison)}
     assert sorted(psnr, key=psnr.__getitem__)[:4] == ["nearest", "linear", "cubic", "lanczos"]
     assert min(psnr[family] for family in FAMILIES) > psnr["lanczos"] + 0.5
 
@@ -48,8 +48,8 @@ def test_a_scan_can_be_reduced_in_another_way(crop):
     def every_second(voxels, factors):
         return voxels[tuple(slice(None, None, factor) for factor in factors)]
 
-    restoration = restore(crop, "in-plane", 2, {}, reduction=every_second)
-    np.testing.assert_array_equal(restoration.restored["nearest"][::2, ::2], restoration.truth.voxels[::2, ::2])
+    comparison = restore(crop, "in-plane", 2, {}, downsampling=every_second)
+    np.testing.assert_array_equal(comparison.results["nearest"][::2, ::2], comparison.ground_truth.voxels[::2, ::2])
 
 
 def test_the_middle_stays_in_its_place():
@@ -81,19 +81,19 @@ def test_a_scan_without_tissue_is_refused():
 
 
 def test_few_slices_have_no_ssim_of_the_volume_and_small_ones_none_at_all(crop, capsys):
-    restoration = restore(Volume(crop.voxels[..., :8], crop.affine), "in-plane", 2, {})
-    rows = score_rows(restoration, score(restoration))
+    comparison = restore(Volume(crop.voxels[..., :8], crop.affine), "in-plane", 2, {})
+    rows = score_rows(comparison, score(comparison))
     assert {row["volume_ssim"] for row in rows} == {None}
     print_scores(rows)
     assert capsys.readouterr().out.count(" / - ") == 4
     small = Volume(crop.voxels[:10], crop.affine, source="small")
-    with pytest.raises(VolumeError, match=r"small: a slice .* at least 11 voxels each way.* Received: 10x40x33"):
+    with pytest.raises(VolumeError, match=r"small: slices must be at least 11 voxels wide, .* Received: 10x40x33"):
         score(restore(small, "in-plane", 2, {}))
 
 
 def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
-    restoration = restore(crop, "in-plane", 2, {})
-    rows = score_rows(restoration, score(restoration))
+    comparison = restore(crop, "in-plane", 2, {})
+    rows = score_rows(comparison, score(comparison))
     print_scores(rows)
     printed = capsys.readouterr().out
     assert f"data_range {rows[0]['data_range']:g}, 33 slices with tissue compared, 0 without left out" in printed
@@ -104,6 +104,6 @@ def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
 
 @pytest.mark.parametrize("task", ["in-plane", "through-plane"])
 def test_the_figure_is_a_picture(crop, task, tmp_path):
-    restoration = restore(crop, task, 2, {})
-    draw_figure(restoration, score(restoration), tmp_path / "figure.png")
+    comparison = restore(crop, task, 2, {})
+    draw_figure(comparison, score(comparison), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -14,16 +14,16 @@ from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.loading import manifest_of
 from sr_keras.engines.manifest import manifest_path
-from sr_keras.engines.signature import Limits
+from sr_keras.engines.signature import ShapeLimits
 from sr_keras.engines.tensorrt_engine import FACTS
-from sr_keras.errors import ArtefactError, ConfigurationError, MissingDependencyError, OutputError
+from sr_keras.errors import ConfigurationError, MissingDependencyError, ModelFileError, OutputError
 from sr_keras.export import Request, export_stage, verify
-from sr_keras.export.reference_slices import RealSlices, shipped_slices
+from sr_keras.export.reference_slices import ReferenceSlices, shipped_reference_slices
 from sr_keras.export.tensorrt import profile
 from sr_keras.models.stages import find_stage
 
 HW, D = (find_stage(f"georgescu2020_{stage}_x2") for stage in ("hw", "d"))
-SLICES = shipped_slices()
+SLICES = shipped_reference_slices()
 REFERENCES = {stage.name: KerasEngine(stage) for stage in (HW, D)}
 RUN_HERE = [(kind, precision) for kind in FORMATS if "tensorrt" not in kind for precision in FORMATS[kind].precisions]
 SCHEMA = json.loads((files("sr_keras") / "engines" / "manifest.schema.json").read_text())
@@ -38,13 +38,13 @@ def exported(stage, precision, kind, folder, **options):
 @pytest.mark.parametrize(("kind", "precision"), RUN_HERE)
 def test_an_exported_file_is_equal_to_keras_within_its_precision(stage, kind, precision, tmp_path):
     path, manifest = exported(stage, precision, kind, tmp_path)
-    parity = manifest.parity
-    assert parity["status"] == "passed"
-    assert len({batch[1:] for batch in parity["batches"]}) == 2
-    assert len({batch[0] for batch in parity["batches"]}) >= 2
-    assert parity["largest_error"] <= {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.3}[precision]
-    assert parity["psnr_loss"] < {"fp32": 1e-4, "fp16": 0.02, "int8": 0.15}[precision]
-    assert 25 < parity["psnr_to_truth"] < 50
+    verification = manifest.verification
+    assert verification["status"] == "passed"
+    assert len({batch[1:] for batch in verification["batches"]}) == 2
+    assert len({batch[0] for batch in verification["batches"]}) >= 2
+    assert verification["largest_error"] <= {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.3}[precision]
+    assert verification["psnr_loss"] < {"fp32": 1e-4, "fp16": 0.02, "int8": 0.15}[precision]
+    assert 25 < verification["psnr_to_ground_truth"] < 50
     content = json.loads(manifest_path(path).read_text())
     jsonschema.validate(content, SCHEMA)
     assert content == json.loads(json.dumps(asdict(manifest_of(path))))
@@ -60,7 +60,7 @@ def test_a_fixed_shape_is_fixed_and_scans_of_other_sizes_are_still_predicted(kin
     engine = load_engine(path)
     images = sample.voxels[:64, :48, 40:42].transpose(2, 0, 1).astype(np.float32) / 500
     np.testing.assert_allclose(engine.run(images[:1]), REFERENCES[HW.name].run(images[:1]), atol=1e-5)
-    with pytest.raises(ArtefactError, match="must have batch 1, height 64, width 48. Received: 2x64x48"):
+    with pytest.raises(ModelFileError, match="must have batch 1, height 64, width 48. Received: 2x64x48"):
         engine.run(images)
 
 
@@ -113,10 +113,10 @@ def test_half_and_int8_onnx_have_float_inputs_and_outputs(tmp_path):
 
 def test_a_file_over_the_limit_is_refused_and_not_kept(tmp_path):
     noise = np.random.default_rng(0).random((8, 48, 48), dtype=np.float32)
-    dark = RealSlices(noise * 1e-3, SLICES.first, SLICES.second)
+    dark = ReferenceSlices(noise * 1e-3, SLICES.first, SLICES.second)
     request = Request(HW, "int8", dark)
     with pytest.raises(
-        ArtefactError, match=r"precision int8 must lose at most, in dB against the truth, 0.15. Received"
+        ModelFileError, match=r"precision int8 must lose at most, in dB against the truth, 0.15. Received"
     ):
         export_stage(request, "onnx", tmp_path, reference=REFERENCES[HW.name])
     assert not list(tmp_path.iterdir())
@@ -144,10 +144,10 @@ def test_a_precision_that_a_format_cannot_have_is_refused(kind, tmp_path):
 def test_verify_writes_what_it_found_on_this_machine(tmp_path):
     path, manifest = exported(HW, "fp32", "onnx", tmp_path)
     manifest_path(path).unlink()
-    assert manifest_of(path).parity == {}
-    assert verify(path, SLICES).parity == manifest.parity
-    assert manifest_of(path).parity["status"] == "passed"
-    with pytest.raises(ArtefactError, match="the stage that it was made of, .* Received: georgescu2020_d_x2. Name"):
+    assert manifest_of(path).verification == {}
+    assert verify(path, SLICES).verification == manifest.verification
+    assert manifest_of(path).verification["status"] == "passed"
+    with pytest.raises(ModelFileError, match="the stage that it was made of, .* Received: georgescu2020_d_x2. Name"):
         verify(path, SLICES, "georgescu2020_d_x2")
 
 
@@ -161,35 +161,35 @@ def test_tensorrt_rtx_builds_for_two_compute_capabilities_without_a_gpu(precisio
         engines.append(FACTS.sub(b"", path.read_bytes()))
         assert manifest.target["compute_capabilities"] == list(capabilities)
         assert manifest.target["tensorrt_rtx"].startswith("1.")
-        assert manifest.limits == Limits((1, 2), (8, 512), (8, 512))
+        assert manifest.shape_limits == ShapeLimits((1, 2), (8, 512), (8, 512))
         jsonschema.validate(json.loads(manifest_path(path).read_text()), SCHEMA)
         manifest_path(path).unlink()
         assert manifest_of(path).card.weights_sha256 == HW.card.weights_sha256
     assert len(set(engines)) == 3
     assert all(engine[4:8] + engine[:4] == bytes(4) + b"vtrt" for engine in engines)
     assert min(map(len, engines)) > 100_000
-    if manifest.parity["status"] == "not verified":
-        assert "was not run or deserialised here" in manifest.parity["reason"]
-        with pytest.raises((MissingDependencyError, ArtefactError), match="on NVIDIA GPUs only|on a GPU of"):
+    if manifest.verification["status"] == "not verified":
+        assert "was not run or deserialised here" in manifest.verification["reason"]
+        with pytest.raises((MissingDependencyError, ModelFileError), match="on NVIDIA GPUs only|on a GPU of"):
             load_engine(path).run(np.zeros((1, 16, 16), np.float32))
 
 
 @pytest.mark.parametrize(
-    ("shape", "scratch", "limits"),
+    ("shape", "workspace", "limits"),
     [
-        ((None, None, None), 1 << 30, Limits((1, 2), (8, 512), (8, 512))),
-        ((None, None, None), 1 << 28, Limits((1, 1), (8, 404), (8, 404))),
-        ((None, 128, 128), 1 << 30, Limits((1, 8), (128, 128), (128, 128))),
-        ((1, 256, 256), 1 << 28, Limits((1, 1), (256, 256), (256, 256))),
+        ((None, None, None), 1 << 30, ShapeLimits((1, 2), (8, 512), (8, 512))),
+        ((None, None, None), 1 << 28, ShapeLimits((1, 1), (8, 404), (8, 404))),
+        ((None, 128, 128), 1 << 30, ShapeLimits((1, 8), (128, 128), (128, 128))),
+        ((1, 256, 256), 1 << 28, ShapeLimits((1, 1), (256, 256), (256, 256))),
     ],
 )
-def test_the_profile_follows_the_memory_bound(shape, scratch, limits):
-    assert profile(Request(HW, "fp32", SLICES, shape=shape, scratch=scratch)) == limits
+def test_the_profile_follows_the_memory_bound(shape, workspace, limits):
+    assert profile(Request(HW, "fp32", SLICES, shape=shape, workspace=workspace)) == limits
 
 
 def test_a_shape_beyond_the_memory_bound_is_refused():
     with pytest.raises(ConfigurationError, match=r"scratch memory of 268.4 MB, 163840 pixels. Received: 8x512x512"):
-        profile(Request(HW, "fp32", SLICES, shape=(8, 512, 512), scratch=1 << 28))
+        profile(Request(HW, "fp32", SLICES, shape=(8, 512, 512), workspace=1 << 28))
 
 
 def test_a_compute_capability_that_does_not_exist_is_refused(tmp_path):

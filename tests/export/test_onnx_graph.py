@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from sr_keras.export import Request
 from sr_keras.export.onnx import onnx_model
-from sr_keras.export.reference_slices import shipped_slices
+from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import find_stage
 
-NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "quality_hw_x4")
-SLICES = shipped_slices()
+NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "best_hw_x4")
+SLICES = shipped_reference_slices()
 
 
 def model_of(name, *, for_processors, **options):
@@ -62,7 +62,7 @@ def filters_of(model):
         # The interpolation, which goes around the others, and the last layer.
         ("fast_hw_x2", [4, 4]),
         ("fast_d_x2", [2, 2]),
-        ("quality_hw_x4", []),
+        ("best_hw_x4", []),
     ],
 )
 def test_no_convolution_has_fewer_than_sixteen_filters(name, narrow):

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from sr_keras.errors import ArtefactError
+from sr_keras.errors import ModelFileError
 from sr_keras.export.verification import check, compare, psnr
 
 
 def test_figures_of_four_pixels_worked_out_by_hand():
-    truth = np.array([[[0.0, 0.5], [0.5, 1.0]]], np.float32)
+    ground_truth = np.array([[[0.0, 0.5], [0.5, 1.0]]], np.float32)
     reference = np.array([[[0.0, 0.5], [0.25, 1.0]]], np.float32)
     output = np.array([[[0.125, 0.5], [0.25, 0.5]]], np.float32)
-    parity = compare([output], [reference], [truth])
-    assert parity.largest_error == 0.5
-    assert parity.largest_relative_error == 0.5
-    assert parity.psnr_to_reference == pytest.approx(-10 * np.log10((0.125**2 + 0.5**2) / 4))
-    assert parity.psnr_to_truth == pytest.approx(-10 * np.log10((0.125**2 + 0.25**2 + 0.5**2) / 4))
-    assert parity.psnr_loss == pytest.approx(-10 * np.log10(0.25**2 / (0.125**2 + 0.25**2 + 0.5**2)))
+    verification = compare([output], [reference], [ground_truth])
+    assert verification.largest_error == 0.5
+    assert verification.largest_relative_error == 0.5
+    assert verification.psnr_to_reference == pytest.approx(-10 * np.log10((0.125**2 + 0.5**2) / 4))
+    assert verification.psnr_to_ground_truth == pytest.approx(-10 * np.log10((0.125**2 + 0.25**2 + 0.5**2) / 4))
+    assert verification.psnr_loss == pytest.approx(-10 * np.log10(0.25**2 / (0.125**2 + 0.25**2 + 0.5**2)))
 
 
 def test_equal_images_have_no_finite_psnr():
@@ -27,7 +27,7 @@ def test_equal_images_have_no_finite_psnr():
 
 def test_a_nan_is_over_every_limit():
     image = np.ones((1, 2, 2), np.float32)
-    parity = compare([image * np.nan], [image], [image])
+    verification = compare([image * np.nan], [image], [image])
     for precision in ("fp32", "fp16", "int8"):
-        with pytest.raises(ArtefactError, match=f"precision {precision} must .* Received: nan for x"):
-            check(parity, precision, "x")
+        with pytest.raises(ModelFileError, match=f"precision {precision} must .* Received: nan for x"):
+            check(verification, precision, "x")

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 
 from sr_keras.engines import KerasEngine
 from sr_keras.inference import back_projection as consistency
-from sr_keras.inference.back_projection import Projection, Residual, make_consistent, residual_of, right_inverse
+from sr_keras.inference.back_projection import Projection, Residual, back_project, residual_of, right_inverse
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.registry import choose_stages
 from sr_keras.models.stages import shipped_stages
-from sr_keras.volumes.resampling import cubic_matrix, reduce_volume
+from sr_keras.volumes.resampling import cubic_matrix, downsample_volume
 from sr_keras.volumes.volume import Volume
 
-TRAINED = Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "reference").values()])
+TRAINED = Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "georgescu2020").values()])
 # Float32 keeps 24 bits; two passes over three axes lose three or four of them.
 ROUNDING = 1e-6
 
@@ -32,20 +32,20 @@ def random_pair(shape, factors, seed=0):
 @given(shape=shapes, factors=factors, seed=st.integers(0, 99))
 def test_reduced_again_it_is_the_scan(shape, factors, seed):
     voxels, scan = random_pair(shape, factors, seed)
-    make_consistent(voxels, scan, factors)
-    np.testing.assert_allclose(reduce_volume(voxels, factors), scan, atol=3000 * ROUNDING)
+    back_project(voxels, scan, factors)
+    np.testing.assert_allclose(downsample_volume(voxels, factors), scan, atol=3000 * ROUNDING)
 
 
 @given(shape=shapes, factors=factors)
 def test_a_consistent_volume_is_left_as_it_is_and_twice_is_once(shape, factors):
     voxels, _ = random_pair(shape, factors)
     once = voxels.copy()
-    make_consistent(once, reduce_volume(voxels, factors), factors)
+    back_project(once, downsample_volume(voxels, factors), factors)
     np.testing.assert_allclose(once, voxels, atol=3000 * ROUNDING)
     _, scan = random_pair(shape, factors, seed=1)
-    make_consistent(once, scan, factors)
+    back_project(once, scan, factors)
     twice = once.copy()
-    make_consistent(twice, scan, factors)
+    back_project(twice, scan, factors)
     np.testing.assert_allclose(twice, once, atol=3000 * ROUNDING)
 
 
@@ -57,16 +57,16 @@ def test_it_is_the_nearest_of_the_consistent_volumes(factors):
     # lstsq gives the smallest of all changes that make up for the residual.
     change, *_ = np.linalg.lstsq(whole, scan.ravel() - whole @ voxels.ravel().astype(np.float64))
     nearest = voxels + change.reshape(voxels.shape)
-    make_consistent(voxels, scan, factors)
+    back_project(voxels, scan, factors)
     np.testing.assert_allclose(voxels, nearest, atol=3000 * ROUNDING)
 
 
 def test_slabs_do_not_change_the_result(monkeypatch):
     voxels, scan = random_pair((9, 8, 7), (2, 3, 2))
     whole = voxels.copy()
-    make_consistent(whole, scan, (2, 3, 2))
+    back_project(whole, scan, (2, 3, 2))
     monkeypatch.setattr(consistency, "SLAB_BYTES", 2 * voxels[0].nbytes)
-    make_consistent(voxels, scan, (2, 3, 2))
+    back_project(voxels, scan, (2, 3, 2))
     np.testing.assert_allclose(voxels, whole, atol=3000 * ROUNDING)
 
 
@@ -94,19 +94,21 @@ def test_the_inverse_is_one_and_well_conditioned(length, factor):
 
 
 def test_it_is_never_farther_from_the_truth_where_the_scan_is_the_truth_reduced(sample):
-    truth = sample.voxels[60:108, 20:60, 40:72].astype(np.float32)
-    scan = Volume(reduce_volume(truth, (2, 2, 1)), np.eye(4))
+    ground_truth = sample.voxels[60:108, 20:60, 40:72].astype(np.float32)
+    scan = Volume(downsample_volume(ground_truth, (2, 2, 1)), np.eye(4))
     alone = TRAINED.enlarge(scan, (2, 2, 1)).voxels
-    projected = Upscaler(TRAINED.engines, consistent=True).enlarge(scan, (2, 2, 1)).voxels
-    assert np.linalg.norm(projected - truth) < np.linalg.norm(alone - truth)
+    projected = Upscaler(TRAINED.engines, data_consistency=True).enlarge(scan, (2, 2, 1)).voxels
+    assert np.linalg.norm(projected - ground_truth) < np.linalg.norm(alone - ground_truth)
 
 
 def test_a_ramp_that_a_network_shifts_comes_back_to_its_place():
     ramp = (np.indices((32, 28, 24))[0] * 10 + 50).astype(np.float32)
     told = []
     alone, projected = (
-        Upscaler(TRAINED.engines, consistent=consistent).enlarge(Volume(ramp, np.eye(4)), (2, 2, 2), notice=told.append)
-        for consistent in (False, True)
+        Upscaler(TRAINED.engines, data_consistency=data_consistency).enlarge(
+            Volume(ramp, np.eye(4)), (2, 2, 2), notice=told.append
+        )
+        for data_consistency in (False, True)
     )
     position = (np.arange(64) + 0.5) / 2 - 0.5
     inner = (slice(10, -10),) * 3
@@ -120,5 +122,5 @@ def test_a_ramp_that_a_network_shifts_comes_back_to_its_place():
 def test_what_is_not_enlarged_is_not_projected():
     told = []
     volume = Volume(np.arange(1000.0).reshape(10, 10, 10), np.eye(4))
-    Upscaler(TRAINED.engines, consistent=True).enlarge(volume, (1, 1, 1), notice=told.append)
+    Upscaler(TRAINED.engines, data_consistency=True).enlarge(volume, (1, 1, 1), notice=told.append)
     assert told == []

@@ -5,7 +5,7 @@ from math import prod
 import pytest
 
 from sr_keras.errors import VolumeError
-from sr_keras.inference.budget import SLABS_ALIVE, Budget, Kept, budget_of, plan_work, slab_axis_of
+from sr_keras.inference.budget import SLABS_ALIVE, Budget, OutputBuffer, budget_of, plan_within_budget, slab_axis_of
 from sr_keras.inference.passes import D_SLAB
 from sr_keras.inference.planning import Step
 from sr_keras.inference.timing import WORKSPACE_BYTES, Timing
@@ -21,14 +21,14 @@ BUFFERS = 5 * SLAB
 WORKSPACES = WORKSPACE_BYTES * (512 * 600 + 1024 * 1024)
 
 
-def plan(memory=10**12, steps=(D, HW), *, disk=True, batch=1, kept=None, ensemble="none", resident=0, shape=SCAN):
-    return plan_work(
+def plan(memory=10**12, steps=(D, HW), *, disk=True, batch=1, kept=None, self_ensemble="none", resident=0, shape=SCAN):
+    return plan_within_budget(
         "ct.nii",
         shape,
         steps,
         price=lambda _, height, width: Timing(batch, SECONDS.get((height, width), 1.0)),
-        ensemble=ensemble,
-        kept=kept or Kept(),
+        self_ensemble=self_ensemble,
+        kept=kept or OutputBuffer(),
         budget=Budget(memory, resident, disk),
     )
 
@@ -77,8 +77,8 @@ def test_what_cannot_be_is_one_line_with_the_remedy():
 
 def test_what_is_kept_of_the_result_counts():
     base = plan().peak_bytes
-    assert plan(kept=Kept(4)).peak_bytes == base + 4 * 1024 * 1024 * 600
-    spilled = plan(base, kept=Kept(2, on_disk=True))
+    assert plan(kept=OutputBuffer(4)).peak_bytes == base + 4 * 1024 * 1024 * 600
+    spilled = plan(base, kept=OutputBuffer(2, on_disk=True))
     assert (spilled.kept, spilled.between, spilled.peak_bytes) == ("disk", "memory", base)
     assert spilled.disk_bytes == 2 * 1024 * 1024 * 600
 
@@ -103,7 +103,7 @@ def test_the_axis_of_slabs_is_across_the_hw_stage_s_slices(steps, axis):
 
 
 def test_an_ensemble_costs_its_members():
-    found = plan(ensemble="mean")
+    found = plan(self_ensemble="mean")
     assert found.seconds == pytest.approx(4 * 102.4 + 8 * 120)
     # Eight more slices of the d stage: four results, and the four in one array.
     assert found.peak_bytes == BETWEEN + 8 * SLAB // D_SLAB + BUFFERS + WORKSPACES

@@ -7,7 +7,7 @@ import pytest
 
 from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.errors import OutputError, VolumeError
-from sr_keras.inference.budget import plan_work
+from sr_keras.inference.budget import plan_within_budget
 from sr_keras.inference.jobs import PredictionJob, Summary, find_scans, run_folder
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
@@ -15,7 +15,8 @@ from sr_keras.models.registry import choose_stages
 from sr_keras.models.stages import shipped_stages
 
 JOB = PredictionJob(
-    Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "reference").values()]), factors=(2, 2, 1)
+    Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "georgescu2020").values()]),
+    factors=(2, 2, 1),
 )
 
 
@@ -69,13 +70,15 @@ def test_little_memory_gives_the_same_file_by_way_of_the_disk(small_scan, tmp_pa
     def least_plan(*arguments, budget, **options):
         for memory in range(0, 10**9, 10**5):
             try:
-                plans.append(plan_work(*arguments, budget=replace(budget, memory=memory, resident=0), **options))
+                plans.append(
+                    plan_within_budget(*arguments, budget=replace(budget, memory=memory, resident=0), **options)
+                )
             except VolumeError:
                 continue
             return plans[-1]
         return None
 
-    monkeypatch.setattr("sr_keras.inference.upscaler.plan_work", least_plan)
+    monkeypatch.setattr("sr_keras.inference.upscaler.plan_within_budget", least_plan)
     job.run(small_scan, tmp_path / "disk.nii")
     assert (plans[-1].between, plans[-1].kept) == ("disk", "nowhere" if axis == 2 else "disk")
     assert (tmp_path / "disk.nii").read_bytes() == (tmp_path / "memory.nii").read_bytes()
@@ -95,7 +98,7 @@ def test_a_folder_names_the_scan_that_a_notice_is_about(small_scan, tmp_path):
     scans, told = tmp_path / "scans", []
     scans.mkdir()
     shutil.copy(small_scan, scans / "a.nii.gz")
-    job = replace(JOB, upscaler=replace(JOB.upscaler, consistent=True))
+    job = replace(JOB, upscaler=replace(JOB.upscaler, data_consistency=True))
     run_folder(job, scans, tmp_path / "out", lambda _: None, notice=told.append)
     assert [text.split(" by ")[0] for text in told][:1] == [
         "a.nii.gz: Reduced again, the result differed from the scan"

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import Batched, Images
-from sr_keras.inference.passes import run_depth_step, run_slice_steps, symmetries
-from sr_keras.inference.planning import Step, grown_shape
+from sr_keras.inference.passes import run_depth_step, run_slice_steps
+from sr_keras.inference.planning import Step, shape_after
+from sr_keras.inference.self_ensemble import symmetries
 from sr_keras.models.stages import shipped_stages
-from sr_keras.volumes.slab_store import MemoryStore
+from sr_keras.volumes.slab_store import MemorySlabBuffer
 
 SHAPE = (6, 7, 8)
 
@@ -31,15 +32,15 @@ class Corner(Repeat):
 
 
 def stored(voxels):
-    store = MemoryStore(voxels.shape, (0, 1, 2))
+    store = MemorySlabBuffer(voxels.shape, (0, 1, 2))
     store.write(0, slice(None), voxels)
     return store
 
 
-def deepened(voxels, axis, engine, ensemble="none", told=None):
+def deepened(voxels, axis, engine, self_ensemble="none", told=None):
     """Return a volume after a pass of the d stage."""
     step = Step("d", 2, (axis,))
-    target = MemoryStore(grown_shape(voxels.shape, step), (0, 1, 2))
+    target = MemorySlabBuffer(shape_after(voxels.shape, step), (0, 1, 2))
     order = [other for other in range(3) if other != axis]
     told = [] if told is None else told
     run_depth_step(
@@ -50,29 +51,29 @@ def deepened(voxels, axis, engine, ensemble="none", told=None):
         order,
         voxels.shape,
         Batched(engine, 3),
-        ensemble,
+        self_ensemble,
         lambda *news: told.append(news),
     )
     return target.read(0, slice(None))
 
 
-def widened(voxels, across, engine, ensemble="none", told=None, times=1):
+def widened(voxels, across, engine, self_ensemble="none", told=None, times=1):
     """Return the slices across an axis after passes of the hw stage, the axis first."""
     steps = [(Step("hw", 2, tuple(axis for axis in range(3) if axis != across)), engine)] * times
     told = [] if told is None else told
     made = run_slice_steps(
-        stored(voxels), across, voxels.shape[across], 3, steps, ensemble, lambda *news: told.append(news)
+        stored(voxels), across, voxels.shape[across], 3, steps, self_ensemble, lambda *news: told.append(news)
     )
     return np.concatenate([images for _, images in made])
 
 
 @pytest.mark.parametrize("axis", range(3))
-@pytest.mark.parametrize("ensemble", ["none", "mean", "median"])
-def test_every_axis_can_grow(axis, ensemble):
+@pytest.mark.parametrize("self_ensemble", ["none", "mean", "median"])
+def test_every_axis_can_grow(axis, self_ensemble):
     voxels = np.random.default_rng(0).random(SHAPE).astype(np.float32)
-    deep = deepened(voxels, axis, Repeat("d"), ensemble)
+    deep = deepened(voxels, axis, Repeat("d"), self_ensemble)
     np.testing.assert_allclose(deep, voxels.repeat(2, axis), rtol=1e-6)
-    wide = widened(voxels, axis, Repeat("hw"), ensemble)
+    wide = widened(voxels, axis, Repeat("hw"), self_ensemble)
     np.testing.assert_allclose(wide, np.moveaxis(voxels, axis, 0).repeat(2, 1).repeat(2, 2), rtol=1e-6)
 
 

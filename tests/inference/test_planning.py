@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.inference.planning import enlarged_shape, factors_for_spacing, parse_scale, parse_spacing, plan_steps
+from sr_keras.inference.planning import factors_for_spacing, parse_scale, parse_spacing, plan_steps, upsampled_shape
 from sr_keras.networks import StageName
 
 
@@ -110,4 +110,4 @@ def test_without_a_d_stage_the_hw_stage_reaches_a_spacing():
 
 
 def test_enlarged_shape():
-    assert enlarged_shape((10, 20, 30), (2, 1, 4)) == (20, 20, 120)
+    assert upsampled_shape((10, 20, 30), (2, 1, 4)) == (20, 20, 120)

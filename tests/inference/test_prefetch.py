@@ -3,12 +3,12 @@ import time
 
 import pytest
 
-from sr_keras.inference.prefetch import WAITING, in_background, made_ahead
+from sr_keras.inference.prefetch import WAITING, background_writer, prefetch
 
 
 def test_calls_are_done_in_order_in_another_thread():
     done = []
-    with in_background(lambda number: done.append((number, threading.current_thread()))) as hand_on:
+    with background_writer(lambda number: done.append((number, threading.current_thread()))) as hand_on:
         for number in range(20):
             hand_on(number)
     assert [number for number, _ in done] == list(range(20))
@@ -24,7 +24,7 @@ def test_no_more_than_a_few_calls_wait():
         done.append(number)
 
     threading.Timer(0.2, gate.set).start()
-    with in_background(slow) as hand_on:
+    with background_writer(slow) as hand_on:
         for number in range(10):
             hand_on(number)
             ahead.append(number + 1 - len(done))
@@ -37,7 +37,7 @@ def test_what_the_work_raises_surfaces(calls):
     def fail(number):
         raise OSError(f"call {number}")
 
-    with pytest.raises(OSError, match="call 0"), in_background(fail) as hand_on:  # noqa: PT012
+    with pytest.raises(OSError, match="call 0"), background_writer(fail) as hand_on:  # noqa: PT012
         for number in range(calls):
             hand_on(number)
 
@@ -49,7 +49,7 @@ def test_an_interruption_drops_what_waits():
         time.sleep(0.05)
         done.append(number)
 
-    with pytest.raises(KeyboardInterrupt), in_background(slow) as hand_on:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), background_writer(slow) as hand_on:  # noqa: PT012
         hand_on(0)
         hand_on(1)
         hand_on(2)
@@ -67,7 +67,7 @@ def test_items_are_made_in_another_thread_while_the_one_before_is_used():
             yield number
 
     used = []
-    for number in made_ahead(items()):
+    for number in prefetch(items()):
         until = time.monotonic() + 5
         while len(made) < min(number + 2, 5) and time.monotonic() < until:
             time.sleep(0.001)
@@ -83,7 +83,7 @@ def test_what_making_raises_surfaces_after_the_items_before_it():
         yield 1
         raise OSError("no second item")
 
-    ahead = made_ahead(items())
+    ahead = prefetch(items())
     assert next(ahead) == 1
     with pytest.raises(OSError, match="no second item"):
         next(ahead)
@@ -98,7 +98,7 @@ def test_closing_early_closes_what_makes_the_items():
         finally:
             closed.append(True)
 
-    ahead = made_ahead(items())
+    ahead = prefetch(items())
     assert next(ahead) == 0
     ahead.close()
     assert closed == [True]
@@ -116,7 +116,7 @@ def test_an_interruption_while_the_next_item_is_made_waits_for_it_and_surfaces()
         finally:
             closed.append(True)
 
-    ahead = made_ahead(items())
+    ahead = prefetch(items())
     assert next(ahead) == 1
     begun.wait(5)
     with pytest.raises(KeyboardInterrupt):

@@ -5,8 +5,8 @@ import pytest
 
 from sr_keras.evaluation.protocol import task_factors
 from sr_keras.inference.planning import Step
-from sr_keras.inference.spectrum import doubts_about, nyquist_ratio
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.inference.spectrum import high_frequency_warnings, nyquist_ratio
+from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume
 
 IN_PLANE, THROUGH_PLANE = Step("hw", 2, (0, 1)), Step("d", 2, (2,))
@@ -14,34 +14,34 @@ IN_PLANE, THROUGH_PLANE = Step("hw", 2, (0, 1)), Step("d", 2, (2,))
 
 def noisy(voxels: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
     """Reduce well, and add the noise of an MRI, 8 % of the brightest tissue."""
-    reduced = reduce_volume(voxels, factors)
+    reduced = downsample_volume(voxels, factors)
     noise = np.random.default_rng(0).normal(0, 0.08 * np.percentile(voxels, 99.9), (2, *reduced.shape))
     return np.hypot(reduced + noise[0], noise[1])
 
 
 def well_reduced(voxels: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
-    return reduce_volume(voxels, factors)
+    return downsample_volume(voxels, factors)
 
 
 def every_second(voxels: np.ndarray, factors: tuple[int, int, int]) -> np.ndarray:
     return voxels[tuple(slice(None, None, factor) for factor in factors)]
 
 
-def reduced_sample(sample, reduction, step):
+def reduced_sample(sample, downsampling, step):
     factors = task_factors("in-plane" if step is IN_PLANE else "through-plane", 2, 2)
-    return Volume(reduction(sample.voxels.astype(np.float32), factors), sample.affine, source="sample")
+    return Volume(downsampling(sample.voxels.astype(np.float32), factors), sample.affine, source="sample")
 
 
 @pytest.mark.parametrize("step", [IN_PLANE, THROUGH_PLANE], ids=["in-plane", "through-plane"])
 def test_it_is_silent_where_the_networks_help(sample, step):
     # On the middle of this scan, so reduced, they gain 2.9 dB in-plane and 3.2 dB through-plane over cubic.
-    assert doubts_about(reduced_sample(sample, well_reduced, step), [step]) == []
+    assert high_frequency_warnings(reduced_sample(sample, well_reduced, step), [step]) == []
 
 
-@pytest.mark.parametrize("reduction", [noisy, every_second])
+@pytest.mark.parametrize("downsampling", [noisy, every_second])
 @pytest.mark.parametrize("step", [IN_PLANE, THROUGH_PLANE], ids=["in-plane", "through-plane"])
-def test_it_warns_where_they_do_not(sample, step, reduction):
-    (doubt,) = doubts_about(reduced_sample(sample, reduction, step), [step, step])
+def test_it_warns_where_they_do_not(sample, step, downsampling):
+    (doubt,) = high_frequency_warnings(reduced_sample(sample, downsampling, step), [step, step])
     assert doubt.startswith("Warning: sample: the networks are sure to beat cubic interpolation only where")
     assert f"along {'ij' if step is IN_PLANE else 'k'}, as noise or aliasing gives" in doubt
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import load_engine
-from sr_keras.inference.budget import Budget, Kept, plan_work
+from sr_keras.inference.budget import Budget, OutputBuffer, plan_within_budget
 from sr_keras.inference.planning import plan_steps
 from sr_keras.inference.streaming import Enlarging, _layout
 from sr_keras.inference.timing import Timing
@@ -37,13 +37,13 @@ SIMPLE = [Linear(engine) for engine in ENGINES]
 def job(volume, factors, *, engines=ENGINES, axis=2, between="memory", batch=4, folder=None):
     """Return a job whose plan is as asked."""
     steps = plan_steps(factors, axis, [engine.card for engine in engines])
-    plan = plan_work(
+    plan = plan_within_budget(
         "a scan",
         volume.shape,
         steps,
         price=lambda *_: Timing(batch, 1.0),
-        ensemble="none",
-        kept=Kept(),
+        self_ensemble="none",
+        kept=OutputBuffer(),
         budget=PLENTY,
     )
     found = {step: next(e for e in engines if e.card.stage == step.stage) for step in steps}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import load_engine
-from sr_keras.engines.signature import Limits
+from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import DeviceMemoryError
 from sr_keras.inference.timing import Timing, cache_folder, measure, timing_of, workspace
 
@@ -16,7 +16,7 @@ class Clocked:
 
     def __init__(self, monkeypatch, batch_seconds, image_seconds, limits=None):
         self.card, self.name, self.runtime = HW.card, "clocked", "numpy"
-        self.limits, self.batches, self.now = limits or Limits(), [], 0.0
+        self.shape_limits, self.batches, self.now = limits or ShapeLimits(), [], 0.0
         self._costs = batch_seconds, image_seconds
         monkeypatch.setattr("time.perf_counter", lambda: self.now)
 
@@ -41,8 +41,8 @@ def empty_cache(tmp_path, monkeypatch):
         (0.0, 0.01, None, Timing(1, 0.01)),
         # So slow that one measurement has to do.
         (0.0, 9.0, None, Timing(1, 9.0)),
-        (0.01, 0.0, Limits((1, 4)), Timing(4, 0.01 / 4)),
-        (0.01, 0.0, Limits((3, 3)), Timing(3, 0.01 / 3)),
+        (0.01, 0.0, ShapeLimits((1, 4)), Timing(4, 0.01 / 4)),
+        (0.01, 0.0, ShapeLimits((3, 3)), Timing(3, 0.01 / 3)),
     ],
 )
 def test_the_batch_is_the_fastest(monkeypatch, batch_seconds, image_seconds, limits, timing):

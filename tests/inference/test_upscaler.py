@@ -16,10 +16,10 @@ from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.models.registry import choose_stages
 from sr_keras.models.stages import shipped_stages
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume
 
-SHIPPED = choose_stages(shipped_stages(), "reference")
+SHIPPED = choose_stages(shipped_stages(), "georgescu2020")
 
 
 class Linear:
@@ -97,8 +97,8 @@ def test_metal_is_not_clipped():
     i, j, _ = np.indices((96, 96, 2)) - 47.5
     radius = np.hypot(i, j)
     head = np.select([radius < 8, radius < 36], [15_000, 40], -1000).astype(np.float32)
-    truth = gaussian_filter(head, (1, 1, 0))
-    reduced = Volume(reduce_volume(truth, (2, 2, 1)), np.eye(4))
+    ground_truth = gaussian_filter(head, (1, 1, 0))
+    reduced = Volume(downsample_volume(ground_truth, (2, 2, 1)), np.eye(4))
     assert reduced.modality == "CT"
     enlarged = TRAINED.enlarge(reduced, (2, 2, 1)).voxels
     np.testing.assert_allclose(enlarged[radius < 6], 15_000, rtol=0.03)
@@ -166,12 +166,14 @@ def test_no_stage_no_scale():
 
 def test_what_consistency_takes_is_planned():
     volume, factors = Volume(np.ones((40, 40, 40), np.float32), np.eye(4)), (2, 2, 1)
-    plain, consistent = (
-        Upscaler(LINEAR.engines, consistent=wanted).collecting(volume, factors, 2, 10**12, copies=1).plan.peak_bytes
+    plain, data_consistency = (
+        Upscaler(LINEAR.engines, data_consistency=wanted)
+        .collecting(volume, factors, 2, 10**12, copies=1)
+        .plan.peak_bytes
         for wanted in (False, True)
     )
     # Four float32 copies of the scan; the process itself may grow a little between the two.
-    assert consistent - plain == pytest.approx(4 * 4 * 40**3, abs=2e5)
+    assert data_consistency - plain == pytest.approx(4 * 4 * 40**3, abs=2e5)
 
 
 def test_a_size_is_priced_once(monkeypatch):

@@ -11,7 +11,7 @@ from nibabel.nifti1 import Nifti1Extension
 from sr_keras.io.nifti import _header, open_stream, read_volume, write_volume
 from sr_keras.volumes.geometry import rescaled_affine
 from sr_keras.volumes.quantization import stored_values
-from sr_keras.volumes.slab_store import FileStore, MemoryStore, spans
+from sr_keras.volumes.slab_store import FileSlabBuffer, MemorySlabBuffer, spans
 from sr_keras.volumes.volume import Volume
 
 AFFINE = np.array([[1.5, -0.4, 0, -60], [0.4, 1.4, 0.2, 30], [0, -0.3, 3, 10], [0, 0, 0, 1.0]])
@@ -60,7 +60,7 @@ def test_slabs_of_any_axis_become_the_file_of_the_whole(tmp_path, like, larger, 
     by_nibabel(larger, like, tmp_path / "whole.nii")
     write_volume(larger, tmp_path / "ours.nii", like=like)
     shape, dtype, order = larger.shape, like.header.get_data_dtype(), list(dict.fromkeys([axis, 2, 1, 0]))
-    kept = MemoryStore(shape, order, dtype) if place == "memory" else FileStore(shape, order, tmp_path, dtype)
+    kept = MemorySlabBuffer(shape, order, dtype) if place == "memory" else FileSlabBuffer(shape, order, tmp_path, dtype)
     store = None if axis == 2 and place == "memory" else kept
     with closing(kept), open_stream(tmp_path / "slabs.nii", shape, larger.spacing, like=like, store=store) as stream:
         for span in spans(shape[axis], 3):

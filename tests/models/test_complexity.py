@@ -1,16 +1,16 @@
 import pytest
 
-from sr_keras.models.complexity import multiply_adds, stacks_of, work_of
+from sr_keras.models.complexity import macs, stacks_of, workload_of
 from sr_keras.models.stages import find_stage
 
 HW, D = (find_stage(f"georgescu2020_{stage}_x2").card for stage in ("hw", "d"))
 
 
-def test_the_published_network_takes_7_49_g_multiply_adds_for_a_slice_of_256x256():
+def test_the_published_network_takes_7_49_g_macs_for_a_slice_of_256x256():
     # The paper's network needs 114,336 of them for each low-resolution pixel.
-    assert multiply_adds(HW, 256, 256) == 114_336 * 256 * 256
-    assert multiply_adds(HW, 256, 256) / 1e9 == pytest.approx(7.49, abs=0.005)
-    assert multiply_adds(D, 100, 50) == 75_744 * 100 * 50
+    assert macs(HW, 256, 256) == 114_336 * 256 * 256
+    assert macs(HW, 256, 256) / 1e9 == pytest.approx(7.49, abs=0.005)
+    assert macs(D, 100, 50) == 75_744 * 100 * 50
 
 
 def test_a_volume_is_cut_once_by_the_hw_stage_and_twice_by_the_d_stage():
@@ -20,5 +20,5 @@ def test_a_volume_is_cut_once_by_the_hw_stage_and_twice_by_the_d_stage():
 
 
 def test_work_of_stacks():
-    work = work_of(D, [(30, 20, 40), (20, 30, 40)])
-    assert work == {"slices": 50, "megapixels": 2 * 30 * 20 * 80 / 1e6, "multiply_adds": 75_744 * 2 * 30 * 20 * 40}
+    work = workload_of(D, [(30, 20, 40), (20, 30, 40)])
+    assert work == {"slices": 50, "megapixels": 2 * 30 * 20 * 80 / 1e6, "macs": 75_744 * 2 * 30 * 20 * 40}

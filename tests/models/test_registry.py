@@ -11,12 +11,12 @@ from helpers import write_zoo
 from sr_keras.cli import main
 from sr_keras.errors import StageError
 from sr_keras.models import stages
-from sr_keras.models.registry import DEFAULT_QUALITY, FAMILY_OF, by_family, choose_stages, modality_warning, quality_of
+from sr_keras.models.registry import DEFAULT_FAMILY, by_family, choose_stages, modality_warning
 from sr_keras.models.stages import SHIPPED, TrainedStage, shipped_stages
 from sr_keras.volumes.volume import Volume
 
 CARD = shipped_stages()["georgescu2020_hw_x2"].card
-FAMILIES = ("fast", "georgescu2020", "quality")
+FAMILIES = ("fast", "georgescu2020", "best")
 
 
 def zoo_of(*names):
@@ -32,24 +32,20 @@ def zoo_of(*names):
 WHOLE = zoo_of(*(f"{family}_{kind}_x{scale}" for family in FAMILIES for kind in ("d", "hw") for scale in (2, 4)))
 
 
-@pytest.mark.parametrize(("quality", "family"), FAMILY_OF.items())
-def test_a_quality_is_a_family_with_one_stage_of_each_kind_and_scale(quality, family):
-    assert list(choose_stages(WHOLE, quality)) == [f"{family}_{rest}" for rest in ("d_x2", "d_x4", "hw_x2", "hw_x4")]
-    assert quality_of(family) == quality
-    assert quality_of("unet") is None
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_has_one_stage_of_each_kind_and_scale(family):
+    assert list(choose_stages(WHOLE, family)) == [f"{family}_{rest}" for rest in ("d_x2", "d_x4", "hw_x2", "hw_x4")]
 
 
-def test_a_quality_without_its_family_is_refused():
-    with pytest.raises(
-        StageError, match=r"Received: best, the family quality, without hw and d. Choose another, or give --model"
-    ):
+def test_a_family_without_a_stage_is_refused():
+    with pytest.raises(StageError, match=r"best ships without a stage hw and d; name the stages with --model\."):
         choose_stages(zoo_of("fast_hw_x2", "fast_d_x2"), "best")
-    with pytest.raises(StageError, match=r"Received: fast, the family fast, without d\. "):
+    with pytest.raises(StageError, match=r"fast ships without a stage d; "):
         choose_stages(zoo_of("fast_hw_x2", "fast_hw_x4"), "fast")
 
 
 def test_the_default_ships():
-    assert choose_stages(shipped_stages()) == choose_stages(shipped_stages(), DEFAULT_QUALITY)
+    assert choose_stages(shipped_stages()) == choose_stages(shipped_stages(), DEFAULT_FAMILY)
 
 
 def test_families_are_kept_apart():
@@ -70,14 +66,14 @@ def test_a_scan_of_a_kind_that_a_stage_never_saw_is_said():
     both, alone = replace(CARD, modalities=["CT", "MR"]), replace(CARD, family="mine", modalities=["MR"])
     assert modality_warning(scan, [both]) == ""
     assert modality_warning(scan, [both, alone]).startswith(
-        "chest.nii: a CT scan, but mine_hw_x2 learned from MR alone. Expect less"
+        "Warning: mine_hw_x2 was trained on MR only, not on CT; the result"
     )
 
 
 @pytest.fixture
 def zoo(tmp_path, monkeypatch):
     """A zoo of two families where the package's would be, whose networks are those of the reference."""
-    monkeypatch.setattr(stages, "SHIPPED", write_zoo(tmp_path / "zoo", "fast_hw_x2", "fast_d_x2", "quality_hw_x2"))
+    monkeypatch.setattr(stages, "SHIPPED", write_zoo(tmp_path / "zoo", "fast_hw_x2", "fast_d_x2", "best_hw_x2"))
     monkeypatch.setattr("sr_keras.engines.loading.SHIPPED", tmp_path / "zoo")
     return tmp_path / "zoo"
 
@@ -95,7 +91,7 @@ def test_predict_takes_a_quality_or_a_model(small_scan, tmp_path):
     run("predict", small_scan, "-o", out, "--quality", "fast")
     assert out.exists()
     refused = run("predict", small_scan, "-o", tmp_path / "no.nii", "--quality", "best", expect=1)
-    assert "Received: best, the family quality, without d." in refused.stderr
+    assert "best ships without a stage d; name" in refused.stderr
     both = ("--quality", "fast", "--model", "fast_hw_x2")
     assert (
         "Give --model or --quality, not both"
@@ -111,24 +107,24 @@ def test_predict_goes_on_with_a_scan_of_a_strange_kind_and_says_so(small_scan, t
     arguments = ("--quality", "fast", "--scale", "2x2x1", "--modality")
     strange = run("predict", small_scan, "-o", tmp_path / "ct.nii", *arguments, "ct")
     # The d stage has nothing to do at this scale.
-    assert "a CT scan, but fast_hw_x2 learned from MR alone" in strange.stderr
-    assert "learned from" not in run("predict", small_scan, "-o", tmp_path / "mr.nii", *arguments, "mr").stderr
+    assert "fast_hw_x2 was trained on MR only, not on CT" in strange.stderr
+    assert "was trained on" not in run("predict", small_scan, "-o", tmp_path / "mr.nii", *arguments, "mr").stderr
 
 
 @pytest.mark.usefixtures("zoo")
 def test_evaluate_compares_all_families_in_the_tasks_that_all_can_do(small_scan):
     printed = run("evaluate", small_scan).stdout
-    assert "| fast | quality |" in " ".join(printed.split())
+    assert "| best | fast |" in " ".join(printed.split())
     assert "in-plane" in printed
     assert "through-plane" not in printed
 
 
 def test_models_lists_each_and_prints_a_card(zoo):
     lines = run("models").stdout.splitlines()
-    assert [line.split()[1] for line in lines[2:]] == ["fast_d_x2", "fast_hw_x2", "quality_hw_x2"]
-    assert "| fast    | through-plane | x2" in lines[2]
-    card = run("models", "quality_hw_x2").stdout
-    assert card.startswith("## quality_hw_x2\n")
+    assert [line.split()[1] for line in lines[2:]] == ["best_hw_x2", "fast_d_x2", "fast_hw_x2"]
+    assert "| fast_d_x2  | through-plane | x2" in lines[3]
+    card = run("models", "best_hw_x2").stdout
+    assert card.startswith("## best_hw_x2\n")
     assert "by `--quality best`" in card
     assert run("models", zoo / "fast_d_x2.json").stdout.startswith("## fast_d_x2\n")
-    assert "one of fast_d_x2, fast_hw_x2, quality_hw_x2. Received: unet" in run("models", "unet", expect=1).stderr
+    assert "one of best_hw_x2, fast_d_x2, fast_hw_x2. Received: unet" in run("models", "unet", expect=1).stderr

@@ -4,7 +4,7 @@ import pytest
 
 from sr_keras.networks import build_network
 
-# The paper's figures: parameters, and multiply-adds for each low-resolution pixel.
+# The paper's figures: parameters, and MACs for each low-resolution pixel.
 PUBLISHED = [
     ("hw", 2, 57_573, 114_336),
     ("hw", 4, 61_041, 345_888),
@@ -13,8 +13,8 @@ PUBLISHED = [
 ]
 
 
-def multiply_adds(network: keras.Model) -> int:
-    """Count the multiply-adds of all convolutions for one image of 8x8 pixels, a pixel of it."""
+def macs(network: keras.Model) -> int:
+    """Count the MACs of all convolutions for one image of 8x8 pixels, a pixel of it."""
     outputs = [layer.output for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     images = keras.Model(network.input, outputs)(np.zeros((1, 8, 8, 1), np.float32))
     kernels = [layer.kernel.shape for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -30,4 +30,4 @@ def multiply_adds(network: keras.Model) -> int:
 def test_parameters_and_arithmetic_are_those_published(stage, scale, parameters, arithmetic):
     network = build_network("georgescu2020", stage, scale)
     assert network.count_params() == parameters
-    assert multiply_adds(network) == arithmetic
+    assert macs(network) == arithmetic

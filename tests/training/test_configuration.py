@@ -54,7 +54,7 @@ def test_shipped_configurations_are_read_by_name(name):
         (changed("training", intermediate_weight=-1), "intermediate_weight must be zero or more"),
         (changed("network", scale=5), "network.scale must be one of 2, 3, 4. Received: 5"),
         (changed("network", stage="xy"), "network.stage must be one of hw, d. Received: xy"),
-        (changed("network", family="unet"), "network.family must be one of georgescu2020"),
+        (changed("network", family="unet"), "network.family must be one of fast, best, georgescu2020"),
         (changed("patches", width=27), "multiples of the scale, at least 7 pixels. Received: 14x27"),
         (changed("patches", batch=0), "patches.batch must be above zero"),
         ({**changed("network", stage="hw")}, "multiples of the scale|equal for the hw stage"),
@@ -71,7 +71,7 @@ def test_mistakes_are_named(tree, message):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(ConfigurationError, match="one of fast_d_x2, .*, quality_hw_x4. Received: other"):
+    with pytest.raises(ConfigurationError, match="one of best_d_x2, .*, georgescu2020_hw_x4. Received: other"):
         read_configuration("other")
     (tmp_path / "bad.yaml").write_text("a: [1, 2\nb: }")
     with pytest.raises(ConfigurationError, match="must be YAML. Received: .*bad.yaml") as caught:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from sr_keras.training.configuration import DegradationConfiguration, parse_configuration
 from sr_keras.training.dataset import augment, degrade, training_batches, validation_images
 from sr_keras.training.patches import load_scan
-from sr_keras.volumes.resampling import reduce_volume
+from sr_keras.volumes.resampling import downsample_volume
 
 
 def configuration(stage="hw", scale=2, **degradation):
@@ -47,7 +47,7 @@ def test_a_pipeline_that_starts_at_a_step_gives_what_one_from_the_start_gives_th
 
 def test_without_smoothing_a_patch_is_the_reduction_that_evaluation_makes(scans):
     images, targets = next(iter(training_batches(scans, configuration(probability=0.0))))
-    expected = reduce_volume(targets["final"].numpy(), (1, 2, 2, 1))
+    expected = downsample_volume(targets["final"].numpy(), (1, 2, 2, 1))
     np.testing.assert_allclose(images, expected, atol=1e-6)
 
 
@@ -91,4 +91,4 @@ def test_validation_takes_whole_slices(scans, stage, count):
     assert shapes == [(1, 48, 40, 1)] * 3 if stage == "hw" else [(1, 40, 24, 1), (1, 48, 24, 1)] * 2
     for images, targets in pairs:
         factors = (1, 2, 2, 1) if stage == "hw" else (1, 1, 2, 1)
-        np.testing.assert_allclose(images, reduce_volume(targets["final"].numpy(), factors), atol=1e-6)
+        np.testing.assert_allclose(images, downsample_volume(targets["final"].numpy(), factors), atol=1e-6)

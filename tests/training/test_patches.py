@@ -3,7 +3,7 @@ import pytest
 from helpers import write_scan
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.training.patches import draw_patches, largest_patch, load_scan
+from sr_keras.training.patches import largest_patch, load_scan, sample_patches
 
 
 @pytest.fixture
@@ -26,20 +26,20 @@ def slopes(ramp, patch):
 
 
 def test_hw_patches_lie_in_slices_across_the_through_plane_axis(ramp):
-    assert {slopes(ramp, patch) for patch in draw_patches([ramp], "hw", (4, 4), 50, (0, 0))} == {(8, 1)}
+    assert {slopes(ramp, patch) for patch in sample_patches([ramp], "hw", (4, 4), 50, (0, 0))} == {(8, 1)}
 
 
 def test_d_patches_have_the_depth_along_their_width_in_both_orientations(ramp):
-    patches = draw_patches([ramp], "d", (4, 6), 50, (0, 0))
+    patches = sample_patches([ramp], "d", (4, 6), 50, (0, 0))
     assert patches.shape == (50, 4, 6, 1)
     assert {slopes(ramp, patch) for patch in patches} == {(8, 64), (1, 64)}
 
 
 def test_a_seed_decides_the_patches(scan):
-    first = draw_patches([scan], "hw", (16, 16), 8, (1, 2))
-    np.testing.assert_array_equal(first, draw_patches([scan], "hw", (16, 16), 8, (1, 2)))
-    assert not np.array_equal(first, draw_patches([scan], "hw", (16, 16), 8, (1, 3)))
-    assert not np.array_equal(first, draw_patches([scan], "hw", (16, 16), 8, (2, 2)))
+    first = sample_patches([scan], "hw", (16, 16), 8, (1, 2))
+    np.testing.assert_array_equal(first, sample_patches([scan], "hw", (16, 16), 8, (1, 2)))
+    assert not np.array_equal(first, sample_patches([scan], "hw", (16, 16), 8, (1, 3)))
+    assert not np.array_equal(first, sample_patches([scan], "hw", (16, 16), 8, (2, 2)))
 
 
 def test_patches_are_drawn_where_the_tissue_is(tmp_path):
@@ -47,7 +47,7 @@ def test_patches_are_drawn_where_the_tissue_is(tmp_path):
     voxels[20:40, 20:40, 3] = 100
     scan = load_scan(write_scan(tmp_path / "island.nii", voxels), tmp_path)
     assert scan.slices.tolist() == [3]
-    patches = draw_patches([scan], "hw", (16, 16), 64, (0, 0))
+    patches = sample_patches([scan], "hw", (16, 16), 64, (0, 0))
     assert (patches.max(axis=(1, 2, 3)) > 0).mean() > 0.95
 
 
@@ -57,7 +57,7 @@ def test_every_scan_is_drawn_from(tmp_path):
         for value in (1, 2)
     ]
     assert [scan.source.rsplit("/", 1)[1] for scan in scans] == ["1.nii", "2.nii"]
-    assert draw_patches(scans, "hw", (8, 8), 10, (0, 0)).shape == (10, 8, 8, 1)
+    assert sample_patches(scans, "hw", (8, 8), 10, (0, 0)).shape == (10, 8, 8, 1)
 
 
 def test_scans_are_normalised_once_and_mapped_into_memory(small_scan, tmp_path, sample):

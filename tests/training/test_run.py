@@ -69,11 +69,11 @@ def test_the_log_has_both_losses_and_the_quality_of_the_final_output(finished):
 
 def test_the_trained_stage_is_that_of_the_best_epoch(finished):
     stage = find_stage(str(finished))
-    assert (stage.card.stage, stage.card.scale, stage.card.reach) == ("hw", 2, (8, 8))
+    assert (stage.card.stage, stage.card.scale, stage.card.receptive_field_radius) == ("hw", 2, (8, 8))
     assert list(stage.card.trained_on) == ["brain.nii.gz"]
     assert stage.card.validated_on == stage.card.trained_on
     assert stage.card.modalities == ["MR"]
-    assert (stage.card.parameters, stage.card.multiply_adds) == (57_573, 114_336)
+    assert (stage.card.parameters, stage.card.macs) == (57_573, 114_336)
     images = np.random.default_rng(0).random((1, 12, 12, 1)).astype(np.float32)
     best = keras.models.clone_model(stage.network)
     best.load_weights(finished / "best.weights.h5", skip_mismatch=True)
@@ -121,10 +121,12 @@ def write_killer(folder: Path, step: int) -> Path:
 
 
 def test_charbonnier_is_an_l1_that_is_smooth_at_zero():
-    truth = np.zeros((1, 1, 3, 1), np.float32)
-    predicted = np.array([0.0, 0.001, 0.3], np.float32).reshape(truth.shape)
+    ground_truth = np.zeros((1, 1, 3, 1), np.float32)
+    predicted = np.array([0.0, 0.001, 0.3], np.float32).reshape(ground_truth.shape)
     # sqrt(difference^2 + 0.001^2), by hand.
-    np.testing.assert_allclose(np.ravel(charbonnier(truth, predicted)), [0.001, 0.00141421, 0.30000167], rtol=1e-5)
+    np.testing.assert_allclose(
+        np.ravel(charbonnier(ground_truth, predicted)), [0.001, 0.00141421, 0.30000167], rtol=1e-5
+    )
 
 
 def test_a_finished_run_resumes_to_itself(finished):

@@ -35,8 +35,8 @@ def test_a_scan_without_contrast_has_a_range(value):
 def test_it_is_undone_without_clipping(values):
     scan = volume(np.array(values, np.int16))
     normalization = normalization_of(scan)
-    restored = normalization.invert(normalization.apply(scan.voxels))
-    np.testing.assert_array_equal(np.rint(restored), scan.voxels)
+    results = normalization.invert(normalization.apply(scan.voxels))
+    np.testing.assert_array_equal(np.rint(results), scan.voxels)
 
 
 def test_tissue_of_a_ct_and_of_an_mri():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sr_keras.volumes.resampling import cubic_matrix, keys_kernel, reduce_volume, resample_axis
+from sr_keras.volumes.resampling import cubic_matrix, downsample_volume, keys_kernel, resample_axis
 
 
 def test_kernel_by_hand():
@@ -28,7 +28,7 @@ def test_the_border_is_mirrored_as_in_imresize():
 def test_reduction_equals_pillow_away_from_the_border(scale):
     image = np.random.default_rng(scale).random((48, 72)).astype(np.float32)
     pillow = np.asarray(Image.fromarray(image).resize((72 // scale, 48 // scale), Image.Resampling.BICUBIC))
-    reduced = reduce_volume(image, (scale, scale))
+    reduced = downsample_volume(image, (scale, scale))
     np.testing.assert_allclose(reduced[2:-2, 2:-2], pillow[2:-2, 2:-2], atol=1e-6)
 
 

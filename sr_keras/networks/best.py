@@ -1,4 +1,4 @@
-"""A network for the best picture, at most twice the multiply-adds of `georgescu2020`.
+"""A network for the best picture, at most twice the MACs of `georgescu2020`.
 
 Like `fast` it learns what a cubic enlargement lacks, and all its convolutions see the low-resolution image. Chosen by
 the experiments in `docs/experiments.md`.
@@ -7,7 +7,7 @@ the experiments in `docs/experiments.md`.
 import keras
 
 from sr_keras.networks import StageName
-from sr_keras.networks.chain import build_chain, chain_reach
+from sr_keras.networks.chain import build_chain, chain_receptive_field_radius
 
 FILTERS = 48
 # Convolutions of FILTERS channels. The d stage at x2 has the smallest reference.
@@ -23,12 +23,12 @@ DEPTHS: dict[tuple[StageName, int], int] = {
 
 def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Model:
     """Return the untrained network of a stage; see `build_chain`."""
-    return build_chain("quality", stage, scale, precision, widths=_widths(stage, scale), skip=True)
+    return build_chain("best", stage, scale, precision, widths=_widths(stage, scale), skip=True)
 
 
-def reach(stage: StageName, scale: int) -> tuple[int, int]:
+def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
     """Return the radius of the receptive field along height and width, in low-resolution pixels."""
-    return chain_reach(_widths(stage, scale))
+    return chain_receptive_field_radius(_widths(stage, scale))
 
 
 def _widths(stage: StageName, scale: int) -> tuple[int, ...]:
