@@ -23,7 +23,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from sr_keras.engines import KerasEngine, load_engine
-from sr_keras.evaluation.protocol import Floats, middle_box, restore, score
+from sr_keras.evaluation.protocol import Floats, compare_methods, middle_box, score
 from sr_keras.evaluation.tables import score_rows
 from sr_keras.files import atomic_write
 from sr_keras.framework import require_tensorflow
@@ -116,7 +116,7 @@ def blurred_scores(upscalers: dict[str, Upscaler], scans: Sequence[Path]) -> lis
     for path in scans:
         axis, volume = through_plane_axis(read_volume(path).spacing), drawn_slices(path)
         for sigma in SIGMAS:
-            comparison = restore(
+            comparison = compare_methods(
                 volume,
                 "in-plane",
                 2,
@@ -138,7 +138,7 @@ def shipped_scores(scans: Sequence[Path]) -> list[Row]:
         axis, box = through_plane_axis(volume.spacing), middle_box(volume, (BOX, BOX, BOX))
         for scale in (2, 4):
             for task in ("in-plane", "3-D"):
-                comparison = restore(box, task, scale, upscalers, slice_axis=axis)
+                comparison = compare_methods(box, task, scale, upscalers, slice_axis=axis)
                 rows += [row | {"scale": scale} for row in score_rows(comparison, score(comparison))]
     return rows
 

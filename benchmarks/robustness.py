@@ -22,7 +22,15 @@ import numpy.typing as npt
 from sr_keras.cli.options import load_upscalers
 from sr_keras.evaluation.interpolation import interpolate
 from sr_keras.evaluation.metrics import psnr
-from sr_keras.evaluation.protocol import Comparison, Downsampling, Floats, Task, middle_box, restore, task_factors
+from sr_keras.evaluation.protocol import (
+    Comparison,
+    Downsampling,
+    Floats,
+    Task,
+    compare_methods,
+    middle_box,
+    task_factors,
+)
 from sr_keras.inference.jobs import find_scans
 from sr_keras.inference.spectrum import LARGEST_RATIO, nyquist_ratio
 from sr_keras.inference.upscaler import Upscaler
@@ -148,7 +156,9 @@ def measured(path: Path, upscalers: dict[str, Upscaler]) -> list[Row]:
     for task, box in BOXES.items():
         volume = middle_box(whole, np.insert(box[:2], axis, box[2]).tolist())
         for name, downsampling in reductions(volume).items():
-            figures = slice_psnr(restore(volume, task, 2, upscalers, slice_axis=axis, downsampling=downsampling))
+            figures = slice_psnr(
+                compare_methods(volume, task, 2, upscalers, slice_axis=axis, downsampling=downsampling)
+            )
             reduced = volume.with_voxels(downsampling(cropped(volume.voxels), task_factors(task, 2, axis)))
             axes = [each for each in range(3) if (each == axis) == (task == "through-plane")]
             rows.append(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.engines import load_engine
-from sr_keras.evaluation.protocol import Task, restore, score, task_factors
+from sr_keras.evaluation.protocol import Task, compare_methods, score, task_factors
 from sr_keras.inference.jobs import find_scans
 from sr_keras.inference.planning import Factors
 from sr_keras.inference.upscaler import Upscaler
@@ -69,7 +69,7 @@ for scan in find_scans(Path(name) for name in sys.argv[1:]):
     for family, stages in families.items():
         for task, scale, ways in routes_of(family, list(stages)):
             volume = read_volume(scan)
-            for row in score(restore(volume, task, scale, ways)):  # type: ignore[arg-type]
+            for row in score(compare_methods(volume, task, scale, ways)):  # type: ignore[arg-type]
                 if row.method in ways:
                     cells = (scan.name.split(".")[0], f"{task} x{scale}", row.method, f"{row.quality.slice_psnr:.2f}")
                     sys.stdout.write(f"| {' | '.join(cells)} | {ways[row.method].seconds:.1f} |\n")

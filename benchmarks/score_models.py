@@ -17,7 +17,7 @@ from typing import Any
 from sr_keras.engines import KerasEngine
 from sr_keras.evaluation.interpolation import METHODS
 from sr_keras.evaluation.model_cards import TASK_OF
-from sr_keras.evaluation.protocol import TASKS, possible_tasks, restore, score
+from sr_keras.evaluation.protocol import TASKS, compare_methods, possible_tasks, score
 from sr_keras.evaluation.tables import score_rows
 from sr_keras.inference.jobs import find_scans
 from sr_keras.inference.upscaler import Upscaler
@@ -34,7 +34,7 @@ def measured(scan: Path, upscalers: dict[str, Upscaler], scale: int) -> Iterator
     volume = read_volume(scan)
     for task in TASKS:
         able = {name: each for name, each in upscalers.items() if task in possible_tasks({name: each}, scale)}
-        comparison = restore(volume, task, scale, able)
+        comparison = compare_methods(volume, task, scale, able)
         for row in score_rows(comparison, score(comparison)):
             yield {"scale": scale, **{key: row[key] for key in KEPT}}
 

@@ -60,7 +60,7 @@ def evaluate(
 
     for module in ("PIL", "skimage", "matplotlib"):
         load_module(module, "sr_keras[evaluate]")
-    from sr_keras.evaluation.protocol import possible_tasks, restore, score
+    from sr_keras.evaluation.protocol import compare_methods, possible_tasks, score
     from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
     from sr_keras.files import check_output
     from sr_keras.inference.jobs import find_scans
@@ -80,7 +80,7 @@ def evaluate(
             if warning := modality_warning(volume, cards):
                 click.echo(warning, err=True)
             for task in tasks or possible_tasks(upscalers, scale):
-                comparison = restore(volume, task, scale, upscalers, slice_axis=axis, report=report)
+                comparison = compare_methods(volume, task, scale, upscalers, slice_axis=axis, report=report)
                 scores = score(comparison)
                 rows += score_rows(comparison, scores)
                 if figure and len(rows) == len(scores):

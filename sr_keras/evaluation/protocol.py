@@ -68,7 +68,7 @@ def possible_tasks(upscalers: Mapping[str, Upscaler], scale: int) -> list[Task]:
     return [task for task in TASKS if all(_can(upscaler, task, scale) for upscaler in upscalers.values())]
 
 
-def restore(
+def compare_methods(
     volume: Volume,
     task: Task,
     scale: int,

@@ -31,7 +31,7 @@ from sr_keras.io.scans import (
 )
 from sr_keras.models.registry import modality_warning
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
-from sr_keras.volumes.slab_store import SlabBuffer, make_slab_buffer
+from sr_keras.volumes.slab_buffers import SlabBuffer, make_slab_buffer
 from sr_keras.volumes.volume import Modality, Volume, describe
 
 # Of a NIfTI file: slabs across it can be written as they come.

@@ -9,7 +9,7 @@ from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import background_writer, prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble, run_ensemble
-from sr_keras.volumes.slab_store import SlabBuffer, Source, spans
+from sr_keras.volumes.slab_buffers import SlabBuffer, Source, spans
 
 # Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work. The hw
 # stage calls it from a thread of its own.

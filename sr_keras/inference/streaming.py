@@ -15,7 +15,7 @@ from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.volumes.normalization import Normalization, normalization_of
-from sr_keras.volumes.slab_store import SlabBuffer, Source, make_slab_buffer, spans
+from sr_keras.volumes.slab_buffers import SlabBuffer, Source, make_slab_buffer, spans
 from sr_keras.volumes.volume import Array, Volume
 
 

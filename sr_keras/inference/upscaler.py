@@ -20,7 +20,7 @@ from sr_keras.inference.streaming import Enlarging
 from sr_keras.inference.timing import Timing, load, timing_of
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
 from sr_keras.volumes.resampling import resample_axis
-from sr_keras.volumes.slab_store import MemorySlabBuffer
+from sr_keras.volumes.slab_buffers import MemorySlabBuffer
 from sr_keras.volumes.volume import Volume, format_shape
 
 # Float32 copies of the enlarged volume that exist at once while an axis is resampled: before, after, and in between.

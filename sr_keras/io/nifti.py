@@ -17,7 +17,7 @@ from sr_keras.files import atomic_write, check_memory
 from sr_keras.io.compression import DamagedStreamError, decompressed, is_compressed
 from sr_keras.io.nifti_writer import NiftiStream, opened
 from sr_keras.volumes.geometry import Affine, rescaled_affine
-from sr_keras.volumes.slab_store import SlabBuffer, spans
+from sr_keras.volumes.slab_buffers import SlabBuffer, spans
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
 
 SUFFIXES = (".nii", ".nii.gz")

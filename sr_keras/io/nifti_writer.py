@@ -11,7 +11,7 @@ import numpy as np
 from sr_keras.files import open_passing
 from sr_keras.io.compression import compressed, is_compressed
 from sr_keras.volumes.quantization import stored_values
-from sr_keras.volumes.slab_store import SlabBuffer, spans
+from sr_keras.volumes.slab_buffers import SlabBuffer, spans
 from sr_keras.volumes.volume import Array
 
 # Slices that are read back at a time where they were kept until the end.

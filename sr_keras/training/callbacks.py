@@ -127,7 +127,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self._progress.stop()
 
 
-def restore(model: Any, path: Path, steps_per_epoch: int) -> int:
+def restore_checkpoint(model: Any, path: Path, steps_per_epoch: int) -> int:
     """Load weights and optimizer state into a compiled model, and return the number of epochs they have seen.
 
     Raises:

@@ -17,7 +17,7 @@ from sr_keras.files import file_sha256, make_folder
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
 from sr_keras.networks import build_network, family_named
-from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore, rewind_log
+from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration, format_configuration, read_configuration
 from sr_keras.training.dataset import training_batches, validation_images
 from sr_keras.training.patches import Scan, largest_patch, load_scan
@@ -171,7 +171,7 @@ def _train(run: Run, configuration: Configuration, description: dict[str, Any]) 
     validation = [load_scan(Path(name), run.folder / "cache") for name in description["validation"]]
     model = compiled_network(configuration)
     last = run.folder / "last.weights.h5"
-    epochs_done = restore(model, last, training.steps_per_epoch) if last.exists() else 0
+    epochs_done = restore_checkpoint(model, last, training.steps_per_epoch) if last.exists() else 0
     best = rewind_log(run.log, epochs_done)
     averaging = keras.callbacks.SwapEMAWeights() if training.ema_momentum else None
     checkpoints, times = Checkpoints(run.folder, best, averaging), EpochTimes(run.seconds, epochs_done)

@@ -4,7 +4,7 @@ import pytest
 from sr_keras.engines import KerasEngine
 from sr_keras.errors import VolumeError
 from sr_keras.evaluation.figure import draw_figure
-from sr_keras.evaluation.protocol import middle_box, possible_tasks, restore, score, task_factors
+from sr_keras.evaluation.protocol import compare_methods, middle_box, possible_tasks, score, task_factors
 from sr_keras.evaluation.tables import print_scores, score_rows
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.registry import by_family, choose_stages
@@ -35,7 +35,7 @@ def test_factors_of_a_task(task, axis, factors):
 
 @pytest.mark.parametrize("task", ["in-plane", "through-plane", "3-D"])
 def test_networks_beat_interpolation_on_a_scan_they_have_not_seen(crop, task):
-    comparison = restore(crop, task, 2, FAMILIES)
+    comparison = compare_methods(crop, task, 2, FAMILIES)
     assert comparison.ground_truth.shape == tuple(
         length // factor * factor for length, factor in zip(crop.shape, comparison.factors, strict=True)
     )
@@ -48,7 +48,7 @@ def test_a_scan_can_be_reduced_in_another_way(crop):
     def every_second(voxels, factors):
         return voxels[tuple(slice(None, None, factor) for factor in factors)]
 
-    comparison = restore(crop, "in-plane", 2, {}, downsampling=every_second)
+    comparison = compare_methods(crop, "in-plane", 2, {}, downsampling=every_second)
     np.testing.assert_array_equal(comparison.results["nearest"][::2, ::2], comparison.ground_truth.voxels[::2, ::2])
 
 
@@ -70,29 +70,29 @@ def test_tasks_are_those_that_all_models_have_stages_for():
 def test_slices_without_tissue_are_left_out_and_counted(crop):
     voxels = crop.voxels.copy()
     voxels[:, :, :4] = 0
-    entries = score(restore(Volume(voxels, crop.affine), "in-plane", 2, {}))
+    entries = score(compare_methods(Volume(voxels, crop.affine), "in-plane", 2, {}))
     assert {(entry.slices, entry.slices_left_out) for entry in entries} == {(29, 4)}
 
 
 def test_a_scan_without_tissue_is_refused():
     empty = Volume(np.zeros((16, 16, 16)), np.eye(4), source="empty")
     with pytest.raises(VolumeError, match=r"empty: a scan to evaluate on must show tissue"):
-        score(restore(empty, "in-plane", 2, {}))
+        score(compare_methods(empty, "in-plane", 2, {}))
 
 
 def test_few_slices_have_no_ssim_of_the_volume_and_small_ones_none_at_all(crop, capsys):
-    comparison = restore(Volume(crop.voxels[..., :8], crop.affine), "in-plane", 2, {})
+    comparison = compare_methods(Volume(crop.voxels[..., :8], crop.affine), "in-plane", 2, {})
     rows = score_rows(comparison, score(comparison))
     assert {row["volume_ssim"] for row in rows} == {None}
     print_scores(rows)
     assert capsys.readouterr().out.count(" / - ") == 4
     small = Volume(crop.voxels[:10], crop.affine, source="small")
     with pytest.raises(VolumeError, match=r"small: slices must be at least 11 voxels wide, .* Received: 10x40x33"):
-        score(restore(small, "in-plane", 2, {}))
+        score(compare_methods(small, "in-plane", 2, {}))
 
 
 def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
-    comparison = restore(crop, "in-plane", 2, {})
+    comparison = compare_methods(crop, "in-plane", 2, {})
     rows = score_rows(comparison, score(comparison))
     print_scores(rows)
     printed = capsys.readouterr().out
@@ -104,6 +104,6 @@ def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
 
 @pytest.mark.parametrize("task", ["in-plane", "through-plane"])
 def test_the_figure_is_a_picture(crop, task, tmp_path):
-    comparison = restore(crop, task, 2, {})
+    comparison = compare_methods(crop, task, 2, {})
     draw_figure(comparison, score(comparison), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ from sr_keras.inference.passes import run_depth_step, run_slice_steps
 from sr_keras.inference.planning import Step, shape_after
 from sr_keras.inference.self_ensemble import symmetries
 from sr_keras.models.stages import shipped_stages
-from sr_keras.volumes.slab_store import MemorySlabBuffer
+from sr_keras.volumes.slab_buffers import MemorySlabBuffer
 
 SHAPE = (6, 7, 8)
 

@@ -11,7 +11,7 @@ from nibabel.nifti1 import Nifti1Extension
 from sr_keras.io.nifti import _header, open_stream, read_volume, write_volume
 from sr_keras.volumes.geometry import rescaled_affine
 from sr_keras.volumes.quantization import stored_values
-from sr_keras.volumes.slab_store import FileSlabBuffer, MemorySlabBuffer, spans
+from sr_keras.volumes.slab_buffers import FileSlabBuffer, MemorySlabBuffer, spans
 from sr_keras.volumes.volume import Volume
 
 AFFINE = np.array([[1.5, -0.4, 0, -60], [0.4, 1.4, 0.2, 30], [0, -0.3, 3, 10], [0, 0, 0, 1.0]])

@@ -116,7 +116,7 @@ class FileSlabBuffer:
 def make_slab_buffer(
     shape: Sequence[int], order: Sequence[int], folder: Path | None, dtype: npt.DTypeLike = np.float32
 ) -> SlabBuffer:
-    """Return a store in memory, or on disk where a folder is given; see `MemorySlabBuffer` and `FileSlabBuffer`."""
+    """Return a buffer in memory, or on disk where a folder is given; see `MemorySlabBuffer` and `FileSlabBuffer`."""
     return MemorySlabBuffer(shape, order, dtype) if folder is None else FileSlabBuffer(shape, order, folder, dtype)
 
 
