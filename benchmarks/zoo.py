@@ -107,7 +107,16 @@ def models_text(stages: Iterable[TrainedStage], latency: dict[str, Any]) -> str:
 
 def export_table(exports: Rows) -> str:
     """Return a row for each exported file."""
-    headings = ("model", "file", "size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB", "verification")
+    headings = (
+        "model",
+        "file",
+        "size",
+        "largest error",
+        "PSNR to Keras",
+        "PSNR to ground truth",
+        "loss dB",
+        "verification",
+    )
     rows = (
         (
             row["model"],

@@ -1,6 +1,6 @@
-"""The command line: each command a module that parses, makes one library call, and prints.
+"""The command line. Each command is a module that parses its arguments, makes one library call and prints.
 
-Command modules import nothing heavy at their top, so that `--help` answers at once.
+Command modules import nothing heavy at module level, so that `--help` is instant.
 """
 
 import signal
@@ -21,10 +21,10 @@ from sr_keras.errors import SrKerasError
 
 
 class Commands(click.Group):
-    """A group whose errors are one line on stderr and exit code 1, and whose interruption by Ctrl-C is code 130."""
+    """A group that reports errors in one line on stderr with exit code 1, and exits with code 130 on Ctrl-C."""
 
     def invoke(self, context: click.Context) -> object:
-        """Run the command; what is no `SrKerasError` is a bug and shows its traceback."""
+        """Run the command. Any exception other than `SrKerasError` is a bug and shows its traceback."""
         try:
             return super().invoke(context)
         except SrKerasError as error:
@@ -37,12 +37,12 @@ class Commands(click.Group):
 @click.group(cls=Commands)
 @click.version_option(package_name="sr_keras", prog_name="sr-keras")
 def main() -> None:
-    """Make CT and MRI scans sharper by super-resolution."""
+    """Super-resolve CT and MRI scans with trained networks."""
     signal.signal(signal.SIGTERM, _terminated)
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """Leave by an exception, so that temporary files are removed on the way out."""
+    """Exit by an exception, so that temporary files are removed."""
     sys.exit(128 + number)
 
 

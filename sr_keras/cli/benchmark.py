@@ -1,4 +1,4 @@
-"""`sr-keras benchmark`: how fast is each engine on this machine, and how far from what the machine can do."""
+"""`sr-keras benchmark`: measure latency and throughput of each engine on this machine."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,19 +11,25 @@ from sr_keras.cli.options import force_option
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL|FILE...")
 @click.option(
-    "--engine", "engines", metavar="LIST", help="Also export each MODEL, and measure these: keras,onnx,litert..."
+    "--engine", "engines", metavar="LIST", help="Export each MODEL to these engines and time them: keras,onnx,litert..."
 )
-@click.option("--precision", default="fp32", show_default=True, help="Precision of what --engine exports.")
-@click.option("--shape", default="256x256", show_default=True, metavar="HxW", help="Low-resolution slices, in pixels.")
-@click.option("--batch", default="1,8", show_default=True, metavar="LIST", help="Slices at once, for offline.")
+@click.option("--precision", default="fp32", show_default=True, help="Precision of the files that --engine exports.")
 @click.option(
-    "--scenario", type=click.Choice(["single-stream", "offline", "volume"]), default="offline", show_default=True
+    "--shape", default="256x256", show_default=True, metavar="HxW", help="Size of the low-resolution slices, in pixels."
 )
-@click.option("--scan", type=click.Path(), help="The scan for volume.  [default: one of noise, 32 slices]")
-@click.option("--threads", type=click.IntRange(min=1), help="Processor cores for each engine.  [default: all]")
-@click.option("--duration", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds a repeat.")
-@click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write every sample to a JSON file.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the times.")
+@click.option("--batch", default="1,8", show_default=True, metavar="LIST", help="Batch sizes of the offline scenario.")
+@click.option(
+    "--scenario",
+    type=click.Choice(["single-stream", "offline", "volume"]),
+    default="offline",
+    show_default=True,
+    help="One slice at a time, batches of slices, or a whole scan.",
+)
+@click.option("--scan", type=click.Path(), help="Scan of the volume scenario.  [default: 32 slices of noise]")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads of each engine.  [default: all cores]")
+@click.option("--duration", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds per repeat.")
+@click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write all timings to a JSON file.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Plot the timings to an image file.")
 @force_option
 def benchmark(
     models: tuple[str, ...],
@@ -39,12 +45,14 @@ def benchmark(
     plot: Path | None,
     force: bool,
 ) -> None:
-    """Time models and exported files of one stage on this machine, three times in turn; the first is the baseline.
+    """Time models and exported files of one stage on this machine, in three interleaved repeats.
+
+    The first model or file is the baseline that the others are compared with.
 
     \b
     sr-keras benchmark georgescu2020_hw_x2 --engine keras,saved_model,onnx,litert,openvino --json times.json
     sr-keras benchmark a.onnx b.onnx --scenario single-stream
-    """  # noqa: D301 (click's mark for lines that stay as they are)
+    """  # noqa: D301 (click's mark that keeps line breaks)
     from sr_keras.benchmark.candidates import find_candidates
     from sr_keras.benchmark.report import draw_report, print_report, write_report
     from sr_keras.benchmark.session import run_benchmark

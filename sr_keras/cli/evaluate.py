@@ -1,4 +1,4 @@
-"""`sr-keras evaluate`: how good is it, where the truth is known."""
+"""`sr-keras evaluate`: measure PSNR and SSIM on scans whose ground truth is known."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,21 +21,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("scans", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--scale", type=int, default=2, show_default=True, help="How many times the scan is reduced and restored."
-)
+@click.option("--scale", type=int, default=2, show_default=True, help="Factor of downsampling and of super-resolution.")
 @click.option(
     "--task",
     "tasks",
     multiple=True,
     type=click.Choice(["in-plane", "through-plane", "3-D"]),
-    help="Which axes are reduced; once for each.  [default: all that the models have stages for]",
+    help="Axes to downsample; may be repeated.  [default: all tasks that the models can do]",
 )
-@click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write the figures to a JSON file.")
+@click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write the scores to a JSON file.")
 @click.option(
     "--figure",
     type=click.Path(path_type=Path),
-    help="Draw a detail of the first task by every method, with error maps.",
+    help="Draw a detail of the first task for every method, with error maps.",
 )
 @model_option
 @modality_option
@@ -50,7 +48,7 @@ def evaluate(
     figure: Path | None,
     **options: Any,
 ) -> None:
-    """Reduce each of SCANS, restore it by every method, and compare it with itself.
+    """Downsample each of SCANS, super-resolve it with every method, and compare the results with the original.
 
     SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
     """

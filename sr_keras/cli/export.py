@@ -1,4 +1,4 @@
-"""`sr-keras export`: a trained stage as a file for another runtime."""
+"""`sr-keras export`: write a trained stage as a model file of another runtime."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,33 +18,50 @@ if TYPE_CHECKING:
     "formats",
     required=True,
     metavar="LIST",
-    help="Of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.",
+    help="Any of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.",
 )
-@click.option("--precision", "precisions", default="fp32", show_default=True, metavar="LIST", help="Of fp32,fp16,int8.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A folder; made if need be.")
 @click.option(
-    "--shape", metavar="NxHxW", help="Fix batch, height and width of the input; ? leaves one free.  [default: all free]"
+    "--precision", "precisions", default="fp32", show_default=True, metavar="LIST", help="Any of fp32,fp16,int8."
 )
-@click.option("--intermediate", is_flag=True, help="Keep the output right after the upscaling layer as well.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the files; created if it does not exist.",
+)
+@click.option(
+    "--shape", metavar="NxHxW", help="Fix batch, height and width of the input; ? keeps one dynamic.  [default: ?x?x?]"
+)
+@click.option(
+    "--intermediate", is_flag=True, help="Also export the output of the upscaling layer (the intermediate image)."
+)
 @click.option(
     "--compute-capability",
     "capabilities",
     multiple=True,
     metavar="SM89",
-    help="A GPU that a tensorrt-rtx engine is built for; once for each.  [default: all]",
+    help="GPU architecture to build a tensorrt-rtx engine for; may be repeated.  [default: all]",
 )
 @click.option(
-    "--workspace", type=click.IntRange(1), default=1024, show_default=True, metavar="MB", help="Memory of TensorRT."
+    "--workspace",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    metavar="MB",
+    help="Workspace of TensorRT while it builds.",
 )
 @scan_option
 @force_option
 def export(model: str, formats: str, precisions: str, output: Path, shape: str | None, **options: Any) -> None:
-    """Write MODEL, a shipped name or a training run, in other formats, and prove each file against Keras.
+    """Export MODEL to other formats, and verify each file numerically against Keras.
+
+    MODEL is the name of a shipped model or the folder of a training run.
 
     \b
     sr-keras export georgescu2020_hw_x2 --format onnx,litert --precision fp32,fp16 -o out
     sr-keras export georgescu2020_hw_x2 --format tensorrt-rtx --compute-capability SM89 -o out
-    """  # noqa: D301 (click's mark for lines that stay as they are)
+    """  # noqa: D301 (click's mark that keeps line breaks)
     from sr_keras.engines.formats import parse_formats, parse_precisions
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage, parse_shape
@@ -80,7 +97,7 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
 
 
 def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
-    """Print a line about each exported file: what it is, and how far it is from Keras and from the truth."""
+    """Print a row for each exported file: format, size, and its error against Keras and the ground truth."""
     from rich.box import MARKDOWN
     from rich.console import Console
     from rich.table import Table
@@ -89,7 +106,7 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
     from sr_keras.files import format_bytes
 
     table = Table("file", "format", "precision", box=MARKDOWN)
-    for heading in ("size", "largest error", "PSNR to Keras", "PSNR to truth", "loss dB"):
+    for heading in ("size", "largest error", "PSNR to Keras", "PSNR to ground truth", "loss dB"):
         table.add_column(heading, justify="right")
     table.add_column("verification")
     for path, manifest in rows:
@@ -111,7 +128,7 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
 
 
 def verification_cells(verification: "dict[str, Any]") -> list[str]:
-    """Return what a manifest says of parity as people write it: largest error, both PSNR, and the loss."""
+    """Return the table cells of a numerical verification: largest error, both PSNRs, and the loss of PSNR."""
     if verification.get("largest_error") is None:
         return ["-"] * 4
     to_reference = verification["psnr_to_reference"]

@@ -1,4 +1,4 @@
-"""`sr-keras info`: what an exported file is."""
+"""`sr-keras info`: print the manifest of an exported file."""
 
 import json
 from dataclasses import asdict
@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def info(file: Path) -> None:
-    """Print the manifest of FILE as JSON: the one beside it, else the facts inside it."""
+    """Print the manifest of FILE as JSON: FILE.json if it exists, else the metadata inside FILE."""
     from sr_keras.engines.loading import manifest_of
 
     click.echo(json.dumps(asdict(manifest_of(file)), indent=2))

@@ -1,4 +1,4 @@
-"""`sr-keras models`: what ships."""
+"""`sr-keras models`: list the shipped models."""
 
 import click
 
@@ -6,9 +6,9 @@ import click
 @click.command()
 @click.argument("name", required=False, metavar="[MODEL]")
 def models(name: str | None) -> None:
-    """List the models that ship, or print the card of MODEL: a shipped name, or a run.
+    """List the shipped models, or print the model card of MODEL, a shipped name or a training run.
 
-    Gains are those over Lanczos interpolation on scans that the models were not trained on: PSNR in dB / SSIM.
+    Gains are in PSNR (dB) and SSIM over Lanczos interpolation, on scans that were not used for training.
     """
     from sr_keras.evaluation.model_cards import TASK_OF, card_text, gain_cell
     from sr_keras.evaluation.tables import markdown

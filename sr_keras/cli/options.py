@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts become values."""
+"""Options that several commands share, and the parsing of their values."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,42 +20,42 @@ model_option = click.option(
     "models",
     multiple=True,
     metavar="NAME|RUN|FILE",
-    help="A shipped model, a run, or an exported file; once for each stage.  [default: those that ship]",
+    help="Shipped model, training run or exported file; may be repeated.  [default: the shipped models]",
 )
 quality_option = click.option(
     "--quality",
     type=click.Choice(FAMILIES),
-    help=f"The family of networks; georgescu2020 is the published one.  [default: {DEFAULT_FAMILY}]",
+    help=f"Family of networks; georgescu2020 is the published one.  [default: {DEFAULT_FAMILY}]",
 )
 modality_option = click.option(
     "--modality",
     type=click.Choice(["ct", "mr"]),
-    help="What the scan is.  [default: by its DICOM header or its values]",
+    help="Modality of the scan.  [default: from the DICOM header, else from the voxel values]",
 )
 slice_axis_option = click.option(
     "--slice-axis",
     type=click.IntRange(0, 2),
     metavar="0|1|2",
-    help="The through-plane axis of the file.  [default: the one with the largest spacing, else 2]",
+    help="Through-plane axis of the file.  [default: the one with the largest spacing, else 2]",
 )
 nan_fill_option = click.option(
-    "--nan-fill", type=float, metavar="VALUE", help="Put VALUE where a voxel is NaN or infinite."
+    "--nan-fill", type=float, metavar="VALUE", help="Replace NaN and infinite voxels by VALUE."
 )
 scan_option = click.option(
     "--scan",
     type=click.Path(path_type=Path),
-    help="A scan whose slices files are calibrated on and compared with Keras on.  [default: slices that ship]",
+    help="Scan that supplies int8 calibration and verification slices.  [default: shipped slices]",
 )
-force_option = click.option("--force", is_flag=True, help="Overwrite the output.")
+force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
 
 
 def to_modality(text: str | None) -> "Modality | None":
-    """Return the modality that an option names."""
+    """Return the modality of an option's value."""
     return cast("Modality", text.upper()) if text else None
 
 
 def load_slices(scan: Path | None) -> "ReferenceSlices":
-    """Return real slices of a scan, or those that ship."""
+    """Return slices of a scan, or the shipped ones."""
     from sr_keras.export.reference_slices import reference_slices_of, shipped_reference_slices
     from sr_keras.io.nifti import read_volume
 
@@ -63,7 +63,7 @@ def load_slices(scan: Path | None) -> "ReferenceSlices":
 
 
 def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble") -> "Upscaler":
-    """Return the named models, else those that ship for a quality, None being the default."""
+    """Return the named models, else the shipped models of a family; None is the default family."""
     from sr_keras.engines import load_engine
     from sr_keras.inference.upscaler import Upscaler
     from sr_keras.models.registry import choose_stages
@@ -81,9 +81,9 @@ def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "S
 
 
 def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
-    """Return the named models, else every family that ships, as upscalers by what a table calls them.
+    """Return upscalers by their title in a table: of the named models, else of every shipped family.
 
-    A second named stage of the same kind and scale begins another upscaler.
+    A second model of the same stage and scale starts another upscaler.
     """
     from sr_keras.engines import load_engine
     from sr_keras.inference.upscaler import Upscaler
@@ -101,7 +101,7 @@ def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
 
 
 def _groups(names: tuple[str, ...]) -> "list[list[NamedEngine]]":
-    """Return the engines of named models in groups that hold one for each stage and scale."""
+    """Return the engines of named models in groups with one engine per stage and scale."""
     from sr_keras.engines import load_engine
 
     if len(set(names)) < len(names):
@@ -116,5 +116,5 @@ def _groups(names: tuple[str, ...]) -> "list[list[NamedEngine]]":
 
 
 def _title(engines: "list[NamedEngine]", *, alone: bool) -> str:
-    """Return what a table calls engines that work together: their families, or their names where sets are compared."""
+    """Return the title of a group of engines: its families, or its model names if several groups are compared."""
     return "+".join(dict.fromkeys(engine.card.family if alone else engine.name for engine in engines))

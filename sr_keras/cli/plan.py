@@ -1,4 +1,4 @@
-"""What `predict --dry-run` prints."""
+"""The output of `predict --dry-run`."""
 
 from collections.abc import Iterable
 
@@ -15,11 +15,11 @@ from sr_keras.volumes.volume import format_shape
 
 
 def print_plan(plan: Plan, engines: Iterable[Engine]) -> None:
-    """Print on stdout what a job will do and what it will take.
+    """Print the passes of a job and its estimated time and memory on stdout.
 
     Args:
         plan: of the job.
-        engines: those at hand.
+        engines: available to the job.
     """
     cards = {(engine.card.stage, engine.card.scale): engine.card for engine in engines}
     table = Table("step", "makes", "slices", "batch", "G MACs", "seconds", box=MARKDOWN)

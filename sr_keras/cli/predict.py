@@ -1,4 +1,4 @@
-"""`sr-keras predict`: a scan in, a sharper scan out."""
+"""`sr-keras predict`: super-resolve a scan or a folder of scans."""
 
 import sys
 import time
@@ -23,26 +23,30 @@ from sr_keras.cli.options import (
 
 @click.command()
 @click.argument("scan", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A .nii or .nii.gz, or a folder.")
-@click.option("--series", metavar="NUMBER|UID", help="Which series of a DICOM folder, where it holds several.")
-@click.option("--frame-group", type=int, metavar="N", help="Which time point or echo of a DICOM series, from 1.")
-@click.option("--scale", metavar="N|NxNxN", help="Factor for all axes, or one for each axis of the file.  [default: 2]")
-@click.option("--spacing", metavar="MM|MMxMMxMM", help="A spacing in mm to reach instead.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A .nii or .nii.gz file, or a folder."
+)
+@click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several.")
+@click.option(
+    "--frame-group", type=int, metavar="N", help="Time point or echo to read from a DICOM series, counted from 1."
+)
+@click.option("--scale", metavar="N|NxNxN", help="Factor for all axes, or one per axis of the file.  [default: 2]")
+@click.option("--spacing", metavar="MM|MMxMMxMM", help="Output spacing in mm, instead of a factor.")
 @click.option(
     "--self-ensemble",
     type=click.Choice(["none", "mean", "median"]),
     default="none",
     show_default=True,
-    help="Do each slice turned and mirrored as well, and join the results: 8 (hw) and 4 (d) times the work.",
+    help="Combine the outputs of rotated and mirrored slices: 8 (hw) and 4 (d) times the runs of the network.",
 )
 @click.option(
     "--data-consistency",
     is_flag=True,
-    help="Change the result, as little as possible, so that it gives SCAN back when reduced again.",
+    help="Correct the result so that, downsampled again, it matches SCAN (back-projection).",
 )
-@click.option("--memory", metavar="SIZE", help="What to take at most, as in 4G.  [default: most of what is free]")
-@click.option("--dry-run", is_flag=True, help="Print what would be done and what it would take, and write nothing.")
-@click.option("--dtype", metavar="TYPE", help="Type of the voxels on disk.  [default: the scan's]")
+@click.option("--memory", metavar="SIZE", help="Memory limit, such as 4G.  [default: most of the free memory]")
+@click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time and memory; write nothing.")
+@click.option("--dtype", metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]")
 @quality_option
 @model_option
 @modality_option
@@ -50,18 +54,18 @@ from sr_keras.cli.options import (
 @nan_fill_option
 @force_option
 def predict(scan: Path, output: Path, scale: str | None, spacing: str | None, **options: Any) -> None:
-    """Enlarge SCAN so that the result lies exactly over it.
+    """Super-resolve SCAN. The result lies exactly over it in a viewer.
 
-    SCAN is a NIfTI file, a folder of them, a DICOM file, or a folder or .zip with a DICOM series. Of DICOM, an OUTPUT
-    without .nii or .nii.gz becomes a new folder with a DICOM series of the same study.
+    SCAN is a NIfTI file, a folder of NIfTI files, a DICOM file, or a folder or .zip with a DICOM series. For a DICOM
+    SCAN, an OUTPUT without .nii or .nii.gz is a new folder for a DICOM series of the same study.
 
     \b
-    sr-keras predict scan.nii.gz -o sharper.nii.gz --scale 2
-    sr-keras predict scan.nii.gz -o sharper.nii.gz --spacing 0.5x0.5x1
-    sr-keras predict scan.nii.gz -o sharper.nii.gz --memory 4G --dry-run
-    sr-keras predict scans/ -o sharper/
-    sr-keras predict series/ -o sharper_series/
-    """  # noqa: D301 (click's mark for lines that stay as they are)
+    sr-keras predict scan.nii.gz -o super_resolved.nii.gz --scale 2
+    sr-keras predict scan.nii.gz -o super_resolved.nii.gz --spacing 0.5x0.5x1
+    sr-keras predict scan.nii.gz -o super_resolved.nii.gz --memory 4G --dry-run
+    sr-keras predict scans/ -o super_resolved/
+    sr-keras predict series/ -o super_resolved_series/
+    """  # noqa: D301 (click's mark that keeps line breaks)
     if scale and spacing:
         raise click.UsageError("Give --scale or --spacing, not both.")
     from sr_keras.cli.plan import print_plan

@@ -1,4 +1,4 @@
-"""`sr-keras train`: from scans to a trained stage."""
+"""`sr-keras train`: train a stage on scans."""
 
 from pathlib import Path
 
@@ -8,11 +8,16 @@ import click
 @click.command()
 @click.argument("configuration", required=False)
 @click.option(
-    "--data", multiple=True, type=click.Path(path_type=Path), help="A scan to train on, or a folder of scans."
+    "--data", multiple=True, type=click.Path(path_type=Path), help="Training scan or folder of scans; may be repeated."
 )
-@click.option("--validation", multiple=True, type=click.Path(path_type=Path), help="The same for validation.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The new run's folder.")
-@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with an interrupted run instead.")
+@click.option(
+    "--validation",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Validation scan or folder of scans; may be repeated.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the new run.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Continue an interrupted run.")
 def train(
     configuration: str | None,
     data: tuple[Path, ...],
@@ -20,10 +25,11 @@ def train(
     output: Path | None,
     resume: Path | None,
 ) -> None:
-    """Train a stage by CONFIGURATION, a YAML file or the name of one that ships.
+    """Train a stage as CONFIGURATION says, a YAML file or the name of a shipped one.
 
-    Example: sr-keras train georgescu2020_hw_x2 --data scans/train --validation scans/val -o runs/hw_x2
-    """
+    \b
+    sr-keras train georgescu2020_hw_x2 --data scans/train --validation scans/val -o runs/hw_x2
+    """  # noqa: D301 (click's mark that keeps line breaks)
     new = any((configuration, data, validation, output))
     if new if resume else not (configuration and output):
         raise click.UsageError("Give a CONFIGURATION with --data, --validation and -o, or --resume RUN alone.")

@@ -1,4 +1,4 @@
-"""`sr-keras verify`: does an exported file compute on this machine what its stage computes?"""
+"""`sr-keras verify`: compare an exported file with its stage on this machine."""
 
 from pathlib import Path
 
@@ -9,10 +9,12 @@ from sr_keras.cli.options import load_slices, scan_option
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--model", metavar="NAME|RUN", help="The stage it was made of.  [default: found among those that ship]")
+@click.option(
+    "--model", metavar="NAME|RUN", help="Stage that FILE was exported from.  [default: found among the shipped models]"
+)
 @scan_option
 def verify(file: Path, model: str | None, scan: Path | None) -> None:
-    """Run FILE here on real slices, compare it with its stage, and write the result to its manifest."""
+    """Run FILE on real slices, compare it with its stage, and write the result to its manifest."""
     from sr_keras.cli.export import print_exports
     from sr_keras.export import verify as verify_model_file
 
