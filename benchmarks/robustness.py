@@ -194,7 +194,7 @@ def print_report(content: Row) -> None:
     scans = list(dict.fromkeys(row["scan"] for row in rows))
     for model in content["models"]:
         print_line(f"\n{model}: dB gained over cubic / over Lanczos, x2, the middle of each scan\n")
-        print_line(f"| task | reduction | {' | '.join(scans)} | no gain over cubic |")
+        print_line(f"| task | downsampling | {' | '.join(scans)} | no gain over cubic |")
         print_line("|---" * (len(scans) + 3) + "|")
         for task, downsampling in dict.fromkeys((row["task"], row["downsampling"]) for row in rows):
             figures = {

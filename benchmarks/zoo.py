@@ -1,8 +1,9 @@
-"""Write the tables of the zoo from what ships and what was measured: in README.md, docs/models.md and docs/export.md.
+"""Write the tables of the shipped models into README.md, docs/models.md and docs/export.md.
 
     python benchmarks/zoo.py
 
-In README.md and docs/export.md, what stands between the two comments <!-- zoo --> and <!-- /zoo --> is replaced.
+The tables come from the model cards and from benchmarks/results/zoo_*.json. In README.md and docs/export.md, the text
+between the comments <!-- zoo --> and <!-- /zoo --> is replaced. docs/models.md is written as a whole.
 """
 
 import json
@@ -22,43 +23,54 @@ ROOT = Path(__file__).parents[1]
 OPEN, CLOSE = "<!-- zoo -->", "<!-- /zoo -->"
 REFERENCE = "georgescu2020"
 FIGURES = ("slice_psnr", "slice_ssim")
+# The columns of the README's table: from the simplest method to the most accurate one.
+METHODS = ("lanczos", REFERENCE, "fast", "best")
+# The validation scans: what each shows, and its source.
+SCANS = {
+    "chest_cta_1p5mm_d": ("chest CT angiography", "TotalSegmentator 2.18.0"),
+    "head_1p5mm_e": ("head CT", "Debian invesalius-examples"),
+    "t1w_siemens_0p9mm_f": ("T1w brain MRI, 0.9 mm", "pydeface 2.1.0; OpenfMRI ds000031"),
+    "t1w_siemens_1mm_g": ("T1w brain MRI, 1 mm", "FNNDSC/data"),
+}
 Rows = list[dict[str, Any]]
 MODELS_HEADING = """\
-# The models that ship
+# Shipped models
 
-Written by `python benchmarks/zoo.py` from the cards in `sr_keras/weights/`; `sr-keras models NAME` prints one of them.
+`python benchmarks/zoo.py` writes this document from the model cards in `sr_keras/weights/` and from the results in
+`benchmarks/results/`. `sr-keras models NAME` prints the card of one model.
 
-For research only: this is no medical device, and a restored detail is a guess, not a finding.
+For research only: sr_keras is not a medical device, and detail that a network adds is an estimate, not a finding.
 
-The scans that figures are given for were not trained on, but the best epoch of each training was chosen on a few of
-their slices. Their low-resolution versions are made by antialiased cubic reduction; real scanners blur in their own
-ways, so expect less of them. A stage knows what it learned from, the scans in its card: nothing says how it does on
-others. The weights are released under the licence of the package, Apache-2.0; what they were fitted to is
-credited scan by scan."""
+- No network was trained on the validation scans below. The best epoch of each training was chosen on a few of their
+  slices, though.
+- The low-resolution versions of the validation scans were made by antialiased cubic downsampling. Real scanners blur in
+  other ways, so expect smaller gains on real scans.
+- The scores say nothing about other anatomy, contrasts or scanners.
+- The weights are released under the licence of the package, Apache-2.0. Each card credits its training scans."""
+OVERVIEW = """\
+## Overview
+
+The table shows PSNR in dB / SSIM on the validation scans, as means over the slices with tissue. The gains are means
+over these scans. The hw stage upsamples height and width, and is scored in-plane. The d stage upsamples depth, and is
+scored through-plane. MACs are per low-resolution pixel. The time is the median for one low-resolution slice of {size}
+({runtime}). The ratio compares it with georgescu2020 in the same run."""
 
 
 def documents() -> dict[Path, str]:
     """Return what each file should hold."""
     stages, (scores, latency, exports) = shipped_stages(), map(_results, ("scores", "latency", "exports"))
     readme, models, export = ROOT / "README.md", ROOT / "docs" / "models.md", ROOT / "docs" / "export.md"
-    overview = "\n\n".join(
-        [
-            stage_table(stages.values(), scores, latency),
-            "Whole volumes, reduced and restored along all three axes by both stages of a family:",
-            volume_table(scores),
-        ]
-    )
     return {
-        readme: replaced(readme.read_text(), overview),
-        models: models_text(stages.values(), latency),
+        readme: replaced(readme.read_text(), results_table(scores, latency)),
+        models: models_text(stages.values(), scores, latency),
         export: replaced(export.read_text(), export_table(exports)),
     }
 
 
 def stage_table(stages: Iterable[TrainedStage], scores: Rows, latency: dict[str, Any]) -> str:
-    """Return a row for each stage: arithmetic, size, scores by scan, gains over Lanczos and the reference, latency."""
+    """Return a row for each stage: MACs, parameters, scores by scan, gains over Lanczos and the reference, latency."""
     scans = _scans(scores)
-    headings = ("family", "stage", "scale", "MACs a pixel", "parameters", *scans, "over Lanczos")
+    headings = ("family", "stage", "scale", "MACs", "parameters", *scans, "over Lanczos")
     rows = []
     for stage in sorted(stages, key=_order):
         card = stage.card
@@ -77,32 +89,33 @@ def stage_table(stages: Iterable[TrainedStage], scores: Rows, latency: dict[str,
                 *milliseconds(card, latency),
             )
         )
-    return markdown((*headings, "over the reference", "ms a slice", "ratio"), rows)
+    return markdown((*headings, f"over {REFERENCE}", "ms per slice", "ratio"), rows)
 
 
-def volume_table(scores: Rows) -> str:
-    """Return a row for each scan and scale, enlarged along all axes: Lanczos and each family."""
+def results_table(scores: Rows, latency: dict[str, Any]) -> str:
+    """Return the README's table: a row of 3-D scores for each scan and scale, and a row of times for each scale."""
     volumes = [row for row in scores if row["task"] == "3-D"]
-    interpolations = ("nearest", "linear", "cubic")
-    methods = [name for name in dict.fromkeys(row["method"] for row in volumes) if name not in interpolations]
-    places = dict.fromkeys((row["scan"], row["scale"]) for row in volumes)
+    medians = latency["medians_s"]
     rows = []
-    for scan, scale in places:
-        place = [row for row in volumes if (row["scan"], row["scale"]) == (scan, scale)]
-        rows.append((Path(scan).name.split(".")[0], f"x{scale}", *(_cell(_of(place, name)) for name in methods)))
-    return markdown(("scan", "scale", *methods), rows)
+    for scale in dict.fromkeys(row["scale"] for row in volumes):
+        for scan in _scans(volumes):
+            place = [row for row in volumes if row["scale"] == scale and row["scan"].startswith(scan)]
+            rows.append((SCANS[scan][0], f"x{scale}", *(_cell(_of(place, name)) for name in METHODS)))
+        times = (medians.get(f"{name}_hw_x{scale}") for name in METHODS)
+        rows.append((f"time per {_size(latency)} slice", f"x{scale}", *(_time_cell(each) for each in times)))
+    return markdown(("scan", "scale", *METHODS), rows)
 
 
-def models_text(stages: Iterable[TrainedStage], latency: dict[str, Any]) -> str:
-    """Return the cards of all stages, with what was measured on one machine."""
-    machine = latency["machine"]
-    runtime = f"onnxruntime {machine['versions']['onnxruntime']}, {machine['processor']}, {machine['cores']} cores"
-    size = f"{latency['height']}x{latency['width']}"
+def models_text(stages: Iterable[TrainedStage], scores: Rows, latency: dict[str, Any]) -> str:
+    """Return docs/models.md: an overview and the cards of all stages."""
+    stages, size, runtime = list(stages), _size(latency), _runtime(latency)
     cards = (
         card_text(stage, {f"a low-resolution slice of {size}": f"{milliseconds(stage.card, latency)[0]} ms, {runtime}"})
         for stage in stages
     )
-    return "\n\n".join([MODELS_HEADING, *cards]) + "\n"
+    overview = [OVERVIEW.format(size=size, runtime=runtime), stage_table(stages, scores, latency)]
+    scans = markdown(("validation scan", "content", "source"), [(name, *what) for name, what in SCANS.items()])
+    return "\n\n".join([MODELS_HEADING, *overview, "The validation scans:", scans, *cards]) + "\n"
 
 
 def export_table(exports: Rows) -> str:
@@ -155,6 +168,19 @@ def milliseconds(card: StageCard, latency: dict[str, Any]) -> tuple[str, str]:
 
 def _order(stage: TrainedStage) -> tuple[int, int, str]:
     return STAGES.index(stage.card.stage), stage.card.scale, stage.card.family
+
+
+def _size(latency: dict[str, Any]) -> str:
+    return f"{latency['height']}x{latency['width']}"
+
+
+def _runtime(latency: dict[str, Any]) -> str:
+    machine = latency["machine"]
+    return f"onnxruntime {machine['versions']['onnxruntime']}, {machine['processor']}, {machine['cores']} cores"
+
+
+def _time_cell(seconds: list[float] | None) -> str:
+    return f"{1e3 * median(seconds):.1f} ms" if seconds else "-"
 
 
 def _results(name: str) -> Any:

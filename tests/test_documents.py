@@ -1,20 +1,59 @@
-"""The documents that `python benchmarks/zoo.py` writes are those that it would write now."""
+"""The documents are up to date: tables as `python benchmarks/zoo.py` writes them, commands and paths that exist."""
 
+import re
 import runpy
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
+from sr_keras.cli import main
 from sr_keras.models.stages import shipped_stages
 
-ZOO = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "zoo.py"))
+ROOT = Path(__file__).parents[1]
+ZOO = runpy.run_path(str(ROOT / "benchmarks" / "zoo.py"))
 DOCUMENTS = ZOO["documents"]()
+TEXTS = {path: path.read_text() for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_a_document_is_what_the_cards_and_the_results_say(path):
     assert path.read_text() == DOCUMENTS[path], "run python benchmarks/zoo.py"
+
+
+def commands(text):
+    """The commands in the indented lines of a document, joined where they go on, without their comments."""
+    lines = re.sub(r" \\\n +", " ", text).splitlines()
+    return [line.partition("  #")[0].strip() for line in lines if re.match(" {4}(sr-keras|python) ", line)]
+
+
+def test_every_kind_of_command_is_found():
+    text = "    sr-keras train a \\\n        --data b\n\n    python x.py   # y\nsr-keras models\n"
+    assert commands(text) == ["sr-keras train a --data b", "python x.py"]
+    assert sum(len(commands(text)) for text in TEXTS.values()) > 40
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_commands_have_the_options_that_documents_give_them(path):
+    for command in commands(TEXTS[path]):
+        program, name, *words = shlex.split(command)
+        if program == "python":
+            assert (ROOT / name).is_file(), command
+            continue
+        known = main.get_command(click.Context(main), name)
+        assert known is not None, command
+        options = {option for parameter in known.params for option in parameter.opts}
+        assert {word for word in words if re.match("--?[a-z]", word)} <= options, command
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_links_and_paths_lead_to_files(path):
+    links = re.findall(r"\]\(([^):]+)\)", TEXTS[path])
+    assert not [link for link in links if not (path.parent / link).exists()]
+    named = re.findall(r"`((?:docs|benchmarks|sr_keras|export|samples|configs)/[\w./]+\.\w+)`", TEXTS[path])
+    assert not [name for name in named if not (ROOT / name).exists()]
 
 
 def test_only_what_stands_between_the_comments_is_replaced():

@@ -18,7 +18,7 @@ def models(name: str | None) -> None:
     if name is not None:
         click.echo(card_text(find_stage(name)))
         return
-    headings = ("model", "upsamples", "scale", "gain on CT", "gain on MR", "MACs a pixel", "size")
+    headings = ("model", "upsamples", "scale", "gain on CT", "gain on MR", "MACs per pixel", "size")
     rows = [
         (
             name,

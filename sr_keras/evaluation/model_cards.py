@@ -1,4 +1,4 @@
-"""The card of a trained stage as people read it, in Markdown: what it does, how well, and what it was made of."""
+"""The model card of a trained stage in Markdown: what it upsamples, its scores and its training data."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from sr_keras.models.stages import StageCard, TrainedStage
 from sr_keras.networks import StageName
 from sr_keras.training.configuration import read_configuration
 
-# What a stage enlarges: the task of `sr-keras evaluate` that measures it alone.
+# What a stage upsamples: the task of `sr-keras evaluate` that measures it alone.
 TASK_OF: dict[StageName, str] = {"hw": "in-plane", "d": "through-plane"}
 
 
@@ -23,25 +23,25 @@ def card_text(stage: TrainedStage, further: Mapping[str, str] | None = None) -> 
 
     Args:
         stage: a shipped one, or that of a run.
-        further: facts that do not stand on the card, by name, such as times on one machine.
+        further: rows by name that the card itself does not hold, such as times on one machine.
     """
     card = stage.card
     parts = [
         f"## {card.name}",
-        markdown(("fact", "value"), [*_facts(stage).items(), *(further or {}).items()]),
+        markdown(("property", "value"), [*_facts(stage).items(), *(further or {}).items()]),
         _quality(card),
         _data(card),
-        f"To train it again, from scans of those SHA-256 (`trained_on` and `validated_on` of the .json):\n\n"
+        f"To train it again on the same scans (`trained_on` and `validated_on` in the .json hold their SHA-256):\n\n"
         f"{indent(training_command(card), '    ')}",
-        f"`{_configuration_name(card)}` says:\n\n{indent(_configuration(card), '    ')}",
+        f"The configuration `{_configuration_name(card)}`:\n\n{indent(_configuration(card), '    ')}",
     ]
     return "\n\n".join(filter(None, parts))
 
 
 def gain(card: StageCard, modality: str) -> tuple[float, float] | None:
-    """Return by how much a stage is better than Lanczos on the scans of a modality: mean PSNR in dB, mean SSIM.
+    """Return the gain of a stage over Lanczos on the scans of a modality: mean PSNR in dB, mean SSIM.
 
-    None where its card has no such scores.
+    None if its card has no such scores.
     """
     own, lanczos = (
         [row for row in card.scores if (row["modality"], row["method"]) == (modality, method)]
@@ -57,7 +57,7 @@ def gain(card: StageCard, modality: str) -> tuple[float, float] | None:
 
 
 def gain_cell(card: StageCard, modality: str) -> str:
-    """Return that gain as people write it, "+2.09 dB / +0.0262"; "-" where it is not known."""
+    """Return that gain as text, "+2.09 dB / +0.0262"; "-" if it is unknown."""
     gained = gain(card, modality)
     return "-" if gained is None else f"{gained[0]:+.2f} dB / {gained[1]:+.4f}"
 
@@ -72,8 +72,8 @@ def _facts(stage: TrainedStage) -> dict[str, str]:
     card = stage.card
     return {
         "upsamples": f"{TASK_OF[card.stage]}, x{card.scale}",
-        "used": f"by `--model {stage.name}`"
-        + (f", or with its family by `--quality {card.family}`" if stage.name == card.name else ""),
+        "selected by": f"`--model {stage.name}`"
+        + (f", or `--quality {card.family}` with its family" if stage.name == card.name else ""),
         "trained on": f"{' and '.join(card.modalities)}, {len(card.trained_on)} scans",
         "parameters": f"{card.parameters:,}",
         "MACs per low-resolution pixel": f"{card.macs:,}",

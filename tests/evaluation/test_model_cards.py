@@ -54,7 +54,7 @@ def test_the_card_says_all_that_it_holds():
     for expected in (
         "## georgescu2020_hw_x2",
         "| upsamples | in-plane, x2 |",
-        "| used | by `--model georgescu2020_hw_x2`, or with its family by `--quality georgescu2020` |",
+        "| selected by | `--model georgescu2020_hw_x2`, or `--quality georgescu2020` with its family |",
         "| parameters | 57,573 |",
         "| MACs per low-resolution pixel | 114,336 |",
         "| training time | 21 minutes |",
