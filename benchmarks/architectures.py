@@ -1,10 +1,10 @@
-"""Train candidate networks for x2 in-plane alike and print how good each is: how `fast` and `best` were chosen.
+"""Train candidate networks for x2 in-plane alike and print their scores; `fast` and `best` were chosen by this.
 
     python benchmarks/architectures.py TRAIN VALIDATION [--steps 3000] [CANDIDATE...]
 
-32 patches a step, PSNR in dB over 12 slices of each validation scan, and the time that all cores together spent on
-training, which other work on the machine changes little. Without names all candidates are trained, which
-takes hours on two cores.
+A step has 32 patches. The script prints PSNR in dB over 12 slices of each validation scan, and the processor time of
+the training, which a busy machine changes little. Without names it trains all candidates, which takes hours on two
+cores.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def convolution(images: Any, filters: int, activation: str | None = "relu", size
 
 @dataclass(frozen=True)
 class Candidate:
-    """A network that adds what its convolutions find to the cubic enlargement.
+    """A network that adds the output of its convolutions to a cubic interpolation.
 
     Attributes:
         widths: filters of each convolution before the last one.
@@ -178,7 +178,7 @@ with TemporaryDirectory() as folder:
         model = trained(candidate, candidate.build if candidate.widths else reference, scans, arguments.steps)
         minutes = (time.process_time() - start) / 60
         means = [fmean(psnr(model, scan) for scan in unseen if scan.modality == kind) for kind in ("CT", "MR")]
-        arithmetic = network_macs(model, 1, 1)
-        cells = [f"{arithmetic:,}", f"{model.count_params():,}", *(f"{mean:.2f}" for mean in means), f"{minutes:.1f}"]
+        macs = network_macs(model, 1, 1)
+        cells = [f"{macs:,}", f"{model.count_params():,}", *(f"{mean:.2f}" for mean in means), f"{minutes:.1f}"]
         sys.stdout.write(f"| {name} | {' | '.join(cells)} |\n")
         sys.stdout.flush()

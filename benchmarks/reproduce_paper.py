@@ -1,13 +1,13 @@
-"""Repeat in small what the paper claims: that the second loss helps, and that many sigmas help beyond one or none.
+"""Test two claims of the paper: that the intermediate loss helps, and that many sigmas beat one sigma and no blur.
 
     python benchmarks/reproduce_paper.py TRAIN VALIDATION FOLDER [--seeds 3] [--steps 3000]
     python benchmarks/reproduce_paper.py --report-only FOLDER/reproduction.json
 
-Trains the hw stage at the published patch size, in four variants that differ in one thing each, with several seeds;
-tests every network in-plane on slices of the validation scans that were blurred by several sigmas before they were
-reduced; and measures the shipped stages of the paper's family at x2 and x4, in 2-D and 3-D. Of each run the epoch with
-the best PSNR on unblurred validation slices counts. Runs one after another; what is finished is kept in FOLDER and not
-repeated, what was interrupted goes on. Everything ends in FOLDER/reproduction.json, from which the tables are printed.
+The script trains the hw stage at the published patch size, in four variants that differ in one setting each, with
+several seeds. It tests every network in-plane on slices of the validation scans that were blurred with several sigmas
+before downsampling. It also scores the shipped stages of the paper's family at x2 and x4, in 2-D and 3-D. Each run
+keeps the epoch with the best PSNR on unblurred validation slices. Finished runs in FOLDER are not repeated, an
+interrupted run continues. FOLDER/reproduction.json holds all results, and the tables are printed from it.
 """
 
 import argparse
@@ -45,7 +45,7 @@ VARIANTS: dict[str, dict[str, dict[str, float]]] = {
     "one sigma of 0.5": {"degradation": {"sigma_low": 0.5, "sigma_high": 0.5}},
     "no blur": {"degradation": {"probability": 0.0}},
 }
-# Standard deviations of the Gaussian before reduction, in high-resolution voxels: those trained for, and beyond.
+# Standard deviations of the Gaussian before downsampling, in high-resolution voxels: those trained for, and beyond.
 SIGMAS = (0.0, 0.2, 0.35, 0.5, 0.8, 1.0)
 # Slices with tissue drawn evenly from each validation scan for the blurred tests.
 SLICES = 8
@@ -97,7 +97,7 @@ def trained(plan: Plan, variant: str, seed: int) -> Path:
 
 
 def blurred_reduction(voxels: Floats, factors: Sequence[int], sigma: float) -> Floats:
-    """Smooth the axes that are reduced by a Gaussian, in voxels, and reduce them."""
+    """Blur the axes that are downsampled with a Gaussian, sigma in voxels, then downsample them."""
     return downsample_volume(gaussian_filter(voxels, [sigma if factor > 1 else 0 for factor in factors]), factors)
 
 
@@ -180,7 +180,7 @@ def print_blurred(runs: Sequence[Row], steps: int) -> None:
     seeds = len({run["seed"] for run in runs})
     scans = len({row["scan"] for row in runs[0]["rows"]})
     print_line(f"\nIn-plane x2, {steps} steps, PSNR in dB, mean over {scans} scans; ± is over {seeds} seeds:\n")
-    print_line(f"| sigma before reduction | {' | '.join(f'{sigma:g}' for sigma in SIGMAS)} |")
+    print_line(f"| sigma before downsampling | {' | '.join(f'{sigma:g}' for sigma in SIGMAS)} |")
     print_line("|---" * (len(SIGMAS) + 1) + "|")
     for method in ("nearest", "linear", "cubic", "lanczos"):
         print_line(f"| {method} | {' | '.join(f'{psnr_of(runs[0], method, sigma):.2f}' for sigma in SIGMAS)} |")

@@ -1,9 +1,9 @@
-"""Make trained runs, or stages by their cards, the stages that ship.
+"""Copy trained stages into the package, given their runs or their model cards.
 
     python benchmarks/ship_stages.py RUN_OR_CARD...
 
-Each becomes FAMILY_STAGE_xSCALE in sr_keras/weights; its card is completed with what shows without the run (parameters,
-arithmetic) and with the source and licence of every training scan, which sr_keras/weights/ATTRIBUTION.md must credit.
+Each stage becomes FAMILY_STAGE_xSCALE in sr_keras/weights. Its card is completed with the number of parameters, the
+MACs and the source and licence of every training scan, which sr_keras/weights/ATTRIBUTION.md must credit.
 """
 
 import shutil
@@ -24,7 +24,7 @@ def credited_scans() -> dict[str, dict[str, str]]:
 
 
 def completed(card: StageCard, network: object) -> StageCard:
-    """Return a card with what can be told of any stage."""
+    """Return a card completed with parameters, MACs and credits."""
     credited = credited_scans()
     unknown = [name for name in card.trained_on if name.split(".")[0] not in credited]
     if unknown:
@@ -46,7 +46,7 @@ def ship(name: str) -> None:
     with atomic_write(weights) as temporary:
         shutil.copyfile(stage.weights, temporary)
     write_card(card, SHIPPED / f"{card.name}.json")
-    sys.stdout.write(f"{card.name}: {card.parameters:,} parameters, {card.macs:,} MACs a pixel\n")
+    sys.stdout.write(f"{card.name}: {card.parameters:,} parameters, {card.macs:,} MACs per pixel\n")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Compare a whole job with prediction slice by slice in TensorFlow, as the code of the paper does it, in one run.
+"""Compare a whole `predict` with the paper's method, slice by slice in TensorFlow, in one run.
 
     python benchmarks/slice_by_slice.py RESULT.json [--shape 256x256x64 | --scan SCAN] [--repeats 3]
 
-The paper's order is the hw stage first, whole slices one at a time through a graph, then the d stage in both
-orientations on the large volume; all of it in float32 in memory. Every way runs in a fresh process, from the file to
-the file. The same networks and what `predict` takes by default are compared with it.
+The paper runs the hw stage first, one whole slice at a time through a graph, then the d stage in both orientations on
+the large volume, all in float32 in memory. Each method runs in a new process, from input file to output file. The
+script compares the paper's method with `predict` on the same networks and with the default of `predict`.
 """
 
 import argparse
@@ -33,7 +33,7 @@ FACTOR = 2
 
 
 def slice_by_slice(scan: Path, output: Path) -> None:
-    """Enlarge a scan as the paper's code does it."""
+    """Super-resolve a scan as the paper's code does it."""
     import tensorflow as tf
 
     volume = read_volume(scan)
@@ -53,20 +53,20 @@ def slice_by_slice(scan: Path, output: Path) -> None:
 
 
 def seconds_of(command: list[str]) -> float:
-    """Return how long a process takes."""
+    """Return the seconds that a process takes."""
     start = time.perf_counter()
     subprocess.run([sys.executable, *command], check=True, capture_output=True)
     return time.perf_counter() - start
 
 
 def predict(scan: Path, output: Path, models: list[str], *options: str) -> list[str]:
-    """Return the command of a job."""
+    """Return the arguments of a `predict` command."""
     named = [option for model in models for option in ("--model", model)]
     return ["-m", "sr_keras", "predict", str(scan), "-o", str(output), "--force", *named, *options]
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run all ways in turn, as often as asked, and return the seconds of each."""
+    """Run all methods in turn, in each repeat, and return the seconds of each."""
     seconds: dict[str, list[float]] = {BASELINE: [], SAME: [], DEFAULT: []}
     with TemporaryDirectory() as name:
         made = tuple(int(length) for length in arguments.shape.split("x"))
@@ -77,25 +77,25 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             SAME: predict(scan, output, list(REFERENCE)),
             DEFAULT: predict(scan, output, []),
         }
-        # What is measured once and kept is measured now.
+        # Fill the cache of timings first.
         for models in (list(REFERENCE), []):
             seconds_of(predict(scan, output, models, "--dry-run"))
         for _ in range(arguments.repeats):
             for way, command in ways.items():
                 seconds[way].append(seconds_of(command))
-    what = {"scan": arguments.scan.name if arguments.scan else "made up", "shape": list(shape)}
+    what = {"scan": arguments.scan.name if arguments.scan else "synthetic", "shape": list(shape)}
     return what | {"default": DEFAULT_FAMILY, "machine": describe_machine(), "seconds": seconds}
 
 
 def main() -> None:
-    """Measure, keep every sample, print the medians and their ratios."""
+    """Measure, store all samples, print the medians and their ratios."""
     if sys.argv[1:2] == ["--slices"]:
         slice_by_slice(Path(sys.argv[2]), Path(sys.argv[3]))
         return
     parser = argparse.ArgumentParser(description="Compare with prediction slice by slice.")
     parser.add_argument("result", type=Path)
-    parser.add_argument("--shape", default="256x256x64", help="of a CT that is made up")
-    parser.add_argument("--scan", type=Path, help="a real scan in its place")
+    parser.add_argument("--shape", default="256x256x64", help="shape of a synthetic CT")
+    parser.add_argument("--scan", type=Path, help="real scan to use instead")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     report = measure(arguments)

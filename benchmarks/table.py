@@ -1,4 +1,4 @@
-"""Print the table of a report that `sr-keras benchmark --json` wrote, as it stands in the README.
+"""Print the table of a report that `sr-keras benchmark --json` wrote, as docs/performance.md shows it.
 
 python benchmarks/table.py benchmarks/results/hw_x2_256.json
 """

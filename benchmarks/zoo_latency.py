@@ -1,9 +1,9 @@
-"""Time every shipped model on onnxruntime in one run, so that their ratios hold, and keep the medians.
+"""Time every shipped model on onnxruntime in one run, so that the ratios hold, and store the medians.
 
     python benchmarks/zoo_latency.py [REPEATS]
 
-One low-resolution slice of 256x256 at a time, each model in a process of its own, all in turn in each of 5 repeats.
-Writes benchmarks/results/zoo_latency.json. Run it on a quiet machine, after export/ship_onnx.py.
+Each model runs in its own process, one low-resolution slice of 256x256 at a time. All models run in turn in each of 5
+repeats. Writes benchmarks/results/zoo_latency.json. Run it on an idle machine, after export/ship_onnx.py.
 """
 
 import json

@@ -1,9 +1,10 @@
-"""Export every shipped stage to every format and precision that can be made here, and record how each compares.
+"""Export every shipped stage to every format and precision, and record each numerical verification.
 
     python export/export_zoo.py OUT [RESULTS.json]
 
-A line for each file; one that is too far from Keras is not kept, and said. A format whose packages are missing is left
-out. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json into docs/export.md.
+The script prints a line for each file. A file that differs too much from Keras is deleted, and a format whose packages
+are not installed is skipped; the script says so. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json
+into docs/export.md.
 
 Needs `pip install 'sr_keras[train,export,litert,openvino,tensorrt-rtx]'`.
 """
@@ -24,7 +25,7 @@ from sr_keras.models.stages import TrainedStage, shipped_stages
 
 
 def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:
-    """Yield what became of each file of one stage: format, precision, bytes, parity."""
+    """Yield a row for each file of one stage: format, precision, bytes, verification."""
     reference = KerasEngine(stage)
     for kind, details in FORMATS.items():
         for precision in details.precisions:
@@ -33,7 +34,7 @@ def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:
             try:
                 path, manifest = export_stage(request, kind, output, reference=reference, force=True)
             except MissingDependencyError as error:
-                sys.stdout.write(f"{model_file_path(request, kind, output).name}: left out: {error}\n")
+                sys.stdout.write(f"{model_file_path(request, kind, output).name}: skipped: {error}\n")
                 break
             except ModelFileError as error:
                 yield row | {"bytes": None, "verification": {"status": "refused", "reason": str(error)}}

@@ -1,4 +1,4 @@
-"""Make the real slices that ship with the package from a scan.
+"""Make the reference slices of the package from a scan.
 
 python export/make_slices.py samples/t1w_brain.nii.gz sr_keras/export/slices.npz
 """

@@ -1,4 +1,4 @@
-"""Write the ONNX files that ship with the package, by which it predicts without Keras. Run after weights change.
+"""Write the shipped ONNX files, with which the package predicts without Keras. Run it after weights change.
 
 python export/ship_onnx.py sr_keras/weights/onnx
 """

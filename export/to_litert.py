@@ -1,4 +1,4 @@
-"""Export the shipped stages for phones and other edge devices, whose delegates want a fixed shape.
+"""Export the shipped stages for phones and other edge devices, whose delegates need a fixed shape.
 
     python export/to_litert.py out
 

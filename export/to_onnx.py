@@ -1,4 +1,4 @@
-"""Export the shipped stages for onnxruntime, and for all that reads ONNX.
+"""Export the shipped stages for onnxruntime and other software that reads ONNX.
 
     python export/to_onnx.py out
 
