@@ -49,11 +49,12 @@ def run_without(modules, *arguments):
 
 def test_what_needs_no_extra_works_without_and_what_needs_one_names_it(tmp_path):
     new = str(tmp_path / "new")
+    training_scans = ("--data", str(SAMPLE), "--validation", str(SAMPLE))
     extras = ("PIL", "skimage", "matplotlib", *FRAMEWORKS)
     assert "georgescu2020_hw_x2" in run_without(extras, "models").stdout
     for module, command, extra in (
         ("skimage", ["evaluate", str(SAMPLE)], "evaluate"),
-        ("keras", ["train", "georgescu2020_hw_x2", "--data", str(SAMPLE), "-o", new], "train"),
+        ("keras", ["train", "georgescu2020_hw_x2", *training_scans, "-o", new], "train"),
         ("keras", ["export", "georgescu2020_hw_x2", "--format", "onnx", "-o", new], "train"),
     ):
         done = run_without((module,), *command)

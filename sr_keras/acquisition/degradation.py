@@ -1,9 +1,9 @@
 """How a low-resolution patch is made from a high-resolution one, in graph and for a whole batch at once.
 
 M.-I. Georgescu, R. T. Ionescu, N. Verga, "Convolutional Neural Networks with Intermediate Loss for 3D Super-Resolution
-of CT and MRI Scans", IEEE Access 8 (2020), DOI 10.1109/ACCESS.2020.2980266: with some probability a patch is smoothed
-by a small Gaussian whose standard deviation is drawn anew for each patch; then it is reduced by antialiased cubic
-interpolation. Evaluation uses `sr_keras.volumes.resampling.downsample_volume`, the same reduction without smoothing.
+of CT and MRI Scans", IEEE Access 8 (2020), DOI 10.1109/ACCESS.2020.2980266: with some probability a patch is blurred
+by a small Gaussian whose standard deviation is drawn anew for each patch; then it is downsampled by antialiased cubic
+interpolation. Evaluation uses `sr_keras.volumes.resampling.downsample_volume`, which does the same without the blur.
 """
 
 from typing import Any
@@ -19,12 +19,12 @@ SMALLEST_SIGMA = 1e-3
 
 
 def gaussian_blur(images: Any, sigmas: Any, kernel_size: int) -> Any:
-    """Smooth each image of a batch by its own Gaussian.
+    """Blur each image of a batch by its own Gaussian.
 
     Args:
         images: (batch, height, width, channels), float.
         sigmas: (batch,), standard deviations in pixels; 0 leaves an image unchanged.
-        kernel_size: odd number of taps along each axis; the image is mirrored at its border.
+        kernel_size: odd number of taps along each axis; the image is reflected at its border.
 
     Returns:
         Tensor of the shape and dtype of `images`.
@@ -44,12 +44,12 @@ def gaussian_blur(images: Any, sigmas: Any, kernel_size: int) -> Any:
 
 
 def downsample_images(images: Any, scale: int, axes: tuple[int, ...]) -> Any:
-    """Make images smaller by antialiased cubic interpolation (MATLAB's `imresize`).
+    """Downsample images by antialiased cubic interpolation (MATLAB's `imresize`).
 
     Args:
-        images: (batch, height, width, 1), float; the reduced axes have a static length that is a multiple of `scale`.
+        images: (batch, height, width, 1), float; each of `axes` has a static length that is a multiple of `scale`.
         scale: the factor.
-        axes: the axes to reduce, of 1 (height) and 2 (width).
+        axes: the axes to downsample, of 1 (height) and 2 (width).
 
     Returns:
         Tensor of the dtype of `images` with each of `axes` divided by `scale`.

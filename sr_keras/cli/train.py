@@ -30,22 +30,22 @@ def train(
     \b
     sr-keras train georgescu2020_hw_x2 --data scans/train --validation scans/val -o runs/hw_x2
     """  # noqa: D301 (click's mark that keeps line breaks)
-    new = any((configuration, data, validation, output))
-    if new if resume else not (configuration and output):
+    new = (configuration, data, validation, output)
+    if any(new) if resume else not all(new):
         raise click.UsageError("Give a CONFIGURATION with --data, --validation and -o, or --resume RUN alone.")
     from sr_keras.framework import require_tensorflow
+    from sr_keras.inference.jobs import find_scans
     from sr_keras.training.configuration import read_configuration
 
-    if resume is not None:
-        require_tensorflow("Training")
-        from sr_keras.training.run import resume_training
+    parsed = None if resume else read_configuration(str(configuration))
+    require_tensorflow("Training")
+    from sr_keras.training.run import resume_training, start_training
 
-        card = resume_training(resume)
-    else:
-        parsed = read_configuration(str(configuration))
-        require_tensorflow("Training")
-        from sr_keras.inference.jobs import find_scans
-        from sr_keras.training.run import start_training
-
-        card = start_training(parsed, find_scans(data), find_scans(validation), Path(str(output)))
+    run = resume or Path(str(output))
+    try:
+        card = start_training(parsed, find_scans(data), find_scans(validation), run) if parsed else resume_training(run)
+    except KeyboardInterrupt:
+        if run.is_dir():
+            click.echo(f"Continue this run with: sr-keras train --resume {run}", err=True)
+        raise
     click.echo(f"trained {card}")

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import h5py
 import keras
 
 from sr_keras.errors import StageError
@@ -17,38 +18,44 @@ from sr_keras.progress import progress_bar
 
 # The figure by which the best epoch is chosen: PSNR of the final output on the validation slices.
 MONITOR = "val_final_psnr"
+# The attribute of a checkpoint that holds the number of epochs it has seen. The optimizer's step counter does not tell:
+# under mixed_float16 it leaves out the steps whose gradients overflow.
+EPOCHS = "sr_keras_epochs"
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Keeps the weights of the last epoch, with the optimizer's state, and those of the best epoch.
+    """Saves the weights of the last epoch, with the optimizer's state, and those of the best epoch.
 
-    Each file appears whole or not at all. How far a run came is read from the optimizer's own step counter, so weights
-    and progress cannot disagree.
+    Each file appears whole or not at all, and holds how many epochs it has seen: weights and progress cannot disagree.
 
     Args:
-        folder: where `last.weights.h5` and `best.weights.h5` are kept.
-        best: the best figure of the epochs before, -inf for a new run.
-        averaging: puts the average of the weights in their place while the model is validated; None where none is kept.
+        last: file of the last epoch.
+        best: file of the best epoch.
+        best_psnr: of the epochs before in dB, -inf for a new run.
+        averaging: puts the average of the weights in their place while the model is validated; None for no average.
             The best epoch is then that of the averages.
     """
 
-    def __init__(self, folder: Path, best: float, averaging: keras.callbacks.SwapEMAWeights | None = None) -> None:
+    def __init__(
+        self,
+        last: Path,
+        best: Path,
+        best_psnr: float = -math.inf,
+        averaging: keras.callbacks.SwapEMAWeights | None = None,
+    ) -> None:
         super().__init__()
-        self._averaging = averaging
-        self.last, self.best_epoch = folder / "last.weights.h5", folder / "best.weights.h5"
-        self._best = best
+        self._last, self._best, self._best_psnr, self._averaging = last, best, best_psnr, averaging
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write both files."""
         figures = logs or {}
         if not math.isfinite(figures["loss"]):
             return
-        score = figures[MONITOR]
-        if score > self._best:
-            self._best = score
+        if figures[MONITOR] > self._best_psnr:
+            self._best_psnr = figures[MONITOR]
             with self._averaged():
-                _save(self.model, self.best_epoch)
-        _save(self.model, self.last)
+                _save(self.model, self._best, epoch + 1)
+        _save(self.model, self._last, epoch + 1)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -61,7 +68,7 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 class EpochTimes(keras.callbacks.Callback):
-    """Keeps how long each epoch took, validation included, over all sessions of a run.
+    """Records how long each epoch took, validation included, over all sessions of a run.
 
     It stands before `Checkpoints`, so that every epoch that counts has its time.
 
@@ -72,6 +79,7 @@ class EpochTimes(keras.callbacks.Callback):
 
     def __init__(self, path: Path, epochs_done: int) -> None:
         super().__init__()
+        self.epochs_done = epochs_done
         self._path, self._start = path, 0.0
         self.seconds: list[float] = json.loads(path.read_text())[:epochs_done] if path.exists() else []
 
@@ -89,6 +97,8 @@ class EpochTimes(keras.callbacks.Callback):
 class TrainingProgress(keras.callbacks.Callback):
     """Shows a bar over the whole run, with loss, PSNR and time left, and prints a line after each epoch.
 
+    A context, so that an interruption leaves the terminal as it was.
+
     Args:
         epochs: of the whole run.
         steps_per_epoch: batches in an epoch.
@@ -103,9 +113,12 @@ class TrainingProgress(keras.callbacks.Callback):
             "training", total=epochs * steps_per_epoch, completed=epochs_done * steps_per_epoch
         )
 
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Show the bar."""
+    def __enter__(self) -> Self:
         self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Move the bar."""
@@ -122,45 +135,54 @@ class TrainingProgress(keras.callbacks.Callback):
             highlight=False,
         )
 
-    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Take the bar away."""
-        self._progress.stop()
 
+def restore_checkpoint(model: Any, path: Path) -> int:
+    """Load weights and optimizer state into a compiled model.
 
-def restore_checkpoint(model: Any, path: Path, steps_per_epoch: int) -> int:
-    """Load weights and optimizer state into a compiled model, and return the number of epochs they have seen.
+    Args:
+        model: built and compiled as the run's configuration says.
+        path: the checkpoint; before the first epoch has ended there is none.
+
+    Returns:
+        The number of epochs that the checkpoint has seen, 0 where there is none.
 
     Raises:
         StageError: the file is damaged or belongs to another network.
     """
+    if not path.exists():
+        return 0
     model.optimizer.build(model.trainable_variables)
     try:
         model.load_weights(path)
+        with h5py.File(path) as file:
+            return int(file.attrs[EPOCHS])
     except (OSError, ValueError, KeyError) as error:
-        raise StageError(
-            f"A checkpoint must belong to its run's configuration. Received: {path}, which does not load. "
-            "Start a new run."
-        ) from error
-    return int(model.optimizer.iterations) // steps_per_epoch
+        raise StageError(f"{path} is damaged or of another configuration; start a new run.") from error
 
 
 def rewind_log(path: Path, epochs: int) -> float:
-    """Drop the rows of a log that lie past a checkpoint, and return the best figure among those that stay.
+    """Drop the rows of a log that lie past a checkpoint.
 
     Args:
-        path: the run's CSV log; it need not exist.
+        path: the run's CSV log; it need not exist, and before the first epoch has ended it may be empty or cut short.
         epochs: rows to keep.
+
+    Returns:
+        The best validation PSNR in dB among the rows that stay, -inf where none does.
     """
-    if not path.exists():
-        return float("-inf")
+    if epochs == 0 or not path.exists():
+        path.unlink(missing_ok=True)
+        return -math.inf
     with path.open(newline="") as file:
         header, *rows = csv.reader(file)
     with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows[:epochs]])
     column = header.index(MONITOR)
-    return max((float(row[column]) for row in rows[:epochs]), default=float("-inf"))
+    return max(float(row[column]) for row in rows[:epochs])
 
 
-def _save(model: Any, path: Path) -> None:
+def _save(model: Any, path: Path, epochs: int) -> None:
     with atomic_write(path) as temporary:
         model.save_weights(temporary)
+        with h5py.File(temporary, "a") as file:
+            file.attrs[EPOCHS] = epochs

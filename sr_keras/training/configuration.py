@@ -1,5 +1,8 @@
 """The configuration of a training run: YAML read into frozen dataclasses, every key checked."""
 
+import math
+import os
+import reprlib
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from importlib.resources import files
@@ -13,6 +16,8 @@ from sr_keras.networks import FAMILIES, SCALES, STAGES, StageName, output_factor
 
 LOSSES = ("l1", "l2", "charbonnier")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
+# What TensorFlow counts with.
+INTEGER_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class DegradationConfiguration:
     """How low-resolution patches are made.
 
     Attributes:
-        probability: of smoothing a patch before it is reduced; 0 smooths none.
+        probability: of blurring a patch before it is downsampled; 0 blurs none.
         sigma_low: least standard deviation of the Gaussian, in high-resolution pixels.
         sigma_high: largest one; equal to `sigma_low` it is fixed.
         kernel_size: odd number of taps of the Gaussian.
@@ -61,8 +66,8 @@ class TrainingConfiguration:
         final_learning_rate: its rate at the last step, reached along a cosine; equal to the first it is constant.
         loss: "l1", "l2" or "charbonnier", an L1 that is smooth at zero.
         intermediate_weight: weight of the intermediate output's loss; the final output's is 1.
-        ema_momentum: of the exponential moving average of the weights, which is validated and kept; 0 keeps the weights
-            themselves.
+        ema_momentum: of the exponential moving average of the weights, which is validated and saved; 0 saves the
+            weights themselves.
         precision: a Keras dtype policy.
         seed: of the weights, the patches and the degradation.
         validation_slices: slices drawn evenly from each validation scan after each epoch.
@@ -108,7 +113,7 @@ class Configuration:
         _require(
             network.stage == "d" or patches.height == patches.width,
             "patches.height and patches.width",
-            "equal for the hw stage, whose patches are turned by 90 degrees",
+            "equal for the hw stage, whose patches are transposed",
             f"{patches.height}x{patches.width}",
         )
         for name in ("epochs", "steps_per_epoch", "validation_slices", "learning_rate", "final_learning_rate"):
@@ -116,7 +121,7 @@ class Configuration:
         _require(patches.batch > 0, "patches.batch", "above zero", patches.batch)
         _one_of("training.loss", training.loss, LOSSES)
         _one_of("training.precision", training.precision, PRECISIONS)
-        _require(training.seed >= 0, "training.seed", "zero or more", training.seed)
+        _require(0 <= training.seed < 2**32, "training.seed", "between 0 and 4294967295", training.seed)
         weight = training.intermediate_weight
         _require(weight >= 0, "training.intermediate_weight", "zero or more", weight)
         momentum = training.ema_momentum
@@ -127,25 +132,34 @@ class Configuration:
         _require(0 <= low <= high, "degradation.sigma_low and sigma_high", "0 <= low <= high", f"{low} and {high}")
         size = degradation.kernel_size
         _require(size > 0 and size % 2 == 1, "degradation.kernel_size", "odd and above zero", size)
+        largest = 2 * min(patches.height, patches.width) + 1
+        _require(size <= largest, "degradation.kernel_size", f"at most {largest} for these patches", size)
 
 
-def read_configuration(name: str) -> Configuration:
-    """Read a configuration: a YAML file, or one that ships with the package by its name.
+def read_configuration(name: str | os.PathLike[str]) -> Configuration:
+    """Read a configuration.
+
+    Args:
+        name: of a YAML file, or of a configuration that ships with the package.
 
     Raises:
         ConfigurationError: there is no such file, it is not YAML, or a key or a value is wrong.
+
+    Example:
+        >>> read_configuration("fast_hw_x2").patches
+        PatchConfiguration(height=48, width=48, batch=32)
     """
     shipped = {entry.name.removesuffix(".yaml"): entry for entry in _shipped()}
-    if not Path(name).is_file() and name not in shipped:
-        raise ConfigurationError(
-            f"A configuration must be a YAML file or one of {', '.join(sorted(shipped))}. Received: {name}."
-        )
+    source = shipped.get(str(name), Path(name))
+    if not source.is_file():
+        raise ConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
     try:
-        text = shipped[name].read_text() if name in shipped else Path(name).read_text()
-        return parse_configuration(yaml.safe_load(text))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        tree = yaml.safe_load(source.read_text())
+    # ValueError: bytes that are no text, days that no month has.
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise ConfigurationError(f"A configuration must be YAML. Received: {name}: {reason}.") from error
+        raise ConfigurationError(f"{name} cannot be read as YAML: {reason}.") from error
+    return parse_configuration(tree)
 
 
 def parse_configuration(tree: Any) -> Configuration:
@@ -172,30 +186,34 @@ def _shipped() -> list[Any]:
 def _parsed(kind: type[Any], tree: Any, place: str) -> Any:
     if not isinstance(tree, dict):
         raise ConfigurationError(
-            f"{place or 'A configuration'} must be a mapping of keys to values. Received: {tree!r}."
+            f"{place.rstrip('.') or 'A configuration'} must be a mapping of keys to values, not {_short(tree)}."
         )
     known = {field.name: field for field in fields(kind)}
     for key in tree:
         if key not in known:
             nearest = get_close_matches(str(key), known, n=1, cutoff=0)[0]
-            raise ConfigurationError(f"Every key must be known. Received: {place}{key}. Did you mean {place}{nearest}?")
+            raise ConfigurationError(f"{place}{key} is no known key. Did you mean {place}{nearest}?")
     values = {key: _value(known[key].type, value, f"{place}{key}") for key, value in tree.items()}
     try:
         return kind(**values)
     except TypeError as error:
         missing = ", ".join(f"{place}{key}" for key in known if f"'{key}'" in str(error))
-        raise ConfigurationError(f"Every key without a default must be given. Missing: {missing}.") from error
+        raise ConfigurationError(f"{missing} must be given; there is no default.") from error
 
 
 def _value(kind: Any, value: Any, place: str) -> Any:
     if is_dataclass(kind):
         return _parsed(kind, value, f"{place}.")  # type: ignore[arg-type]
     expected = kind if kind in (int, float) else str
+    if type(value) is int and value.bit_length() >= INTEGER_BITS:
+        raise ConfigurationError(f"{place} must be a number of at most {INTEGER_BITS} bits.")
     if expected is float and type(value) is int:
         return float(value)
     if type(value) is not expected:
         hint = " (YAML wants 1.0e-3, not 1e-3)" if expected is float else ""
-        raise ConfigurationError(f"{place} must be of type {expected.__name__}{hint}. Received: {value!r}.")
+        raise ConfigurationError(f"{place} must be of type {expected.__name__}{hint}, not {_short(value)}.")
+    if type(value) is float:
+        _require(math.isfinite(value), place, "finite", value)
     return value
 
 
@@ -205,4 +223,9 @@ def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
 
 def _require(holds: bool, name: str, rule: str, received: Any) -> None:
     if not holds:
-        raise ConfigurationError(f"{name} must be {rule}. Received: {received}.")
+        raise ConfigurationError(f"{name} must be {rule}, not {received}.")
+
+
+def _short(value: Any) -> str:
+    """Return a value as it is written, at most a line of it: YAML's aliases make small files into endless values."""
+    return reprlib.repr(value)

@@ -12,9 +12,11 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from sr_keras.acquisition.degradation import downsample_images, gaussian_blur
+from sr_keras.errors import ConfigurationError
 from sr_keras.networks import StageName, output_factors
 from sr_keras.training.configuration import Configuration, DegradationConfiguration
-from sr_keras.training.patches import Scan, sample_patches
+from sr_keras.training.losses import SSIM_FILTER
+from sr_keras.training.patches import Scan, largest_patch, sample_patches
 from sr_keras.volumes.normalization import tissue_slices
 from sr_keras.volumes.resampling import downsample_volume
 
@@ -24,6 +26,11 @@ AUGMENTATION_STREAM, DEGRADATION_STREAM, BLUR_STREAM = 1, 2, 3
 
 def training_batches(scans: Sequence[Scan], configuration: Configuration, first_step: int = 0) -> Any:
     """Return the batches from the step `first_step` on, without end.
+
+    Args:
+        scans: to draw patches from, at least one.
+        configuration: size of the patches and of the batch, stage, scale, degradation and seed.
+        first_step: number of the first batch, from 0.
 
     Returns:
         A tf.data.Dataset of (lr, {"intermediate": hr, "final": hr}), float32, lr (batch, height / factor,
@@ -46,12 +53,15 @@ def training_batches(scans: Sequence[Scan], configuration: Configuration, first_
 
 
 def augment(images: Any, stage: StageName, seed: Any) -> Any:
-    """Turn and mirror each image of a batch at random, in ways under which its stage sees the same task.
+    """Transpose and flip each image of a batch at random, in ways under which its stage sees the same task.
 
     Args:
-        images: (batch, height, width, 1), square for the hw stage.
-        stage: "hw" draws from 4 rotations x 2 flips; "d" from 2 rotations x 2 flips, which keep depth on its axis.
-        seed: two integers.
+        images: (batch, height, width, 1), float32, square for the hw stage.
+        stage: "hw" draws from all 8 symmetries of the square; "d" from the 4 that keep depth on its axis.
+        seed: two integers; the same give the same draws.
+
+    Returns:
+        Tensor of the shape and dtype of `images`.
     """
     drawn = tf.random.stateless_uniform((3, images.shape[0], 1, 1, 1), _stream(seed, AUGMENTATION_STREAM)) < 0.5
     images = tf.where(drawn[0], images[:, ::-1], images)
@@ -60,14 +70,17 @@ def augment(images: Any, stage: StageName, seed: Any) -> Any:
 
 
 def degrade(images: Any, degradation: DegradationConfiguration, stage: StageName, scale: int, seed: Any) -> Any:
-    """Make the low-resolution images of a batch: smooth some, each by its own sigma, then reduce all.
+    """Make the low-resolution images of a batch: blur some, each by its own sigma, then downsample all.
 
     Args:
         images: (batch, height, width, 1), float32, static shape.
         degradation: probability, range of sigma and size of the kernel.
-        stage: "hw" reduces both axes, "d" the second.
+        stage: "hw" downsamples height and width, "d" the width.
         scale: the factor.
-        seed: two integers.
+        seed: two integers; the same give the same draws.
+
+    Returns:
+        Tensor (batch, height / scale or height, width / scale, 1), float32.
     """
     count = (images.shape[0],)
     chosen = tf.random.stateless_uniform(count, _stream(seed, BLUR_STREAM)) < degradation.probability
@@ -78,10 +91,10 @@ def degrade(images: Any, degradation: DegradationConfiguration, stage: StageName
 
 
 def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slices: int, *, copies: int = 1) -> Any:
-    """Return whole slices, evenly drawn from those with tissue, reduced without smoothing.
+    """Return whole slices, evenly drawn from those with tissue, downsampled without blur.
 
     Args:
-        scans: to draw from.
+        scans: to draw from, each of which `check_validation_scan` accepts.
         stage: "hw" or "d".
         scale: the factor.
         slices: from each scan.
@@ -105,8 +118,32 @@ def validation_images(scans: Sequence[Scan], stage: StageName, scale: int, slice
     return dataset.apply(tf.data.experimental.assert_cardinality(len(scans) * slices)).cache()
 
 
+def check_validation_scan(scan: Scan, stage: StageName, scale: int) -> None:
+    """Refuse a scan whose slices a stage cannot be validated on.
+
+    Args:
+        scan: a validation scan.
+        stage: "hw" or "d".
+        scale: the factor; slices are cropped to multiples of it.
+
+    Raises:
+        ConfigurationError: its slices are smaller than the window of SSIM, or show no tissue.
+    """
+    factors = output_factors(stage, scale)
+    height, width = (
+        length // factor * factor for length, factor in zip(largest_patch(scan, stage), factors, strict=True)
+    )
+    if min(height, width) < SSIM_FILTER:
+        raise ConfigurationError(
+            f"{scan.source} has slices of {height}x{width} voxels for validation, where {SSIM_FILTER}x{SSIM_FILTER} "
+            "are needed; leave it out."
+        )
+    if any(tissue_slices(scan.tissue, axis).size == 0 for axis in ((0,) if stage == "hw" else (1, 2))):
+        raise ConfigurationError(f"{scan.source} shows too little tissue to validate on; leave it out.")
+
+
 def _validation_slices(scan: Scan, stage: StageName, count: int) -> Iterator[npt.NDArray[np.float16]]:
-    """Yield slices along the through-plane axis (hw), or across the two others in turn with depth last (d)."""
+    """Yield slices across the through-plane axis (hw), or across the two others in turn with depth last (d)."""
     for number in range(count):
         axis = 0 if stage == "hw" else 1 + number % 2
         with_tissue = tissue_slices(scan.tissue, axis)

@@ -11,6 +11,7 @@ from sr_keras.errors import ConfigurationError
 from sr_keras.files import atomic_write, file_sha256
 from sr_keras.io.nifti import read_volume
 from sr_keras.networks import StageName
+from sr_keras.training.configuration import Configuration
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.normalization import TISSUE_FRACTION, normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.volume import Array
@@ -39,7 +40,11 @@ class Scan:
 
 
 def load_scan(path: Path, cache: Path) -> Scan:
-    """Return a scan, normalised once and kept in the folder `cache`, which is made if need be.
+    """Return a scan, normalised once and cached.
+
+    Args:
+        path: a NIfTI file.
+        cache: folder of the normalised scans, which is made if need be.
 
     Raises:
         VolumeError: the file cannot be used.
@@ -53,9 +58,7 @@ def load_scan(path: Path, cache: Path) -> Scan:
     voxels, tissue = (np.load(files[part], mmap_mode="r") for part in ("voxels.npy", "tissue.npy"))
     slices = tissue_slices(tissue, 0)
     if slices.size == 0:
-        raise ConfigurationError(
-            f"A scan to train on must show tissue. Received: {path}, which is empty. Leave it out."
-        )
+        raise ConfigurationError(f"{path} shows no tissue; leave it out.")
     return Scan(voxels, tissue, slices, files["modality"].read_text(), str(path))
 
 
@@ -103,9 +106,33 @@ def sample_patches(
 
 
 def largest_patch(scan: Scan, stage: StageName) -> tuple[int, int]:
-    """Return the largest (height, width) of a patch that every orientation of a scan can give."""
+    """Return the largest (height, width) in voxels of a patch that every orientation of a scan can give.
+
+    Args:
+        scan: any.
+        stage: "hw" or "d", whose patches have the depth along their width.
+    """
     depth, rows, columns = scan.voxels.shape
     return (min(rows, columns), depth) if stage == "d" else (rows, columns)
+
+
+def check_patches(scan: Scan, configuration: Configuration) -> None:
+    """Refuse a training scan that does not hold a whole patch.
+
+    Args:
+        scan: a training scan.
+        configuration: stage and size of the patches.
+
+    Raises:
+        ConfigurationError: it is too small.
+    """
+    height, width = largest_patch(scan, configuration.network.stage)
+    patches = configuration.patches
+    if patches.height > height or patches.width > width:
+        raise ConfigurationError(
+            f"{scan.source} holds patches of at most {height}x{width} voxels, not of {patches.height}x{patches.width}; "
+            "leave it out, or make patches.height and patches.width smaller."
+        )
 
 
 def _window(

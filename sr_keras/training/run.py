@@ -1,11 +1,10 @@
 """Train one stage: from scans and a configuration to a run's folder with a trained stage in it."""
 
-import json
-import platform
+import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +12,25 @@ import keras
 import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import file_sha256, make_folder
+from sr_keras.files import atomic_write, make_folder
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
 from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
-from sr_keras.training.configuration import Configuration, format_configuration, read_configuration
-from sr_keras.training.dataset import training_batches, validation_images
-from sr_keras.training.patches import Scan, largest_patch, load_scan
-
-# Filter of the SSIM metric, in pixels: scikit-image's default, and small enough for the published patches.
-SSIM_FILTER = 7
-# Below this difference, a thousandth of the intensity range, the Charbonnier loss grows by the square.
-CHARBONNIER_EPSILON = 1e-3
-
-
-@dataclass(frozen=True)
-class Run:
-    """The folder of a training run and what belongs where in it."""
-
-    folder: Path
-
-    @property
-    def configuration(self) -> Path:
-        """The resolved configuration, YAML."""
-        return self.folder / "configuration.yaml"
-
-    @property
-    def description(self) -> Path:
-        """Scans with their SHA-256, seed and versions, JSON."""
-        return self.folder / "run.json"
-
-    @property
-    def log(self) -> Path:
-        """Losses and metrics of each epoch, CSV."""
-        return self.folder / "log.csv"
-
-    @property
-    def seconds(self) -> Path:
-        """How long each epoch took, JSON: apart from the log, which a repeated run repeats."""
-        return self.folder / "seconds.json"
+from sr_keras.training.configuration import Configuration
+from sr_keras.training.dataset import check_validation_scan, training_batches, validation_images
+from sr_keras.training.losses import LOSS_FUNCTIONS, psnr, ssim
+from sr_keras.training.patches import Scan, check_patches, load_scan
+from sr_keras.training.run_folder import RunFolder, describe, short_names
 
 
 def start_training(
-    configuration: Configuration, training: Sequence[Path], validation: Sequence[Path], folder: Path
+    configuration: Configuration,
+    training: Sequence[str | os.PathLike[str]],
+    validation: Sequence[str | os.PathLike[str]],
+    folder: str | os.PathLike[str],
 ) -> Path:
-    """Train a stage in a new folder.
+    """Train a stage in a new folder, which appears once every scan has been read and checked.
 
     Args:
         configuration: what to train and how.
@@ -73,51 +45,49 @@ def start_training(
         ConfigurationError: no scans, or one too small for the patches.
         OutputError: the folder exists, or cannot be made.
         VolumeError: a scan cannot be used.
+
+    Example:
+        >>> from sr_keras import read_configuration
+        >>> configuration = read_configuration("fast_hw_x2")
+        >>> card = start_training(configuration, ["a.nii.gz"], ["b.nii.gz"], "runs/a")  # doctest: +SKIP
+        >>> card  # doctest: +SKIP
+        PosixPath('runs/a/stage.json')
     """
-    if folder.exists():
-        raise OutputError(
-            f"A new run needs a new folder. Received: {folder}, which exists. Choose another, or --resume it."
-        )
+    run = RunFolder(Path(folder))
+    if run.folder.exists():
+        raise OutputError(f"{folder} exists; choose a new folder, or continue the run in it with --resume.")
     if not (training and validation):
         raise ConfigurationError(
-            f"A run needs scans to train on and others to validate on. Received: {len(training)} and {len(validation)}."
+            f"{len(training)} training and {len(validation)} validation scans; give at least one of each."
         )
-    description = {
-        "training": {str(path): file_sha256(path) for path in training},
-        "validation": {str(path): file_sha256(path) for path in validation},
-        "seed": configuration.training.seed,
-        "versions": {name: version(name) for name in ("sr_keras", "keras", "numpy")} | {"tensorflow": tf.__version__},
-        "python": platform.python_version(),
-    }
-    make_folder(folder)
-    run = Run(folder)
-    run.configuration.write_text(format_configuration(configuration))
-    run.description.write_text(json.dumps(description, indent=2) + "\n")
+    description = describe(configuration, training, validation)
+    make_folder(run.folder.absolute().parent)
+    with atomic_write(run.folder) as temporary:
+        new = RunFolder(temporary)
+        new.create(configuration, description)
+        _load_scans(new, configuration, description)
     return _train(run, configuration, description)
 
 
-def resume_training(folder: Path) -> Path:
-    """Go on with an interrupted run, exactly as if it had not been interrupted.
+def resume_training(folder: str | os.PathLike[str]) -> Path:
+    """Continue an interrupted run, exactly as if it had not been interrupted.
+
+    Args:
+        folder: of a run that `start_training` began.
 
     Returns:
         The path of the trained stage's card.
 
     Raises:
-        ConfigurationError: the folder is not a run's, or a scan is not what it was.
+        ConfigurationError: the folder is not a run's, or its configuration or a scan is not what it was.
         StageError: the checkpoint is damaged.
+
+    Example:
+        >>> resume_training("runs/a")  # doctest: +SKIP
+        PosixPath('runs/a/stage.json')
     """
-    run = Run(folder)
-    if not (run.configuration.exists() and run.description.exists()):
-        raise ConfigurationError(
-            f"Only a run's folder can be resumed. Received: {folder}, without configuration or run.json."
-        )
-    description = json.loads(run.description.read_text())
-    for name, digest in (*description["training"].items(), *description["validation"].items()):
-        if not Path(name).exists() or file_sha256(Path(name)) != digest:
-            raise ConfigurationError(
-                f"A resumed run needs the scans it began with. Received: {name}, which is gone or changed."
-            )
-    return _train(run, read_configuration(str(run.configuration)), description)
+    run = RunFolder(Path(folder))
+    return _train(run, *run.read())
 
 
 def compiled_network(configuration: Configuration) -> Any:
@@ -129,104 +99,115 @@ def compiled_network(configuration: Configuration) -> Any:
 
 
 def compiled(model: Any, configuration: Configuration) -> Any:
-    """Compile a network with outputs `intermediate` and `final` as a configuration says, and return it."""
+    """Compile a network as a configuration says.
+
+    Args:
+        model: a Keras model with the outputs `intermediate` and `final`.
+        configuration: its optimizer and losses.
+
+    Returns:
+        The same model.
+    """
     training = configuration.training
     model.compile(
         optimizer=_optimizer(configuration),
-        loss=dict.fromkeys(("intermediate", "final"), LOSSES[training.loss]),
+        loss=dict.fromkeys(("intermediate", "final"), LOSS_FUNCTIONS[training.loss]),
         loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
         metrics={"final": [psnr, ssim]},
     )
     return model
 
 
-def charbonnier(ground_truth: Any, predicted: Any) -> Any:
-    """Return the mean over channels of sqrt(difference^2 + epsilon^2): an L1 that is smooth at zero.
-
-    P. Charbonnier et al., "Two deterministic half-quadratic regularization algorithms for computed imaging" (1994),
-    DOI 10.1109/ICIP.1994.413553.
-    """
-    return tf.reduce_mean(tf.sqrt(tf.square(ground_truth - predicted) + CHARBONNIER_EPSILON**2), axis=-1)
-
-
-LOSSES = {"l1": "mean_absolute_error", "l2": "mean_squared_error", "charbonnier": charbonnier}
-
-
-def psnr(ground_truth: Any, predicted: Any) -> Any:
-    """Return the PSNR of each image of a batch in dB, for normalised intensities (data_range 1)."""
-    return tf.image.psnr(tf.cast(ground_truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0)
+def _load_scans(
+    run: RunFolder, configuration: Configuration, description: dict[str, Any]
+) -> tuple[list[Scan], list[Scan]]:
+    """Return the training and the validation scans, each of which can be used."""
+    training = [load_scan(Path(name), run.cache) for name in description["training"]]
+    validation = [load_scan(Path(name), run.cache) for name in description["validation"]]
+    for scan in training:
+        check_patches(scan, configuration)
+    for scan in validation:
+        check_validation_scan(scan, configuration.network.stage, configuration.network.scale)
+    return training, validation
 
 
-def ssim(ground_truth: Any, predicted: Any) -> Any:
-    """Return the SSIM of each image of a batch, for normalised intensities (data_range 1)."""
-    return tf.image.ssim(
-        tf.cast(ground_truth, tf.float32), tf.cast(predicted, tf.float32), max_val=1.0, filter_size=SSIM_FILTER
-    )
-
-
-def _train(run: Run, configuration: Configuration, description: dict[str, Any]) -> Path:
+def _train(run: RunFolder, configuration: Configuration, description: dict[str, Any]) -> Path:
     tf.config.experimental.enable_op_determinism()
-    network, training = configuration.network, configuration.training
-    scans = [_usable(load_scan(Path(name), run.folder / "cache"), configuration) for name in description["training"]]
-    validation = [load_scan(Path(name), run.folder / "cache") for name in description["validation"]]
+    scans, validation = _load_scans(run, configuration, description)
     model = compiled_network(configuration)
-    last = run.folder / "last.weights.h5"
-    epochs_done = restore_checkpoint(model, last, training.steps_per_epoch) if last.exists() else 0
-    best = rewind_log(run.log, epochs_done)
+    times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
+    _fit(model, run, configuration, scans, validation, times)
+    model.load_weights(run.best)
+    shutil.rmtree(run.cache)
+    return save_stage(model, _card(configuration, description, scans, model, times), run.folder / "stage")
+
+
+def _fit(
+    model: Any,
+    run: RunFolder,
+    configuration: Configuration,
+    scans: Sequence[Scan],
+    validation: Sequence[Scan],
+    times: EpochTimes,
+) -> None:
+    network, training, epochs_done = configuration.network, configuration.training, times.epochs_done
     averaging = keras.callbacks.SwapEMAWeights() if training.ema_momentum else None
-    checkpoints, times = Checkpoints(run.folder, best, averaging), EpochTimes(run.seconds, epochs_done)
-    model.fit(
-        training_batches(scans, configuration, epochs_done * training.steps_per_epoch),
-        validation_data=validation_images(
-            validation,
-            network.stage,
-            network.scale,
-            training.validation_slices,
-            copies=model.distribute_strategy.num_replicas_in_sync,
-        ),
-        initial_epoch=epochs_done,
-        epochs=training.epochs,
-        steps_per_epoch=training.steps_per_epoch,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.CSVLogger(run.log, append=epochs_done > 0),
-            keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
-            *([averaging] if averaging else []),
-            times,
-            checkpoints,
-            TrainingProgress(training.epochs, training.steps_per_epoch, epochs_done),
-        ],
-    )
-    if model.stop_training:
-        raise ConfigurationError(
-            f"The loss must stay finite. Received: NaN, in {run.folder}. Start a new run with a lower "
-            "training.learning_rate, or with training.precision float32."
+    checkpoints = Checkpoints(run.last, run.best, rewind_log(run.log, epochs_done), averaging)
+    log = keras.callbacks.CSVLogger(run.log, append=epochs_done > 0)
+    with ExitStack() as stack:
+        # Keras closes the log of a run that ends, not of one that is interrupted.
+        stack.callback(log.on_train_end)
+        progress = TrainingProgress(training.epochs, training.steps_per_epoch, epochs_done)
+        model.fit(
+            training_batches(scans, configuration, epochs_done * training.steps_per_epoch),
+            validation_data=validation_images(
+                validation,
+                network.stage,
+                network.scale,
+                training.validation_slices,
+                copies=model.distribute_strategy.num_replicas_in_sync,
+            ),
+            initial_epoch=epochs_done,
+            epochs=training.epochs,
+            steps_per_epoch=training.steps_per_epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.TerminateOnNaN(),
+                log,
+                keras.callbacks.TensorBoard(run.folder / "tensorboard", write_graph=False),
+                *([averaging] if averaging else []),
+                times,
+                checkpoints,
+                stack.enter_context(progress),
+            ],
         )
-    model.load_weights(checkpoints.best_epoch)
-    shutil.rmtree(run.folder / "cache")
-    card = StageCard(
+    if model.stop_training or not run.best.exists():
+        raise ConfigurationError(
+            f"The loss of {run.folder} became NaN; start a new run with a lower training.learning_rate, "
+            "or with training.precision float32."
+        )
+
+
+def _card(
+    configuration: Configuration, description: dict[str, Any], scans: Sequence[Scan], model: Any, times: EpochTimes
+) -> StageCard:
+    network = configuration.network
+    return StageCard(
         family=network.family,
         stage=network.stage,
         scale=network.scale,
         receptive_field_radius=family_named(network.family).receptive_field_radius(network.stage, network.scale),
         modalities=sorted({scan.modality for scan in scans}),
-        trained_on=_by_name(description["training"]),
+        trained_on=short_names(description["training"]),
         scores=[],
         configuration=asdict(configuration),
         versions=description["versions"],
-        validated_on=_by_name(description["validation"]),
-        # Runs begun before times were kept have some for a part of their epochs only.
-        training_seconds=sum(times.seconds) if len(times.seconds) == training.epochs else None,
+        validated_on=short_names(description["validation"]),
+        training_seconds=sum(times.seconds) if len(times.seconds) == configuration.training.epochs else None,
         parameters=parameters(model),
         macs=network_macs(model, 1, 1),
     )
-    return save_stage(model, card, run.folder / "stage")
-
-
-def _by_name(digests: dict[str, str]) -> dict[str, str]:
-    return {Path(name).name: digest for name, digest in digests.items()}
 
 
 def _optimizer(configuration: Configuration) -> Any:
@@ -246,14 +227,3 @@ def _strategy() -> Any:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     names = [device.name for device in devices]
     return tf.distribute.MirroredStrategy(names) if len(names) > 1 else tf.distribute.get_strategy()
-
-
-def _usable(scan: Scan, configuration: Configuration) -> Scan:
-    height, width = largest_patch(scan, configuration.network.stage)
-    patches = configuration.patches
-    if patches.height > height or patches.width > width:
-        raise ConfigurationError(
-            f"A scan must hold a whole patch of {patches.height}x{patches.width} voxels. Received: {scan.source}, "
-            f"which holds {height}x{width} at most. Leave it out, or make patches.height and patches.width smaller."
-        )
-    return scan

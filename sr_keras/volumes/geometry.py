@@ -4,7 +4,7 @@ Conventions, the same in the whole package:
 
 - An affine is a 4 x 4 matrix from voxel indices (i, j, k) to millimetres in RAS+ (NIfTI's world space).
 - An integer index is the *centre* of a voxel; a volume of n voxels spans the indices -0.5 to n - 0.5 along an axis.
-- A *step* is new spacing over old spacing along an axis: 0.5 after enlarging twice.
+- A *step* is new spacing over old spacing along an axis: 0.5 after super-resolution by 2.
 """
 
 from collections.abc import Sequence
@@ -34,20 +34,16 @@ def checked_affine(affine: npt.ArrayLike) -> Affine:
     """
     matrix = np.array(affine, dtype=np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-        raise VolumeError(
-            "An affine must be 4 x 4 finite numbers. "
-            f"Received: {matrix.tolist()}. Repair the header's qform or sform first."
-        )
+        raise VolumeError("The affine must be 4 x 4 finite numbers; repair the header's qform or sform.")
     spacing = voxel_sizes(matrix)
     if (spacing < SMALLEST_SPACING).any():
         raise VolumeError(
-            f"Every voxel spacing must be above zero. Received: {format_spacing(spacing)} mm. "
-            "Repair the header's pixdim, qform or sform first."
+            f"The voxel spacing must be above zero, not {format_spacing(spacing)} mm; "
+            "repair the header's pixdim, qform or sform."
         )
     if abs(np.linalg.det(matrix[:3, :3] / spacing)) < SINGULAR_TOLERANCE:
         raise VolumeError(
-            "The affine must be invertible, but its axes lie in one plane. "
-            f"Received: {matrix[:3, :3].tolist()}. Repair the header's qform or sform first."
+            "The affine must be invertible, but its axes lie in one plane; repair the header's qform or sform."
         )
     matrix.flags.writeable = False
     return matrix
@@ -82,5 +78,5 @@ def through_plane_axis(spacing: Sequence[float]) -> int:
 
 
 def format_spacing(values: Sequence[float] | npt.NDArray[Any]) -> str:
-    """Return numbers of three axes as people write them, "0.7x0.7x1.5"."""
+    """Return the text of a spacing in mm along three axes, "0.7x0.7x1.5"."""
     return "x".join(f"{float(value):.6g}" for value in values)

@@ -39,7 +39,7 @@ class Normalization:
         return self.ceiling - self.floor
 
     def apply(self, voxels: Array) -> npt.NDArray[np.float32]:
-        """Return the voxels in the networks' range, float32, same shape."""
+        """Return voxels of any real dtype in the networks' range, float32, same shape."""
         result = voxels.astype(np.float32)
         result -= np.float32(self.floor)
         result /= np.float32(self.data_range)
@@ -52,7 +52,7 @@ class Normalization:
 
         Args:
             normalized: any shape.
-            out: the array to put them in, which may be the same; None makes one.
+            out: the array to write to, which may be `normalized` itself; None makes one.
         """
         result = np.multiply(normalized, np.float32(self.data_range), out=out)
         result += np.float32(self.floor)
@@ -76,13 +76,29 @@ def normalization_of(volume: Volume) -> Normalization:
 
 
 def tissue_mask(volume: Volume, normalization: Normalization) -> npt.NDArray[np.bool_]:
-    """Return a boolean array (i, j, k), true where the scan shows tissue rather than air or background."""
+    """Return where a scan shows tissue rather than air or background.
+
+    Args:
+        volume: CT tissue lies above -500 HU.
+        normalization: of that volume; MR tissue lies above 5 % of its range.
+
+    Returns:
+        (i, j, k), bool.
+    """
     threshold = CT_TISSUE if volume.modality == "CT" else normalization.floor + MR_TISSUE * normalization.data_range
     mask: npt.NDArray[np.bool_] = volume.voxels > threshold
     return mask
 
 
 def tissue_slices(mask: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.intp]:
-    """Return the indices along `axis` of the slices in which at least 2 % of the voxels are tissue."""
+    """Return the slices in which at least 2 % of the voxels are tissue.
+
+    Args:
+        mask: (i, j, k), as `tissue_mask` returns it.
+        axis: 0, 1 or 2; slices are cut across it.
+
+    Returns:
+        Their indices along `axis`, ascending.
+    """
     in_plane = tuple(other for other in range(3) if other != axis)
     return np.flatnonzero(mask.mean(axis=in_plane) >= TISSUE_FRACTION)

@@ -11,9 +11,16 @@ ROWS = 16
 
 
 def stored_values(voxels: Array, dtype: np.dtype[Any], slope: float = 1.0, intercept: float = 0.0) -> Array:
-    """Return what a file has to hold so that stored * slope + intercept gives the voxels, (i, j, k), of type `dtype`.
+    """Return the values that a file has to store so that stored * slope + intercept gives the voxels.
 
-    Integers are rounded and clipped to the range of their type.
+    Args:
+        voxels: (i, j, k), in the scan's own units.
+        dtype: of the stored values. Integers are rounded, and clipped to its range.
+        slope: of the file's scaling, not zero.
+        intercept: of the file's scaling, in the scan's own units.
+
+    Returns:
+        (i, j, k), of type `dtype`, first axis fastest in memory.
     """
     stored = np.empty(voxels.shape, dtype, order="F")
     unscaled = (slope, intercept) == (1.0, 0.0)

@@ -2,7 +2,7 @@
 
 The kernel is that of R. G. Keys, "Cubic convolution interpolation for digital image processing" (1981),
 DOI 10.1109/TASSP.1981.1163711, with a = -0.5. Where the grid gets coarser it is stretched by the step, which is the
-antialiasing of MATLAB's `imresize`; beyond the border the samples are mirrored, as there.
+antialiasing of MATLAB's `imresize`; beyond the border the samples are reflected, as there.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def cubic_matrix(length: int, new_length: int, step: float) -> npt.NDArray[np.fl
     weights /= weights.sum(axis=1, keepdims=True)
     matrix = np.zeros((new_length, length))
     rows = np.broadcast_to(np.arange(new_length)[:, None], indices.shape)
-    np.add.at(matrix, (rows, _mirrored(indices, length)), weights)
+    np.add.at(matrix, (rows, _reflected(indices, length)), weights)
     return matrix
 
 
@@ -52,17 +52,23 @@ def resample_axis(voxels: npt.NDArray[np.float32], axis: int, new_length: int, s
         axis: the axis to resample.
         new_length: its new number of samples.
         step: new spacing over old spacing.
+
+    Returns:
+        The shape of `voxels` but for `new_length` along `axis`.
     """
     matrix = cubic_matrix(voxels.shape[axis], new_length, step).astype(np.float32)
     return np.moveaxis(np.tensordot(voxels, matrix, axes=(axis, 1)), -1, axis)
 
 
 def downsample_volume(voxels: npt.NDArray[np.float32], factors: Sequence[int]) -> npt.NDArray[np.float32]:
-    """Make a volume smaller by antialiased cubic interpolation, float32.
+    """Downsample a volume by antialiased cubic interpolation.
 
     Args:
         voxels: one axis for each factor, each length a multiple of its factor.
-        factors: how many times smaller along each axis.
+        factors: along each axis, 1 or more.
+
+    Returns:
+        float32, each length divided by its factor.
     """
     for axis, factor in enumerate(factors):
         if factor > 1:
@@ -70,7 +76,7 @@ def downsample_volume(voxels: npt.NDArray[np.float32], factors: Sequence[int]) -
     return voxels
 
 
-def _mirrored(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
+def _reflected(indices: npt.NDArray[np.intp], length: int) -> npt.NDArray[np.intp]:
     """Reflect indices at the outer voxel edges: -1 is 0, `length` is `length` - 1."""
     period = np.mod(indices, 2 * length)
     return np.where(period < length, period, 2 * length - 1 - period)

@@ -1,4 +1,4 @@
-"""Where a volume that is being made lies, in memory or on disk, and how slabs of it are put there and taken out."""
+"""Buffers for volumes that are made slab by slab, in memory or on disk."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,31 @@ class Source(Protocol):
     """Something that slabs of a volume can be read from."""
 
     def read(self, axis: int, span: slice) -> Array:
-        """Return a slab (i, j, k): all of two axes, and a span of the third."""
+        """Return a slab.
+
+        Args:
+            axis: 0, 1 or 2.
+            span: of the slab along that axis, with start and stop.
+
+        Returns:
+            (i, j, k): all of the two other axes, and the span of this one.
+        """
 
 
 class SlabBuffer(Source, Protocol):
     """Something that slabs of a volume can be written to as well."""
 
     def write(self, axis: int, span: slice, slab: Array) -> None:
-        """Keep a slab (i, j, k)."""
+        """Store a slab.
+
+        Args:
+            axis: 0, 1 or 2.
+            span: of the slab along that axis, with start and stop.
+            slab: (i, j, k).
+        """
 
     def close(self) -> None:
-        """Give its memory or its file back."""
+        """Release the memory or the file."""
 
 
 class MemorySlabBuffer:
@@ -50,7 +64,7 @@ class MemorySlabBuffer:
         self._voxels[(slice(None),) * axis + (span,)] = slab
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         self._voxels = np.empty((0, 0, 0), self._voxels.dtype)
 
 
@@ -95,7 +109,7 @@ class FileSlabBuffer:
             self._file.write(run)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file, which deletes it."""
         # After a write that failed, closing tries it again; nothing in the file is needed any more.
         with suppress(OSError):
             self._file.close()
@@ -116,11 +130,21 @@ class FileSlabBuffer:
 def make_slab_buffer(
     shape: Sequence[int], order: Sequence[int], folder: Path | None, dtype: npt.DTypeLike = np.float32
 ) -> SlabBuffer:
-    """Return a buffer in memory, or on disk where a folder is given; see `MemorySlabBuffer` and `FileSlabBuffer`."""
+    """Return a buffer in memory, or on disk where a folder is given.
+
+    Args:
+        shape: along i, j, k.
+        order: the axes from the slowest to the fastest; see `FileSlabBuffer`.
+        folder: where the file lies; None keeps the volume in memory.
+        dtype: of the voxels.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
     return MemorySlabBuffer(shape, order, dtype) if folder is None else FileSlabBuffer(shape, order, folder, dtype)
 
 
 def spans(length: int, size: int) -> Iterator[slice]:
-    """Cut an axis into stretches of at most a size."""
+    """Yield the spans that cut an axis of `length` voxels into pieces of at most `size`."""
     for start in range(0, length, size):
         yield slice(start, min(start + size, length))

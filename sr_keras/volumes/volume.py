@@ -15,7 +15,7 @@ from sr_keras.volumes.geometry import Affine, checked_affine, format_spacing
 Array: TypeAlias = npt.NDArray[Any]
 Modality = Literal["CT", "MR"]
 
-# No tissue of a scan without air in it is darker than this, and no MRI reaches so far below zero, in HU.
+# Below this lies air alone, in HU; MRI has no values so far below zero.
 CT_MINIMUM_BELOW = -500.0
 
 
@@ -31,7 +31,14 @@ class Volume:
         header: the header of the file it came from, which the writer carries over; None for a volume made in memory.
 
     Raises:
-        VolumeError: the voxels are not a three-dimensional array of real numbers, or the affine is unusable.
+        VolumeError: the voxels are not a three-dimensional array of real numbers, or the affine has no inverse.
+
+    Example:
+        >>> volume = Volume(np.zeros((64, 64, 20), np.int16), np.diag([0.5, 0.5, 3, 1]), modality="MR")
+        >>> volume.summary
+        '64x64x20 voxels of 0.5x0.5x3 mm, MR'
+        >>> volume.axis_codes
+        ('R', 'A', 'S')
     """
 
     voxels: Array
@@ -44,13 +51,11 @@ class Volume:
         voxels = np.asarray(self.voxels).view()
         if voxels.dtype.kind not in "iuf":
             raise VolumeError(
-                f"{self.source}: voxels must be integers or floats. Received: {_kind(voxels.dtype)}. "
-                "Convert the scan to one grey value a voxel first."
+                f"{self.source} has {_kind(voxels.dtype)}; convert it to one integer or float for each voxel."
             )
         if voxels.ndim != 3 or voxels.size == 0:
             raise VolumeError(
-                f"{self.source}: a volume must have three axes with voxels in them. "
-                f"Received: shape {format_shape(voxels.shape)}. Extract one three-dimensional volume first."
+                f"{self.source} has the shape {format_shape(voxels.shape)}; extract one three-dimensional volume."
             )
         voxels.flags.writeable = False
         object.__setattr__(self, "voxels", voxels)
@@ -80,17 +85,28 @@ class Volume:
         return describe(self.shape, self.spacing, self.modality)
 
     def with_voxels(self, voxels: Array, affine: Affine | None = None) -> "Volume":
-        """Return this scan with other voxels, and with another affine (mm, RAS+) where one is given."""
+        """Return this scan with other voxels.
+
+        Args:
+            voxels: (i, j, k), integer or float.
+            affine: 4 x 4, voxel indices to mm in RAS+; None keeps that of this scan.
+        """
         return replace(self, voxels=voxels, affine=self.affine if affine is None else affine)
 
 
 def format_shape(shape: tuple[int, ...]) -> str:
-    """Return a shape as people write it, "256x256x180"."""
+    """Return the text of a shape, "256x256x180"."""
     return "x".join(str(length) for length in shape)
 
 
 def describe(shape: tuple[int, ...], spacing: Sequence[float], modality: Modality | None) -> str:
-    """Return shape, spacing in mm and modality in a few words."""
+    """Return shape, spacing and modality in a few words.
+
+    Args:
+        shape: voxels along i, j, k.
+        spacing: mm along i, j, k.
+        modality: "CT" or "MR"; None where it is not known.
+    """
     return f"{format_shape(shape)} voxels of {format_spacing(spacing)} mm, {modality}"
 
 

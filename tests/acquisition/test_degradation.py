@@ -23,14 +23,14 @@ def test_each_image_is_blurred_by_its_own_sigma_as_scipy_does_it(images, kernel_
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_reduction_equals_pillow_away_from_the_border(images, scale):
+def test_downsampling_equals_pillow_away_from_the_border(images, scale):
     reduced = np.asarray(downsample_images(images, scale, (1, 2)))
     for image, result in zip(images, reduced, strict=True):
         pillow = Image.fromarray(image[..., 0]).resize((36 // scale, 24 // scale), Image.Resampling.BICUBIC)
         np.testing.assert_allclose(result[2:-2, 2:-2, 0], np.asarray(pillow)[2:-2, 2:-2], atol=1e-6)
 
 
-def test_training_and_evaluation_reduce_alike(images):
+def test_training_and_evaluation_downsample_alike(images):
     np.testing.assert_allclose(
         np.asarray(downsample_images(images, 2, (2,)))[..., 0], downsample_volume(images[..., 0], (1, 1, 2)), atol=1e-6
     )

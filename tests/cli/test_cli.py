@@ -201,8 +201,10 @@ def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):
     assert "or --resume RUN alone" in run("train", expect=2).stderr
     assert "or --resume RUN alone" in run("train", "x", "-o", tmp_path, "--resume", tmp_path, expect=2).stderr
     assert "or --resume RUN alone" in run("train", "x", "--data", tmp_path, "--resume", tmp_path, expect=2).stderr
-    assert "Only a run's folder can be resumed" in run("train", "--resume", tmp_path, expect=1).stderr
-    result = run("train", "georgescu2020_hw_x2", "--data", tmp_path, "-o", tmp_path / "run", expect=1)
+    unvalidated = ("train", "georgescu2020_hw_x2", "--data", tmp_path, "-o", tmp_path / "run")
+    assert "or --resume RUN alone" in run(*unvalidated, expect=2).stderr
+    assert "give the folder of a run" in run("train", "--resume", tmp_path, expect=1).stderr
+    result = run(*unvalidated, "--validation", tmp_path, expect=1)
     assert "must be .nii or .nii.gz files, or a folder of them" in result.stderr
 
 

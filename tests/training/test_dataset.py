@@ -45,14 +45,14 @@ def test_a_pipeline_that_starts_at_a_step_gives_what_one_from_the_start_gives_th
     assert not np.array_equal(whole[0][0], whole[1][0])
 
 
-def test_without_smoothing_a_patch_is_the_reduction_that_evaluation_makes(scans):
+def test_without_blur_a_patch_is_downsampled_as_evaluation_does_it(scans):
     images, targets = next(iter(training_batches(scans, configuration(probability=0.0))))
     expected = downsample_volume(targets["final"].numpy(), (1, 2, 2, 1))
     np.testing.assert_allclose(images, expected, atol=1e-6)
 
 
 def blurred_share(probability):
-    """Return the share of patches that smoothing changes."""
+    """Return the share of patches that blurring changes."""
     hr = tf.random.stateless_uniform((200, 8, 8, 1), (0, 1))
     settings = DegradationConfiguration(probability=probability, sigma_low=0.3, sigma_high=0.5)
     plain = degrade(hr, replace(settings, probability=0.0), "hw", 2, (5, 6)).numpy()
@@ -60,7 +60,7 @@ def blurred_share(probability):
     return float(changed.mean())
 
 
-def test_the_probability_decides_how_many_patches_are_smoothed():
+def test_the_probability_decides_how_many_patches_are_blurred():
     assert blurred_share(0.0) == 0
     assert blurred_share(1.0) == 1
     assert 0.4 < blurred_share(0.5) < 0.6
@@ -78,9 +78,9 @@ def test_each_patch_has_its_own_sigma():
 @pytest.mark.parametrize(("stage", "shape", "count"), [("hw", (4, 4), 8), ("d", (4, 6), 4)])
 def test_augmentation_reaches_every_symmetry_and_nothing_else(stage, shape, count):
     image = np.arange(np.prod(shape), dtype=np.float32).reshape(1, *shape, 1)
-    turned = augment(tf.repeat(tf.constant(image), 400, axis=0), stage, (0, 0)).numpy()
-    assert len(np.unique(turned, axis=0)) == count
-    np.testing.assert_array_equal(np.sort(turned.reshape(400, -1)), np.tile(image.ravel(), (400, 1)))
+    augmented = augment(tf.repeat(tf.constant(image), 400, axis=0), stage, (0, 0)).numpy()
+    assert len(np.unique(augmented, axis=0)) == count
+    np.testing.assert_array_equal(np.sort(augmented.reshape(400, -1)), np.tile(image.ravel(), (400, 1)))
 
 
 @pytest.mark.parametrize(("stage", "count"), [("hw", 3), ("d", 4)])

@@ -13,11 +13,14 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from helpers import write_scan
 
-from sr_keras.errors import ConfigurationError, OutputError, StageError
+from sr_keras.errors import ConfigurationError, OutputError, StageError, VolumeError
 from sr_keras.models.stages import find_stage
+from sr_keras.training.callbacks import TrainingProgress
 from sr_keras.training.configuration import parse_configuration, read_configuration
-from sr_keras.training.run import charbonnier, resume_training, start_training
+from sr_keras.training.run import resume_training, start_training
+from sr_keras.training.run_folder import short_names
 
 TREE = {
     "network": {"family": "georgescu2020", "stage": "hw", "scale": 2},
@@ -88,17 +91,58 @@ def test_a_seed_repeats_a_run_and_another_does_not(finished, small_scan, tmp_pat
     assert rows(tmp_path / "other")[0]["loss"] != rows(finished)[0]["loss"]
 
 
-def test_killed_in_the_middle_of_an_epoch_and_resumed_it_is_the_same_run(finished, small_scan, tmp_path):
+# Kills itself, as the system would, at the nth call of a function of a module.
+KILLER = """
+import importlib, os, signal
+module, name, number = os.environ["KILL_AT"].split()
+owner = importlib.import_module(module)
+*path, name = name.split(".")
+for part in path:
+    owner = getattr(owner, part)
+original, calls = getattr(owner, name), []
+def killing(*arguments, **options):
+    calls.append(name)
+    if len(calls) == int(number):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments, **options)
+setattr(owner, name, killing)
+"""
+STEP = "sr_keras.training.callbacks TrainingProgress.on_train_batch_end"
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """Run `sr-keras train` with some arguments until it is killed at a moment."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(KILLER)
+
+    def run(moment, *arguments):
+        environment = os.environ | {"PYTHONPATH": f"{tmp_path / 'site'}:{os.environ.get('PYTHONPATH', '')}"}
+        command = [sys.executable, "-m", "sr_keras", "train", *map(str, arguments)]
+        done = subprocess.run(
+            command, env=environment | {"KILL_AT": moment}, capture_output=True, timeout=300, check=False
+        )
+        assert done.returncode == -signal.SIGKILL, done.stderr
+
+    return run
+
+
+def test_killed_at_any_moment_and_resumed_it_is_the_same_run(finished, small_scan, tmp_path, killed):
     run, configuration = tmp_path / "killed", tmp_path / "configuration.yaml"
     configuration.write_text(yaml.safe_dump(TREE))
-    command = [sys.executable, "-m", "sr_keras", "train"]
-    arguments = [str(configuration), "--data", str(small_scan), "--validation", str(small_scan), "-o", str(run)]
-    # With a breakpoint in the middle of the second epoch: the process kills itself there as the system would.
-    environment = os.environ | {"PYTHONPATH": str(write_killer(tmp_path, step=8))}
-    killed = subprocess.run([*command, *arguments], env=environment, capture_output=True, timeout=300, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    new = [configuration, "--data", small_scan, "--validation", small_scan, "-o", run]
+    killed("os replace 1", *new)
+    assert not run.exists()
+    killed(f"{STEP} 3", *new)
+    assert not (run / "last.weights.h5").exists()
+    # Each epoch renames the times, the best epoch's weights and the last one's into their places.
+    killed("os replace 2", "--resume", run)
+    killed("os replace 3", "--resume", run)
+    assert (run / "best.weights.h5").exists()
+    assert not (run / "last.weights.h5").exists()
+    killed(f"{STEP} 8", "--resume", run)
     assert len(rows(run)) == 1
-    subprocess.run([*command, "--resume", str(run)], capture_output=True, timeout=300, check=True)
+    resume_training(run)
     seconds = json.loads((run / "seconds.json").read_text())
     assert len(seconds) == 3
     assert find_stage(str(run)).card.training_seconds == sum(seconds) > 0
@@ -106,27 +150,33 @@ def test_killed_in_the_middle_of_an_epoch_and_resumed_it_is_the_same_run(finishe
         assert resumed == pytest.approx(uninterrupted, abs=1e-6)
 
 
-def write_killer(folder: Path, step: int) -> Path:
-    """Write a sitecustomize module that kills the process after a step of training."""
-    (folder / "sitecustomize.py").write_text(
-        "import os, signal, sr_keras.training.callbacks as callbacks\n"
-        "seen = []\n"
-        "move = callbacks.TrainingProgress.on_train_batch_end\n"
-        "def killing(self, batch, logs=None):\n"
-        "    seen.append(batch)\n"
-        f"    os.kill(os.getpid(), signal.SIGKILL) if len(seen) == {step} else move(self, batch, logs)\n"
-        "callbacks.TrainingProgress.on_train_batch_end = killing\n"
-    )
-    return folder
+def interrupt_at(step, monkeypatch):
+    """Let Ctrl-C be pressed after a step, once."""
+    original, seen = TrainingProgress.on_train_batch_end, []
+
+    def interrupted(self, batch, logs=None):
+        seen.append(batch)
+        if len(seen) == step:
+            raise KeyboardInterrupt
+        original(self, batch, logs)
+
+    monkeypatch.setattr(TrainingProgress, "on_train_batch_end", interrupted)
 
 
-def test_charbonnier_is_an_l1_that_is_smooth_at_zero():
-    ground_truth = np.zeros((1, 1, 3, 1), np.float32)
-    predicted = np.array([0.0, 0.001, 0.3], np.float32).reshape(ground_truth.shape)
-    # sqrt(difference^2 + 0.001^2), by hand.
-    np.testing.assert_allclose(
-        np.ravel(charbonnier(ground_truth, predicted)), [0.001, 0.00141421, 0.30000167], rtol=1e-5
-    )
+@pytest.mark.parametrize(
+    "options", [{"ema_momentum": 0.9, "loss": "charbonnier"}, {"precision": "mixed_float16", "learning_rate": 0.01}]
+)
+def test_averages_and_loss_scales_are_resumed_too(small_scan, tmp_path, monkeypatch, options):
+    training = replace(CONFIGURATION.training, **options)
+    configuration = replace(CONFIGURATION, training=training, network=replace(CONFIGURATION.network, stage="d"))
+    start_training(configuration, [small_scan], [small_scan], tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(12, patch)
+        with pytest.raises(KeyboardInterrupt):
+            start_training(configuration, [small_scan], [small_scan], tmp_path / "parts")
+    assert len(rows(tmp_path / "parts")) == 2
+    resume_training(tmp_path / "parts")
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
 
 
 def test_a_finished_run_resumes_to_itself(finished):
@@ -177,36 +227,94 @@ def test_two_devices_share_a_batch_and_agree_with_one(finished, small_scan, tmp_
 def test_a_loss_that_explodes_is_said_and_not_kept(small_scan, tmp_path):
     training = replace(CONFIGURATION.training, learning_rate=1e30, final_learning_rate=1e30, loss="l2")
     with pytest.raises(
-        ConfigurationError, match=r"The loss must stay finite. Received: NaN, .* training.learning_rate"
+        ConfigurationError, match=r"run became NaN; start a new run with a lower training.learning_rate"
     ):
         start_training(replace(CONFIGURATION, training=training), [small_scan], [small_scan], tmp_path / "run")
     assert not (tmp_path / "run" / "last.weights.h5").exists()
 
 
-def test_runs_that_cannot_begin(small_scan, tmp_path):
-    with pytest.raises(OutputError, match=r"A new run needs a new folder. Received: .*, which exists."):
+def test_runs_that_cannot_begin_leave_nothing(small_scan, tmp_path):
+    with pytest.raises(OutputError, match=r"exists; choose a new folder, or continue the run in it with --resume"):
         start_training(CONFIGURATION, [small_scan], [small_scan], tmp_path)
-    with pytest.raises(ConfigurationError, match="others to validate on. Received: 1 and 0"):
+    with pytest.raises(ConfigurationError, match="^1 training and 0 validation scans; give at least one of each"):
         start_training(CONFIGURATION, [small_scan], [], tmp_path / "new")
+    with pytest.raises(VolumeError, match=r"none.nii cannot be read: No such file or directory"):
+        start_training(CONFIGURATION, [tmp_path / "none.nii"], [small_scan], tmp_path / "new")
     large = replace(CONFIGURATION, patches=replace(CONFIGURATION.patches, height=64, width=64))
     with pytest.raises(
-        ConfigurationError, match="whole patch of 64x64 voxels. Received: .*brain.nii.gz, which holds 48x40"
+        ConfigurationError, match="brain.nii.gz holds patches of at most 48x40 voxels, not of 64x64; leave it out"
     ):
-        start_training(large, [small_scan], [small_scan], tmp_path / "large")
+        start_training(large, [small_scan], [small_scan], tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("stage", "shape", "message"),
+    [
+        ("hw", (32, 6, 9), "small.nii has slices of 32x6 voxels for validation, where 7x7 are needed"),
+        ("hw", (7, 32, 9), "small.nii has slices of 6x32 voxels"),
+        ("d", (32, 20, 7), "small.nii has slices of 20x6 voxels"),
+        ("d", (6, 32, 9), "small.nii has slices of 6x8 voxels"),
+    ],
+)
+def test_validation_scans_that_are_too_small_are_refused(small_scan, tmp_path, stage, shape, message):
+    small = write_scan(tmp_path / "small.nii", np.ones(shape, np.float32))
+    configuration = replace(CONFIGURATION, network=replace(CONFIGURATION.network, stage=stage))
+    with pytest.raises(ConfigurationError, match=message):
+        start_training(configuration, [small_scan], [small], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_validation_scan_needs_tissue_where_its_slices_lie(small_scan, tmp_path):
+    voxels = np.zeros((64, 64, 80), np.float32)
+    voxels[:, :, 40] = 1
+    flat = write_scan(tmp_path / "flat.nii", voxels)
+    configuration = replace(CONFIGURATION, network=replace(CONFIGURATION.network, stage="d"))
+    with pytest.raises(ConfigurationError, match="flat.nii shows too little tissue to validate on; leave it out"):
+        start_training(configuration, [small_scan], [flat], tmp_path / "run")
+
+
+def test_the_smallest_validation_scan_is_trained_with(small_scan, tmp_path):
+    voxels = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
+    smallest = write_scan(tmp_path / "smallest.nii", voxels)
+    training = replace(CONFIGURATION.training, epochs=1, steps_per_epoch=1)
+    start_training(replace(CONFIGURATION, training=training), [small_scan], [smallest], tmp_path / "run")
+    assert np.isfinite(rows(tmp_path / "run")[0]["val_final_ssim"])
 
 
 def test_runs_that_cannot_be_resumed(finished, small_scan, tmp_path):
-    with pytest.raises(ConfigurationError, match="Only a run's folder can be resumed"):
+    with pytest.raises(ConfigurationError, match="has no configuration.yaml and run.json; give the folder of a run"):
         resume_training(tmp_path)
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("configuration.yaml", "run.json"):
         (copy / name).write_bytes((finished / name).read_bytes())
     (copy / "last.weights.h5").write_bytes(b"damaged")
-    with pytest.raises(StageError, match="must belong to its run's configuration. Received: .*last.weights.h5"):
+    with pytest.raises(StageError, match="last.weights.h5 is damaged or of another configuration; start a new run"):
         resume_training(copy)
+    text = (copy / "configuration.yaml").read_text()
+    (copy / "configuration.yaml").write_text(text.replace("epochs: 3", "epochs: 30"))
+    with pytest.raises(ConfigurationError, match="configuration.yaml has changed since the run began"):
+        resume_training(copy)
+    (copy / "configuration.yaml").write_text(text)
     description = json.loads((copy / "run.json").read_text())
     description["training"] = {str(small_scan): "0" * 64}
     (copy / "run.json").write_text(json.dumps(description))
-    with pytest.raises(ConfigurationError, match="the scans it began with. Received: .*brain.nii.gz, which is gone or"):
+    with pytest.raises(ConfigurationError, match="brain.nii.gz is gone or has changed since the run began"):
         resume_training(copy)
+    (copy / "run.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="run.json is damaged or of another version"):
+        resume_training(copy)
+
+
+def test_a_run_of_relative_paths_is_resumed_from_another_folder(small_scan, tmp_path, monkeypatch):
+    monkeypatch.chdir(small_scan.parent)
+    training = replace(CONFIGURATION.training, epochs=1, steps_per_epoch=1)
+    start_training(replace(CONFIGURATION, training=training), [small_scan.name], [small_scan.name], tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    resume_training("run")
+
+
+def test_scans_of_one_name_are_told_apart_by_their_folders():
+    assert short_names({"/x/a/ct.nii": "1", "/x/b/ct.nii": "2"}) == {"a/ct.nii": "1", "b/ct.nii": "2"}
+    assert short_names({"/x/a/ct.nii": "1", "/x/b/mr.nii": "2"}) == {"ct.nii": "1", "mr.nii": "2"}

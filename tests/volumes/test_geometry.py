@@ -8,7 +8,7 @@ from sr_keras.volumes.geometry import checked_affine, format_spacing, rescaled_a
 
 ROOT3 = 3**0.5
 
-# Worked out by hand: the affine, the factors, the new origin, the new spacing. A voxel enlarged twice has its first
+# Worked out by hand: the affine, the factors, the new origin, the new spacing. A voxel cut in two has its first
 # half a quarter of a voxel before its centre; four times, three eighths.
 BY_HAND = [
     pytest.param(np.diag([2.0, 2, 2, 1]), (2, 2, 2), (-0.5, -0.5, -0.5), (1, 1, 1), id="axial"),
@@ -57,8 +57,8 @@ def test_both_outer_corners_stay_put(angle, spacing, lengths, factors):
     affine[:3, :3] = rotation * spacing
     affine[:3, 3] = (-30, 40, 50)
     rescaled = rescaled_affine(affine, [1 / factor for factor in factors])
-    enlarged = np.multiply(lengths, factors)
-    for old, new in ((np.full(3, -0.5), np.full(3, -0.5)), (np.array(lengths) - 0.5, enlarged - 0.5)):
+    new_lengths = np.multiply(lengths, factors)
+    for old, new in ((np.full(3, -0.5), np.full(3, -0.5)), (np.array(lengths) - 0.5, new_lengths - 0.5)):
         np.testing.assert_allclose((affine @ [*old, 1])[:3], (rescaled @ [*new, 1])[:3], atol=1e-6)
 
 
@@ -73,13 +73,13 @@ def test_through_plane_axis(spacing, axis):
 @pytest.mark.parametrize(
     ("affine", "message"),
     [
-        (np.diag([1.0, 0, 1, 1]), "spacing must be above zero. Received: 1x0x1 mm"),
+        (np.diag([1.0, 0, 1, 1]), "spacing must be above zero, not 1x0x1 mm; repair"),
         ([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "must be invertible"),
         (np.diag([1.0, np.nan, 1, 1]), "4 x 4 finite numbers"),
         (np.eye(3), "4 x 4 finite numbers"),
     ],
 )
-def test_unusable_affines_are_refused(affine, message):
+def test_affines_without_an_inverse_are_refused(affine, message):
     with pytest.raises(VolumeError, match=message):
         checked_affine(affine)
 

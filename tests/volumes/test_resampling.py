@@ -19,13 +19,13 @@ def test_taps_of_imresize_by_one_half():
     assert np.count_nonzero(np.abs(row) > 1e-12) == 8
 
 
-def test_the_border_is_mirrored_as_in_imresize():
+def test_the_border_is_reflected_as_in_imresize():
     row = cubic_matrix(20, 10, 2)[0]
     np.testing.assert_allclose(row[:5] * 256, [111 + 29, 111 - 9, 29 - 3, -9, -3], atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_reduction_equals_pillow_away_from_the_border(scale):
+def test_downsampling_equals_pillow_away_from_the_border(scale):
     image = np.random.default_rng(scale).random((48, 72)).astype(np.float32)
     pillow = np.asarray(Image.fromarray(image).resize((72 // scale, 48 // scale), Image.Resampling.BICUBIC))
     reduced = downsample_volume(image, (scale, scale))

@@ -35,11 +35,17 @@ def test_a_volume_cannot_be_changed():
 @pytest.mark.parametrize(
     ("voxels", "message"),
     [
-        (np.zeros((4, 4)), "three axes with voxels in them. Received: shape 4x4"),
-        (np.zeros((4, 4, 4, 2)), "Received: shape 4x4x4x2"),
-        (np.zeros((4, 0, 4)), "Received: shape 4x0x4"),
-        (np.zeros((4, 4, 4), complex), "integers or floats. Received: dtype complex128"),
-        (np.zeros((4, 4, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")]), "colour data with the channels R, G, B"),
+        (np.zeros((4, 4)), "^memory has the shape 4x4; extract one three-dimensional volume"),
+        (np.zeros((4, 4, 4, 2)), "has the shape 4x4x4x2; extract one"),
+        (np.zeros((4, 0, 4)), "has the shape 4x0x4; extract one"),
+        (
+            np.zeros((4, 4, 4), complex),
+            "has dtype complex128; convert it to one integer or float",
+        ),
+        (
+            np.zeros((4, 4, 4), [("R", "u1"), ("G", "u1"), ("B", "u1")]),
+            "colour data with the channels R, G, B; convert",
+        ),
     ],
 )
 def test_what_is_no_volume(voxels, message):
