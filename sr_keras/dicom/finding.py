@@ -180,7 +180,7 @@ def _sources(path: Path) -> Iterator[Source]:
     if path.is_dir():
         yield from (Source(each) for each in sorted(path.rglob("*")) if each.is_file())
     elif not path.is_file():
-        raise VolumeError(f"The scan must exist. Received: {path}. Check the path.")
+        raise VolumeError(f"{path} does not exist; check the path.")
     elif zipfile.is_zipfile(path):
         yield from (Source(path, name) for name in _members(path))
     else:

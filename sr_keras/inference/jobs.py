@@ -116,7 +116,7 @@ class PredictionJob:
     def _read(self, scan: Path, output: Path) -> Volume:
         check_scan_output(scan, output, self.dtype, force=self.force)
         volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
-        check_writable(volume, output)
+        check_writable(volume, output, self.dtype)
         return volume
 
     def _streams(self, output: Path) -> bool:
@@ -141,7 +141,7 @@ class PredictionJob:
             store = _slab_buffer(job.plan, stored_dtype(like, self.dtype), output.parent)
             if store is not None:
                 stack.callback(store.close)
-            stream = stack.enter_context(open_stream(output, shape, spacing, like=like, dtype=self.dtype, store=store))
+            stream = stack.enter_context(open_stream(output, shape, finer, like=like, dtype=self.dtype, store=store))
             write = stack.enter_context(background_writer(stream.write))
             slabs = stack.enter_context(closing(job.slabs(report)))
             for span, slab in slabs:

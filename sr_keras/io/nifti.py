@@ -1,7 +1,8 @@
 """NIfTI-1 and NIfTI-2 files: read into a `Volume`, write one back so that it lies exactly over its original."""
 
+import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,37 +10,43 @@ from typing import Any
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import array_from_file
 
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.files import atomic_write, check_memory
 from sr_keras.io.compression import DamagedStreamError, decompressed, is_compressed
+from sr_keras.io.nifti_header import affine_in_mm, header_on_grid
 from sr_keras.io.nifti_writer import NiftiStream, opened
-from sr_keras.volumes.geometry import Affine, rescaled_affine
+from sr_keras.io.values import check_dtype_range, check_fill, check_stored_range, finite_voxels
+from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.slab_buffers import SlabBuffer, spans
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
 
 SUFFIXES = (".nii", ".nii.gz")
-# What a file's spatial unit is in mm; a file that names none means mm.
-MM_PER_UNIT = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
-# Slices that are turned into what is stored together.
+# macOS puts such files beside those that it copies to other file systems: they hold no voxels.
+APPLE_DOUBLE = "._"
+# Slices that are converted to the type on disk together.
 SLICES_AT_ONCE = 8
 DTYPES = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
-def is_nifti(path: Path) -> bool:
+def is_nifti(path: str | os.PathLike[str]) -> bool:
     """Say whether a path is named like a NIfTI file."""
-    return path.name.lower().endswith(SUFFIXES)
+    name = Path(path).name.lower()
+    return name.endswith(SUFFIXES) and not name.startswith(APPLE_DOUBLE)
 
 
-def read_volume(path: Path, *, modality: Modality | None = None, nan_fill: float | None = None) -> Volume:
+def read_volume(
+    path: str | os.PathLike[str], *, modality: Modality | None = None, nan_fill: float | None = None
+) -> Volume:
     """Read a NIfTI file.
 
     Args:
         path: a `.nii` or `.nii.gz` file of any on-disk type and scaling.
         modality: "CT" or "MR"; None infers it from the values.
-        nan_fill: the value to put where a voxel is NaN or infinite; None refuses such a scan.
+        nan_fill: the value to put where a voxel is NaN or infinite, in the scan's units; None refuses such a scan.
 
     Returns:
         A volume whose voxels keep the file's integer type where it has no scaling and are float32 otherwise, with the
@@ -47,8 +54,20 @@ def read_volume(path: Path, *, modality: Modality | None = None, nan_fill: float
 
     Raises:
         VolumeError: not a NIfTI file, truncated or corrupt, not three-dimensional, colour or complex, without a usable
-            affine, larger than the free memory, or with NaN or infinite voxels.
+            affine, larger than the free memory, or with voxels that are NaN, infinite or beyond 1e36.
+        ConfigurationError: `nan_fill` is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from sr_keras import Volume, read_volume, write_volume
+        >>> scan = Volume(np.zeros((8, 8, 4), np.int16), np.diag([1, 1, 3, 1]))
+        >>> write_volume(scan, "scan.nii.gz", like=scan)
+        >>> volume = read_volume("scan.nii.gz")
+        >>> volume.summary
+        '8x8x4 voxels of 1x1x3 mm, MR'
     """
+    path = Path(path)
+    check_fill(nan_fill)
     with _reading(path):
         image = nibabel.load(path)
         if not isinstance(image, nibabel.Nifti1Image):
@@ -56,41 +75,52 @@ def read_volume(path: Path, *, modality: Modality | None = None, nan_fill: float
         shape = _three_axes(image.shape, path)
         on_disk = image.get_data_dtype()
         if on_disk.kind not in "iuf":
-            raise VolumeError(
-                f"{path}: a voxel must be one real number. Received: {_kind(on_disk)}. Convert the scan to grey values."
-            )
+            raise VolumeError(f"{path} has {_kind(on_disk)} voxels; convert it to one grey value a voxel.")
         check_memory(int(np.prod(shape, dtype=object)) * (on_disk.itemsize + 4), f"{path} ({format_shape(shape)})")
         voxels = _voxels(image, path).reshape(shape)
     voxels = finite_voxels(voxels, path, nan_fill)
-    return Volume(voxels, _affine_in_mm(image), modality, source=str(path), header=image.header.copy())
+    return Volume(voxels, affine_in_mm(image), modality, source=str(path), header=image.header.copy())
 
 
-def write_volume(volume: Volume, path: Path, *, like: Volume, dtype: str | None = None) -> None:
-    """Write a volume that covers the field of view of another one, in that one's type, units and orientation.
+def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, dtype: str | None = None) -> None:
+    """Write a volume as a NIfTI file, in the type, units and coordinates of another one.
 
-    The header of `like` is carried over; shape, spacing, qform and sform follow the new grid, each with the code that
-    it had.
+    The header of `like` is carried over; qform and sform keep their codes and follow `volume.affine`: a volume that was
+    resampled, cropped, shifted or rotated lies where it belongs.
 
     Args:
         volume: what to write, values in real units (HU for CT).
-        path: a `.nii` or `.nii.gz` file. It appears whole or not at all.
+        path: a `.nii` or `.nii.gz` file. It appears whole or not at all; a file of that name is replaced.
         like: the scan that `volume` was made of.
-        dtype: the type on disk, one of `DTYPES`; None keeps that of `like`, and its scaling. Integers are rounded and
-            clipped to their range.
+        dtype: the type on disk, one of `DTYPES`; None keeps that of `like`, and its scaling. Integers are rounded; what
+            a result exceeds the range of its scan by, at edges, is clipped to the range of the type.
 
     Raises:
-        OutputError: the name is not that of a NIfTI file, the type is unknown, or the file cannot be written.
+        OutputError: the name is not that of a NIfTI file, the type is unknown or too narrow for the values, or the file
+            cannot be written.
+
+    Example:
+        >>> import numpy as np
+        >>> from sr_keras import Volume, read_volume, write_volume
+        >>> scan = Volume(np.arange(256, dtype=np.int16).reshape(8, 8, 4), np.diag([1, 1, 3, 1]))
+        >>> origin = scan.affine @ [2, 2, 0, 1]
+        >>> crop = scan.with_voxels(scan.voxels[2:, 2:], np.column_stack([scan.affine[:, :3], origin]))
+        >>> write_volume(crop, "crop.nii.gz", like=scan)
+        >>> read_volume("crop.nii.gz").affine[:3, 3].tolist()
+        [2.0, 2.0, 0.0]
     """
-    with open_stream(path, volume.shape, volume.spacing, like=like, dtype=dtype) as stream:
+    check_nifti_output(path, dtype)
+    check_stored_range(volume, like, stored_dtype(like, dtype), _scaling(like, dtype))
+    with open_stream(path, volume.shape, volume.affine, like=like, dtype=dtype) as stream:
         for span in spans(volume.shape[2], SLICES_AT_ONCE):
             stream.write(2, span, volume.voxels[:, :, span])
 
 
 @contextmanager
 def open_stream(
-    path: Path,
+    path: str | os.PathLike[str],
     shape: tuple[int, int, int],
-    spacing: Sequence[float],
+    affine: Affine,
     *,
     like: Volume,
     dtype: str | None = None,
@@ -101,16 +131,19 @@ def open_stream(
     Args:
         path: a `.nii` or `.nii.gz` file. It appears whole, when all went well, or not at all.
         shape: of the volume, along i, j, k.
-        spacing: in mm along i, j, k.
+        affine: of the volume, 4 x 4, mm in RAS+.
         like: the scan that the volume is made of.
         dtype: as in `write_volume`.
         store: of the type on disk, keeps slabs that do not come in the order of the file; None where they do.
 
     Raises:
-        OutputError: as in `write_volume`.
+        OutputError: the name is not that of a NIfTI file, the type is unknown or clips the scan, or the file cannot be
+            written.
     """
+    path = Path(path)
     check_nifti_output(path, dtype)
-    header = _header(shape, spacing, like, dtype)
+    check_dtype_range(like, dtype)
+    header = header_on_grid(shape, affine, like, dtype)
     with atomic_write(path) as temporary, opened(temporary) as file:
         stream = NiftiStream(file, header, store)
         yield stream
@@ -118,72 +151,47 @@ def open_stream(
 
 
 def stored_dtype(like: Volume, dtype: str | None) -> np.dtype[Any]:
-    """Return the type on disk of a volume that is made of `like`, where `dtype` is asked for or None."""
+    """Return the type on disk of a volume that is made of another one.
+
+    Args:
+        like: the scan that it is made of.
+        dtype: the type that is asked for; None keeps that of the scan's file, or of its voxels.
+    """
     if dtype is not None:
         return np.dtype(dtype)
     found: np.dtype[Any] = like.voxels.dtype if like.header is None else like.header.get_data_dtype()
     return found
 
 
-def check_nifti_output(path: Path, dtype: str | None) -> None:
+def check_nifti_output(path: str | os.PathLike[str], dtype: str | None) -> None:
     """Refuse a name or a type on disk that no NIfTI file has.
+
+    Args:
+        path: of the output.
+        dtype: the type on disk; None keeps the scan's.
 
     Raises:
         OutputError: the name does not end in .nii or .nii.gz, or the type is not one of `DTYPES`.
     """
     if not is_nifti(path):
-        raise OutputError(f"An output must be named .nii or .nii.gz. Received: {path.name}. Rename it.")
+        raise OutputError(f"{Path(path).name} is no name of a NIfTI file; name the output .nii or .nii.gz.")
     if dtype is not None and dtype not in DTYPES:
-        raise OutputError(
-            f"The type on disk must be one of {', '.join(DTYPES)}. Received: {dtype}. Choose one of those."
-        )
+        raise OutputError(f"{dtype} is no type on disk; choose one of {', '.join(DTYPES)}.")
 
 
-def _header(shape: tuple[int, int, int], spacing: Sequence[float], like: Volume, dtype: str | None) -> Any:
-    """Return the header of `like`, moved to a grid of another shape and spacing over the same field of view."""
-    header = nibabel.Nifti1Header() if like.header is None else like.header.copy()
-    if like.header is None:
-        header.set_data_dtype(like.voxels.dtype)
-        header.set_data_shape(like.shape)
-        header.set_zooms(like.spacing)
-        header.set_xyzt_units("mm")
-        header.set_sform(like.affine, "scanner")
-        header.set_slope_inter(1.0, 0.0)
-    if dtype is not None:
-        header.set_data_dtype(dtype)
-        header.set_slope_inter(1.0, 0.0)
-    steps = np.divide(spacing, like.spacing)
-    qform, qform_code = header.get_qform(coded=True)
-    sform, sform_code = header.get_sform(coded=True)
-    zooms = np.asarray(header.get_zooms()[:3]) * steps
-    try:
-        header.set_data_shape(shape)
-    except HeaderDataError as error:
-        raise OutputError(
-            f"A NIfTI-1 axis holds at most 32767 voxels. Received: {format_shape(shape)}. Choose a smaller scale."
-        ) from error
-    header.set_zooms(zooms)
-    if qform_code:
-        header.set_qform(rescaled_affine(qform, list(steps)), int(qform_code))
-    if sform_code:
-        header.set_sform(rescaled_affine(sform, list(steps)), int(sform_code))
-    # When each slice was taken is not known of the slices between them.
-    header["slice_end"] = header["slice_code"] = header["slice_duration"] = 0
-    return header
-
-
-def _affine_in_mm(image: Any) -> Affine:
-    scale = MM_PER_UNIT[image.header.get_xyzt_units()[0]]
-    affine: Affine = np.diag([scale, scale, scale, 1.0]) @ image.affine
-    return affine
+def _scaling(like: Volume, dtype: str | None) -> tuple[float, float]:
+    """Return the slope and intercept of a file that is written in the type of another one, or in one asked for."""
+    slope, intercept = (None, None) if dtype is not None or like.header is None else like.header.get_slope_inter()
+    return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
 
 
 def _three_axes(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
     """Return the first three lengths of a shape whose further axes have one entry each."""
+    if min(shape, default=0) < 1:
+        raise VolumeError(f"{path} has a damaged header, with {format_shape(shape)} voxels; copy it again.")
     if len(shape) < 3 or any(length != 1 for length in shape[3:]):
         raise VolumeError(
-            f"{path}: a scan must have three axes. Received: {len(shape)} axes, {format_shape(shape)}. "
-            "Extract one three-dimensional volume first."
+            f"{path} has {len(shape)} axes, {format_shape(shape)}, instead of three; extract one volume first."
         )
     return shape[:3]
 
@@ -195,7 +203,8 @@ def _voxels(image: Any, path: Path) -> Array:
     image.header.set_slope_inter(slope, intercept)
     if (slope, intercept) == (1.0, 0.0):
         return stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    scaled: Array = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+    with np.errstate(over="raise"):
+        scaled: Array = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     return scaled
 
 
@@ -209,43 +218,22 @@ def _stored(data: Any, path: Path) -> Array:
     return stored
 
 
-def finite_voxels(voxels: Array, path: Path, nan_fill: float | None) -> Array:
-    """Return voxels with `nan_fill` where they are NaN or infinite.
-
-    Raises:
-        VolumeError: there are such voxels and `nan_fill` is None.
-    """
-    if voxels.dtype.kind != "f":
-        return voxels
-    finite = np.isfinite(voxels)
-    if finite.all():
-        return voxels
-    if nan_fill is None:
-        raise VolumeError(
-            f"{path}: every voxel must be a finite number. Received: {voxels.size - np.count_nonzero(finite)} voxels "
-            "that are NaN or infinite. Give the value to put there with --nan-fill VALUE."
-        )
-    return np.where(finite, voxels, voxels.dtype.type(nan_fill))
-
-
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what nibabel and gzip raise on a bad file into one error."""
+    """Turn what nibabel and gzip raise on a bad file into one error, and keep nibabel's own messages quiet."""
     try:
-        yield
+        with LoggingOutputSuppressor():
+            yield
     except FileNotFoundError as error:
-        raise VolumeError(f"The scan must exist. Received: {path}. Check the path.") from error
+        raise VolumeError(f"{path} does not exist; check the path.") from error
     except (EOFError, zlib.error, DamagedStreamError) as error:
-        raise VolumeError(
-            f"{path}: the file is truncated or corrupt ({error}). Copy it again from its source."
-        ) from error
+        raise VolumeError(f"{path} is truncated or corrupt ({error}); copy it again from its source.") from error
+    except FloatingPointError as error:
+        raise VolumeError(f"{path}: scaled values are too large for 32-bit floats; rescale the scan.") from error
     except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise VolumeError(
-            f"{path}: a scan must be a complete NIfTI file (.nii, .nii.gz). Received: {reason}. "
-            "Convert it, or copy it again from its source."
-        ) from error
+        raise VolumeError(f"{path} is no complete NIfTI file ({reason}); convert it, or copy it again.") from error
 
 
 def _kind(dtype: np.dtype[Any]) -> str:
-    return f"colour with {len(dtype.names)} channels" if dtype.names else f"dtype {dtype}"
+    return f"colour ({len(dtype.names)} channels)" if dtype.names else str(dtype)

@@ -1,5 +1,6 @@
 """Scans in any form that can be read: a NIfTI file, a DICOM file, a folder with a DICOM series, a .zip of one."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from sr_keras.dicom.reading import DicomHeader, read_series
 from sr_keras.dicom.writing import check_folder_output, check_source, write_series
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import check_output
-from sr_keras.io.nifti import check_nifti_output, finite_voxels, is_nifti, read_volume, write_volume
+from sr_keras.io.nifti import check_nifti_output, is_nifti, read_volume, write_volume
+from sr_keras.io.values import check_dtype_range, check_fill, finite_voxels
 from sr_keras.volumes.volume import Modality, Volume
 
 
@@ -29,74 +31,96 @@ class Choice:
 
 
 def read_scan(
-    path: Path, *, modality: Modality | None = None, nan_fill: float | None = None, choice: Choice | None = None
+    path: str | os.PathLike[str],
+    *,
+    modality: Modality | None = None,
+    nan_fill: float | None = None,
+    choice: Choice | None = None,
 ) -> Volume:
     """Read a scan.
 
     Args:
         path: a NIfTI file, a DICOM file, a .zip or folder with a DICOM series in it.
         modality: "CT" or "MR"; None takes the DICOM header's word, or infers it from the values.
-        nan_fill: the value to put where a voxel is NaN or infinite; None refuses such a scan.
-        choice: of series and frame group.
+        nan_fill: the value to put where a voxel is NaN or infinite, in the scan's units; None refuses such a scan.
+        choice: of series and frame group; None where there is only one of each.
 
     Raises:
         VolumeError: it is no scan, or one that cannot be read; see `read_volume` and `read_series`.
-        ConfigurationError: a choice is given for a NIfTI file.
+        ConfigurationError: a choice is given for a NIfTI file, or `nan_fill` is not finite.
         MissingDependencyError: no installed library decodes the pixels.
     """
-    choice = choice or Choice()
+    path, choice = Path(path), choice or Choice()
+    check_fill(nan_fill)
     if is_nifti(path) and not path.is_dir():
         if choice != Choice():
-            raise ConfigurationError(
-                f"--series and --frame-group choose from DICOM series. Received: {path}. Leave them out."
-            )
+            raise ConfigurationError(f"{path} is no DICOM series to choose from; leave --series and --frame-group out.")
         return read_volume(path, modality=modality, nan_fill=nan_fill)
     if path.is_file() and not is_dicom(path):
         raise VolumeError(
-            f"{path}: a scan must be a NIfTI file (.nii, .nii.gz), a DICOM file, or a folder or .zip with a DICOM "
-            "series. Received: something else. Convert it first."
+            f"{path} is neither NIfTI (.nii, .nii.gz) nor DICOM (a file, folder or .zip); convert it first."
         )
     volume = read_series(path, series=choice.series, frame_group=choice.frame_group, modality=modality)
     return volume.with_voxels(finite_voxels(volume.voxels, path, nan_fill))
 
 
-def is_scan_folder(path: Path) -> bool:
+def is_scan_folder(path: str | os.PathLike[str]) -> bool:
     """Say whether a folder is one scan, a DICOM series, rather than a folder of NIfTI files."""
+    path = Path(path)
     return path.is_dir() and not any(is_nifti(each) for each in path.rglob("*")) and is_dicom(path)
 
 
-def check_scan_output(scan: Path, output: Path, dtype: str | None, *, force: bool) -> None:
+def check_scan_output(
+    scan: str | os.PathLike[str], output: str | os.PathLike[str], dtype: str | None, *, force: bool
+) -> None:
     """Refuse an output before any work is done for it: a NIfTI file, or for a DICOM scan a folder too.
+
+    Args:
+        scan: what will be read.
+        output: what will be written.
+        dtype: the type on disk; None keeps the scan's.
+        force: whether an output that exists is replaced.
 
     Raises:
         OutputError: it is neither, exists, or cannot be written.
         VolumeError: the scan does not exist.
         ConfigurationError: a type on disk is asked of DICOM.
     """
+    scan, output = Path(scan), Path(output)
     if not scan.exists():
-        raise VolumeError(f"The scan must exist. Received: {scan}. Check the path.")
+        raise VolumeError(f"{scan} does not exist; check the path.")
     if is_nifti(output) or not is_dicom(scan):
         check_nifti_output(output, dtype)
         check_output(output, force=force)
         return
     if dtype is not None:
         raise ConfigurationError(
-            f"A DICOM series has 16 bits a pixel. Received: --dtype {dtype}. Leave it out, or write NIfTI."
+            f"--dtype {dtype} is for NIfTI, a DICOM series has 16 bits a pixel; leave it out, or write a .nii.gz."
         )
     check_folder_output(output, scan, force=force)
 
 
-def check_writable(volume: Volume, output: Path) -> None:
-    """Refuse a scan whose attributes no DICOM file can hold before any work is done for it.
+def check_writable(volume: Volume, output: str | os.PathLike[str], dtype: str | None = None) -> None:
+    """Refuse a scan that the output cannot hold, before any work is done for it.
+
+    Args:
+        volume: the scan.
+        output: what will be written.
+        dtype: the type on disk of a NIfTI file; None keeps the scan's.
 
     Raises:
-        OutputError: the output is a DICOM series, and the scan is not from DICOM or has such attributes.
+        OutputError: the output is a NIfTI file of a type that clips the scan, or it is a DICOM series and the scan is
+            not from DICOM or has attributes that no DICOM file can hold.
     """
-    if not is_nifti(output):
+    if is_nifti(output):
+        check_dtype_range(volume, dtype)
+    else:
         check_source(volume)
 
 
-def write_scan(volume: Volume, output: Path, *, like: Volume, dtype: str | None, processing: Processing) -> None:
+def write_scan(
+    volume: Volume, output: str | os.PathLike[str], *, like: Volume, dtype: str | None, processing: Processing
+) -> None:
     """Write a volume as a NIfTI file or as a DICOM series, by what the output is named.
 
     Args:
@@ -112,7 +136,7 @@ def write_scan(volume: Volume, output: Path, *, like: Volume, dtype: str | None,
     if is_nifti(output):
         write_volume(volume, output, like=with_nifti_header(like), dtype=dtype)
     else:
-        write_series(volume, output, like=like, processing=processing)
+        write_series(volume, Path(output), like=like, processing=processing)
 
 
 def with_nifti_header(volume: Volume) -> Volume:

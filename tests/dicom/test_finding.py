@@ -65,7 +65,7 @@ def test_a_zip_and_a_single_file_are_as_good_as_a_folder(study):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("nowhere", None, "The scan must exist"),
+        ("nowhere", None, "nowhere does not exist; check the path"),
         ("notes", b"nothing", "must hold DICOM images. Received: no DICOM file"),
         ("empty", b"", "must hold DICOM images. Received: no DICOM file"),
         ("cut", bytes(128) + b"DICM", r"Received: no SOP Class UID|Received: data that cannot be read"),

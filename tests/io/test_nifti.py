@@ -2,6 +2,7 @@ import gzip
 import resource
 import signal
 import struct
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -10,8 +11,8 @@ from helpers import write_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sr_keras.errors import OutputError, VolumeError
-from sr_keras.io.nifti import read_volume, write_volume
+from sr_keras.errors import ConfigurationError, OutputError, VolumeError
+from sr_keras.io.nifti import is_nifti, read_volume, write_volume
 from sr_keras.volumes.geometry import rescaled_affine
 from sr_keras.volumes.quantization import stored_values
 from sr_keras.volumes.volume import Volume
@@ -56,7 +57,7 @@ def test_scaling_is_undone_and_done_again(tmp_path, noise):
     np.testing.assert_array_equal(written.dataobj.get_unscaled(), noise)
 
 
-@pytest.mark.parametrize("codes", [(1, 1), (1, 0), (0, 2), (2, 4), (0, 0)])
+@pytest.mark.parametrize("codes", [(1, 1), (1, 0), (0, 2), (2, 4)])
 def test_qform_and_sform_both_follow_and_keep_their_codes(tmp_path, noise, codes):
     path, out = tmp_path / "in.nii", tmp_path / "out.nii"
     image = nibabel.Nifti1Image(noise, None)
@@ -108,7 +109,7 @@ def test_a_fourth_axis_of_one_entry_is_no_obstacle(tmp_path, noise):
     dtype=st.sampled_from(["uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]),
     values=st.lists(st.floats(-1e20, 1e20), min_size=1, max_size=8),
 )
-def test_integers_are_rounded_and_clipped(dtype, values):
+def test_integers_are_rounded_and_clipped_to_the_type(dtype, values):
     stored = stored_values(np.array(values).reshape(1, 1, -1), np.dtype(dtype)).ravel()
     limits = np.iinfo(dtype)
     for value, result in zip(values, stored, strict=True):
@@ -165,6 +166,16 @@ def corrupt(path, kind):
         nibabel.save(image, out)
     elif kind == "singular affine":
         write_scan(out, ramp, np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    elif kind == "negative axis":
+        content = bytearray(gzip.decompress(whole.read_bytes()))
+        content[42:46] = struct.pack("<2h", -20, -18)
+        out.write_bytes(gzip.compress(bytes(content)))
+    elif kind == "beyond float32":
+        write_scan(out, ramp.astype(np.float64) * 1e302)
+    elif kind == "scaled beyond float32":
+        image = nibabel.Nifti1Image(ramp.astype(np.int16), np.eye(4))
+        image.header.set_slope_inter(1e36, 0)
+        nibabel.save(image, out)
     elif kind == "huge":
         content = bytearray(gzip.decompress(whole.read_bytes()))
         content[42:48] = struct.pack("<3h", 30000, 30000, 30000)
@@ -176,17 +187,20 @@ BAD_FILES = {
     "truncated gzip": "truncated or corrupt",
     "truncated": "Expected .* bytes",
     "bit flips": "truncated or corrupt|copy it again",
-    "text": "must be a complete NIfTI file",
-    "another format": "must be a complete NIfTI file",
-    "empty": "must be a complete NIfTI file",
-    "missing": "scan must exist",
-    "two axes": "must have three axes. Received: 2 axes, 18x16",
-    "four axes": "must have three axes. Received: 4 axes, 20x18x16x2",
-    "colour": "one real number. Received: colour with 3 channels",
-    "complex": "one real number. Received: dtype complex64",
-    "NaN": "finite number. Received: 2 voxels that are NaN or infinite.*--nan-fill",
+    "text": "scan.nii.gz is no complete NIfTI file .*; convert it, or copy it again",
+    "another format": "is no complete NIfTI file .another format.; convert it",
+    "empty": "is no complete NIfTI file",
+    "missing": "scan.nii.gz does not exist; check the path",
+    "two axes": "has 2 axes, 18x16, instead of three; extract one volume",
+    "four axes": "has 4 axes, 20x18x16x2, instead of three; extract one volume",
+    "colour": "has colour .3 channels. voxels; convert it to one grey value a voxel",
+    "complex": "has complex64 voxels; convert it to one grey value a voxel",
+    "NaN": "2 voxels are NaN or infinite; .*--nan-fill",
     "no spacing": "spacing must be above zero",
     "singular affine": "must be invertible",
+    "negative axis": "has a damaged header, with -20x-18x16 voxels; copy it again",
+    "beyond float32": r"values reach 5.76e\+305, too large for 32-bit floats; rescale the scan",
+    "scaled beyond float32": "scaled values are too large for 32-bit floats; rescale the scan",
     "huge": r"30000x30000x30000\) must fit into memory. Received: 3\d\d.\d TB needed",
 }
 
@@ -199,16 +213,45 @@ def test_bad_files_get_one_clear_line(tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
+def test_a_bad_header_makes_one_error_and_no_other_output(tmp_path, capfd):
+    content = bytearray(gzip.decompress(write_scan(tmp_path / "scan.nii.gz", np.zeros((4, 4, 4))).read_bytes()))
+    content[108:112] = struct.pack("<f", 7)
+    (tmp_path / "scan.nii").write_bytes(content)
+    with pytest.raises(VolumeError, match="is no complete NIfTI file .vox offset 7 too low"):
+        read_volume(tmp_path / "scan.nii")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("fill", [np.nan, np.inf, -np.inf, 1e300])
+def test_what_is_no_number_fills_no_gap(tmp_path, fill):
+    with pytest.raises(ConfigurationError, match=r"--nan-fill (nan|-?inf|1e\+300) is no usable value; give a finite"):
+        read_volume(corrupt(tmp_path, "NaN"), nan_fill=fill)
+
+
 def test_nan_fill_fills(tmp_path):
     volume = read_volume(corrupt(tmp_path, "NaN"), nan_fill=-7)
     assert volume.voxels[3, 4, 5:7].tolist() == [-7, -7]
 
 
+def test_paths_may_be_strings(tmp_path, noise):
+    scan = Volume(noise, OBLIQUE)
+    write_volume(scan, str(tmp_path / "out.nii.gz"), like=scan)
+    np.testing.assert_array_equal(read_volume(str(tmp_path / "out.nii.gz")).voxels, noise)
+
+
+def test_names_of_nifti_files():
+    assert is_nifti("a/scan.NII")
+    assert is_nifti(Path("scan.nii.gz"))
+    # What macOS writes beside a file on a stick holds no voxels.
+    assert not is_nifti("a/._scan.nii.gz")
+    assert not is_nifti("scan.mgz")
+
+
 @pytest.mark.parametrize(
     ("name", "dtype", "message"),
     [
-        ("out.mha", None, "named .nii or .nii.gz. Received: out.mha"),
-        ("out.nii", "int7", "one of uint8, .*Received: int7"),
+        ("out.mha", None, "out.mha is no name of a NIfTI file; name the output .nii or .nii.gz"),
+        ("out.nii", "int7", "int7 is no type on disk; choose one of uint8, "),
     ],
 )
 def test_outputs_that_no_nifti_file_can_be(tmp_path, noise, name, dtype, message):

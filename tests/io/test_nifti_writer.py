@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Extension
 
-from sr_keras.io.nifti import _header, open_stream, read_volume, write_volume
+from sr_keras.io.nifti import open_stream, read_volume, write_volume
+from sr_keras.io.nifti_header import header_on_grid
 from sr_keras.volumes.geometry import rescaled_affine
 from sr_keras.volumes.quantization import stored_values
 from sr_keras.volumes.slab_buffers import FileSlabBuffer, MemorySlabBuffer, spans
@@ -44,7 +45,7 @@ def larger(like):
 
 def by_nibabel(larger, like, path):
     """Write the whole volume by nibabel, as this package did before it wrote slabs."""
-    header = _header(larger.shape, larger.spacing, like, None)
+    header = header_on_grid(larger.shape, larger.affine, like, None)
     (slope, intercept), dtype = header.get_slope_inter(), header.get_data_dtype()
     values = (larger.voxels.astype(np.float64) - intercept) / slope
     if dtype.kind in "iu":
@@ -62,7 +63,7 @@ def test_slabs_of_any_axis_become_the_file_of_the_whole(tmp_path, like, larger, 
     shape, dtype, order = larger.shape, like.header.get_data_dtype(), list(dict.fromkeys([axis, 2, 1, 0]))
     kept = MemorySlabBuffer(shape, order, dtype) if place == "memory" else FileSlabBuffer(shape, order, tmp_path, dtype)
     store = None if axis == 2 and place == "memory" else kept
-    with closing(kept), open_stream(tmp_path / "slabs.nii", shape, larger.spacing, like=like, store=store) as stream:
+    with closing(kept), open_stream(tmp_path / "slabs.nii", shape, larger.affine, like=like, store=store) as stream:
         for span in spans(shape[axis], 3):
             stream.write(axis, span, larger.voxels[(slice(None),) * axis + (span,)])
     expected = (tmp_path / "whole.nii").read_bytes()
@@ -93,7 +94,7 @@ def test_compressed_files_hold_the_same_and_are_the_same_each_time(tmp_path, lik
 )
 def test_slabs_out_of_order_and_missing_ones_are_bugs_that_leave_no_file(tmp_path, noise, axis, span, message):
     scan = Volume(noise, AFFINE)
-    stream = open_stream(tmp_path / "out.nii", scan.shape, scan.spacing, like=scan)
+    stream = open_stream(tmp_path / "out.nii", scan.shape, scan.affine, like=scan)
     with pytest.raises(ValueError, match=message), stream as target:
         target.write(axis, span, noise[(slice(None),) * axis + (span,)])
     assert not list(tmp_path.iterdir())

@@ -43,11 +43,13 @@ def test_a_scan_is_read_whatever_form_it_has(small_scan, tmp_path):
 
 def test_what_is_no_scan_is_refused(small_scan, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(VolumeError, match="must be a NIfTI file .* or a folder or .zip with a DICOM series"):
+    with pytest.raises(VolumeError, match="notes.txt is neither NIfTI .* nor DICOM .*; convert it first"):
         read_scan(tmp_path / "notes.txt")
-    with pytest.raises(VolumeError, match="The scan must exist"):
+    with pytest.raises(VolumeError, match="nowhere does not exist; check the path"):
         read_scan(tmp_path / "nowhere")
-    with pytest.raises(ConfigurationError, match="--series and --frame-group choose from DICOM series"):
+    with pytest.raises(
+        ConfigurationError, match="is no DICOM series to choose from; leave --series and --frame-group out"
+    ):
         read_scan(small_scan, choice=Choice(series="1"))
 
 
@@ -58,9 +60,9 @@ def test_a_folder_of_nifti_files_is_no_scan(small_scan, tmp_path):
 
 
 def test_outputs_are_checked_before_any_work(small_scan, tmp_path):
-    with pytest.raises(OutputError, match="must be named .nii"):
+    with pytest.raises(OutputError, match="out is no name of a NIfTI file; name the output .nii"):
         check_scan_output(small_scan, tmp_path / "out", None, force=False)
-    with pytest.raises(ConfigurationError, match="16 bits a pixel. Received: --dtype float32"):
+    with pytest.raises(ConfigurationError, match="--dtype float32 is for NIfTI, .*; leave it out, or write a .nii.gz"):
         check_scan_output(SERIES, tmp_path / "out", "float32", force=False)
     check_scan_output(SERIES, tmp_path / "out.nii", "float32", force=False)
 
@@ -126,3 +128,10 @@ def test_no_name_is_said(predict, tmp_path):
     texts += [path.name for path in tmp_path.rglob("*")] + [(tmp_path / "out" / "sr_keras.json").read_text()]
     assert "missing slice" in texts[1]
     assert not any(part in text for part in (*PATIENT.split("^"), "Q-4711", "19500101") for text in texts)
+
+
+def test_a_type_that_clips_the_scan_is_refused_before_any_work(predict, small_scan, tmp_path):
+    result = predict(small_scan, "-o", tmp_path / "out.nii.gz", "--dtype", "int8", "--dry-run")
+    assert result.exit_code == 1
+    assert "int8 cannot hold values of 141 to " in result.output
+    assert list(tmp_path.iterdir()) == []
