@@ -34,7 +34,7 @@ BASELINE = "sr_keras, onnxruntime"
 
 def enlarge(volume: Volume, model: str, kind: str | None) -> None:
     """Enlarge with sr_keras, on an engine."""
-    Upscaler([load_engine(model, kind)]).enlarge(volume, FACTORS, slice_axis=2)
+    Upscaler([load_engine(model, kind)]).upscale(volume, FACTORS, slice_axis=2)
 
 
 def tensorflow_by_slice(volume: Volume) -> None:

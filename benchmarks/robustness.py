@@ -181,7 +181,7 @@ def overshoot(upscalers: dict[str, Upscaler]) -> dict[str, float]:
     square = Volume(image, np.eye(4), "MR")
     enlarged = {method: interpolate(image, (2, 2, 1), method) for method in ("cubic", "lanczos")}
     for name, upscaler in upscalers.items():
-        enlarged[name] = upscaler.enlarge(square, (2, 2, 1), slice_axis=2).voxels
+        enlarged[name] = upscaler.upscale(square, (2, 2, 1), slice_axis=2).voxels
     return {
         name: 100 * max(float(voxels.max()) - high, low - float(voxels.min())) / (high - low)
         for name, voxels in enlarged.items()

@@ -37,12 +37,12 @@ class Route:
     parts: Sequence[tuple[Task, int]]
     seconds: float = 0.0
 
-    def enlarge(self, volume: Volume, _: Factors, *, slice_axis: int, **options: Any) -> Volume:
-        """Return the enlarged volume, as `Upscaler.enlarge` does."""
+    def upscale(self, volume: Volume, _: Factors, *, slice_axis: int, **options: Any) -> Volume:
+        """Return the upsampled volume, as `Upscaler.upscale` does."""
         start = time.perf_counter()
         upscaler = Upscaler([load_engine(name) for name in self.stages])
         for task, factor in self.parts:
-            volume = upscaler.enlarge(volume, task_factors(task, factor, slice_axis), slice_axis=slice_axis, **options)
+            volume = upscaler.upscale(volume, task_factors(task, factor, slice_axis), slice_axis=slice_axis, **options)
         self.seconds = time.perf_counter() - start
         return volume
 

@@ -24,13 +24,13 @@ import numpy as np
 from synthetic_ct import write_ct
 
 from sr_keras.engines import load_engine
-from sr_keras.files import format_bytes, parse_bytes
 from sr_keras.inference.timing import load
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
 from sr_keras.machine import describe_machine
 from sr_keras.models.registry import choose_stages
 from sr_keras.models.stages import shipped_stages
+from sr_keras.resources import format_bytes, parse_bytes
 from sr_keras.volumes.normalization import normalization_of
 from sr_keras.volumes.volume import format_shape
 
@@ -64,7 +64,7 @@ def bare_seconds(scan: Path, models: list[str]) -> float:
     low = np.maximum(normalization_of(volume).apply(volume.voxels[:, :, volume.shape[2] // 2]), 0)
     upscaler = Upscaler([load_engine(name) for name in models])
     seconds = 0.0
-    for each in upscaler.enlarging(volume, FACTORS).plan.passes:
+    for each in upscaler.prepare(volume, FACTORS).plan.passes:
         stage = (each.step.stage, each.step.scale)
         engine = next(e for e in upscaler.engines if (e.card.stage, e.card.scale) == stage)
         load(engine)

@@ -1,43 +1,76 @@
-"""Outputs that appear whole or not at all, and memory that is asked for before it is taken."""
+"""Outputs that appear whole or not at all, and that two runs never write at once."""
 
 import errno
 import hashlib
 import io
 import os
-import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
+from sr_keras.errors import OutputError
 
-from sr_keras.errors import ConfigurationError, OutputError, VolumeError
+if sys.platform != "win32":
+    import fcntl
 
-# Bytes of a file in the making that the system may hold in memory.
+# Bytes of an unfinished file that the system may hold in memory.
 HELD = 32 << 20
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
+# What the temporary folder of an output is named by: this, then the output's name.
+TEMPORARY_PREFIX = ".sr_keras-"
+# No file system takes longer names, in bytes.
+LONGEST_NAME = 255
+# What a file system says that knows no hard links.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def check_output(path: Path, *, force: bool) -> None:
-    """Refuse an output path before any work is done for it.
+    """Refuse an output file before any work is done for it.
+
+    Args:
+        path: of the file.
+        force: whether a file that exists there may be overwritten.
 
     Raises:
-        OutputError: it exists and `force` is not given, its folder does not exist, or it cannot be written.
+        OutputError: it exists and `force` is not given, it is a folder or a broken link, or it cannot be written.
     """
-    if path.exists() and not force:
-        raise OutputError(
-            f"Nothing is overwritten unasked. Received: {path}, which exists. Choose another, or --force."
-        )
-    if not path.parent.is_dir():
-        raise OutputError(f"The output's folder must exist. Received: {path.parent}. Create it first.")
+    if path.is_symlink() and not path.exists():
+        raise OutputError(f"{path} is a broken link; remove it or choose another output.")
     if path.is_dir():
-        raise OutputError(f"The output must be a file. Received: {path}, which is a folder. Name a file in it.")
-    # Hours of work should not end at a folder that refuses a file: ask it now.
-    with _refusals(path), tempfile.TemporaryFile(dir=path.parent):
+        raise OutputError(f"{path} is a folder; name a file in it.")
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists; use --force to overwrite.")
+    check_parent(path)
+
+
+def check_parent(path: Path) -> None:
+    """Refuse an output in a folder that is missing or read-only: hours of work should not end there.
+
+    Raises:
+        OutputError: as said.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path.parent} does not exist; create the output's folder first.")
+    with write_errors(path), tempfile.TemporaryFile(dir=path.parent):
         pass
+
+
+def check_distinct(source: Path, output: Path) -> None:
+    """Refuse an output that is the input, by another name or a link too: the original would be lost.
+
+    Args:
+        source: a file or folder that exists.
+        output: where a result is to go.
+
+    Raises:
+        OutputError: both are one.
+    """
+    with suppress(OSError):
+        if output.samefile(source):
+            raise OutputError(f"{output} is the input itself; choose another output.")
 
 
 def make_folder(folder: Path) -> None:
@@ -46,31 +79,120 @@ def make_folder(folder: Path) -> None:
     Raises:
         OutputError: it cannot be made, or is a file.
     """
-    with _refusals(folder):
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, of the same suffixes, and rename it to `path` if all goes well.
+def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
+    """Yield a temporary path of the same name, and rename it to `path` if all goes well.
 
     Whatever goes wrong, an interruption too, the temporary file is removed and `path` stays as it was.
 
+    Args:
+        path: of the file.
+        force: whether a file that appeared there meanwhile is overwritten.
+
     Raises:
-        OutputError: the file cannot be written: a full disk, a folder without permission.
+        OutputError: the file cannot be written, exists without `force`, or another run is writing it.
     """
-    with _refusals(path), tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=path.parent) as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        os.replace(temporary, path)
+    with reserved(path) as folder, write_errors(path):
+        yield folder / path.name
+        publish(folder / path.name, path, force=force)
+
+
+@contextmanager
+def atomic_write_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Yield a temporary folder inside `folder`, and move all that is in it to `folder` if all goes well.
+
+    Files and folders of the same names are replaced. They move in the order of their names, so that `x.onnx.json`
+    appears after `x.onnx`.
+
+    Args:
+        folder: exists.
+        name: of what is written; another run that writes the same is refused.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    with reserved(folder / name) as temporary, write_errors(folder):
+        new, old = temporary / "new", temporary / "old"
+        new.mkdir()
+        old.mkdir()
+        yield new
+        for path in sorted(new.iterdir()):
+            target = folder / path.name
+            if target.is_dir():
+                os.replace(target, old / path.name)
+            os.replace(path, target)
+
+
+@contextmanager
+def reserved(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside an output that no other run has, and remove it at the end.
+
+    Its name follows from the output's, so that the next run for the same output removes what a killed one left.
+
+    Args:
+        path: of the output, a file or a folder.
+
+    Raises:
+        OutputError: another run is writing this output, or the folder cannot be made.
+    """
+    folder = path.with_name(_temporary_name(path.name))
+    with write_errors(path):
+        lock = _locked(folder, path)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def publish(temporary: Path, path: Path, *, force: bool) -> None:
+    """Move a finished file to its place.
+
+    Args:
+        temporary: on the same file system.
+        path: its place.
+        force: whether a file that is there is overwritten.
+
+    Raises:
+        OutputError: one is there and `force` is not given.
+        OSError: it cannot be moved.
+    """
+    if not force:
+        try:
+            # Unlike a rename, a link fails where a file appeared since the output was checked.
+            os.link(temporary, path)
+            return
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                if isinstance(error, FileExistsError):
+                    raise OutputError(f"{path} exists; use --force to overwrite.") from error
+                raise
+    os.replace(temporary, path)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into one clear error.
+
+    Raises:
+        OutputError: it refused.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error
 
 
 def open_passing(path: Path) -> io.BufferedWriter:
     """Open a file to be written from its beginning to its end, however large.
 
     What is written goes to the disk in stretches and leaves the system's memory, where the system can be told so: a
-    result larger than the memory would otherwise push out of it all that the work still needs, and getting fresh pages
-    of memory for it takes time.
+    result larger than the memory would otherwise push out of it all that the job still needs.
     """
     return io.BufferedWriter(_PassingFile(path, "wb"))
 
@@ -97,98 +219,60 @@ class _PassingFile(io.FileIO):
         self._passed = end
 
 
-@contextmanager
-def atomic_write_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder inside `folder`, and move all that is in it to `folder` if all goes well.
-
-    Files and folders of the same names are replaced. They move in the order of their names, so that `x.onnx.json`
-    appears after `x.onnx`.
-
-    Raises:
-        OutputError: they cannot be written.
-    """
-    try:
-        with tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=folder) as temporary:
-            yield Path(temporary)
-            for path in sorted(Path(temporary).iterdir()):
-                target = folder / path.name
-                if target.is_dir():
-                    shutil.rmtree(target)
-                os.replace(path, target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{folder} could not be written to: {reason}. Free space or choose another place.") from error
-
-
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def check_memory(needed: int, purpose: str) -> None:
-    """Refuse work that does not fit into the memory that is free now.
-
-    Args:
-        needed: bytes.
-        purpose: what needs them, as the subject of a sentence.
-
-    Raises:
-        VolumeError: fewer bytes are available.
-    """
-    available = psutil.virtual_memory().available
-    if needed > available:
-        raise VolumeError(
-            f"{purpose} must fit into memory. Received: {format_bytes(needed)} needed, {format_bytes(available)} "
-            "available. Crop the scan, choose a smaller scale, or use a machine with more memory."
-        )
+def _temporary_name(name: str) -> str:
+    if len(os.fsencode(TEMPORARY_PREFIX + name)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return TEMPORARY_PREFIX + name
 
 
-def check_disk(needed: int, folder: Path) -> None:
-    """Refuse work whose temporary files do not fit on a disk.
-
-    Args:
-        needed: bytes.
-        folder: on the disk.
-
-    Raises:
-        OutputError: fewer bytes are free.
-    """
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise OutputError(
-            f"Temporary files must fit beside the output. Received: {format_bytes(needed)} needed, "
-            f"{format_bytes(free)} free in {folder}. Free space, choose another place, or allow more with --memory."
-        )
-
-
-def format_bytes(count: float) -> str:
-    """Return a number of bytes as people write it, "1.5 GB"."""
-    for unit in UNITS:
-        if count < 1000 or unit == "TB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+def _locked(folder: Path, output: Path) -> int:
+    """Make a folder, or take over one whose run was killed; return the open file whose lock says that it is in use."""
+    while True:
+        folder.mkdir(exist_ok=True)
+        try:
+            lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
+        except FileNotFoundError:
+            # The run before removed the folder at this very moment.
+            continue
+        try:
+            _lock(lock, output)
+            if _is_file(lock, folder / "lock"):
+                _remove_stale(folder)
+                return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
 
 
-def parse_bytes(text: str) -> int:
-    """Return the bytes of "4G", "500M" or "1.5 GB"; a kilobyte is 1000 bytes.
-
-    Raises:
-        ConfigurationError: it is none of those, or nothing.
-    """
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([KMGT])B?", text.strip(), re.IGNORECASE)
-    count = float(found[1]) * 1000 ** (" KMGT".index(found[2].upper())) if found else 0.0
-    if count < 1:
-        raise ConfigurationError(f"An amount of memory must be written like 4G or 500M. Received: {text}.")
-    return int(count)
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    """Turn the system's refusal to write into one clear error."""
+def _lock(file: int, output: Path) -> None:
+    if sys.platform == "win32":
+        # There two runs into one output are only noticed at the end.
+        return
     try:
-        yield
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(f"{output} is being written by another run; wait for it or choose another output.") from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error
+        # Some file systems know no locks; two runs are then only noticed at the end.
+        if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL):
+            raise
+
+
+def _is_file(file: int, path: Path) -> bool:
+    """Say whether an open file is still the one at a path."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(file), path.stat())
+    return False
+
+
+def _remove_stale(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != "lock":
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,9 +1,16 @@
-"""One exception for what every runtime says in its own way: a batch did not fit into memory."""
+"""Memory and disk: asked for before they are taken, and one exception for every runtime that runs out of them."""
 
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from sr_keras.errors import DeviceMemoryError
+import psutil
+
+from sr_keras.errors import ConfigurationError, DeviceMemoryError, OutputError, VolumeError
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 # Classes of TensorFlow and PyTorch, which are not imported to be named.
 CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
@@ -17,6 +24,66 @@ PHRASES = (
     "cudaerrormemoryallocation",
     "resource_exhausted",
 )
+
+
+def check_memory(needed: int, purpose: str) -> None:
+    """Refuse work that does not fit into the memory that is free now.
+
+    Args:
+        needed: bytes.
+        purpose: what needs them, as the subject of a sentence.
+
+    Raises:
+        VolumeError: fewer bytes are available.
+    """
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise VolumeError(
+            f"{purpose} needs {format_bytes(needed)} of memory, {format_bytes(available)} are free; crop the scan or "
+            "use a machine with more memory."
+        )
+
+
+def check_disk(needed: int, folder: Path) -> None:
+    """Refuse work whose temporary files do not fit on a disk.
+
+    Args:
+        needed: bytes.
+        folder: on the disk; it may still have to be made.
+
+    Raises:
+        OutputError: fewer bytes are free.
+    """
+    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise OutputError(
+            f"{folder} has {format_bytes(free)} free, temporary files need {format_bytes(needed)}; free space, choose "
+            "another place, or allow more with --memory."
+        )
+
+
+def format_bytes(count: float) -> str:
+    """Return a number of bytes as people write it, "1.5 GB"."""
+    for unit in UNITS:
+        if count < 1000 or unit == "TB":
+            break
+        count /= 1000
+    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of "4G", "500M", "1.5 GB" (a gigabyte is 10^9 bytes) or "4GiB" (2^30 bytes).
+
+    Raises:
+        ConfigurationError: it is none of those, or nothing.
+    """
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([KMGT])(I?B)?", text.strip(), re.IGNORECASE)
+    base = 1024 if found and (found[3] or "").upper() == "IB" else 1000
+    count = float(found[1]) * base ** (" KMGT".index(found[2].upper())) if found else 0.0
+    if count < 1:
+        raise ConfigurationError(f"{text} is no amount of memory; write it like 4G, 500M or 4GiB.")
+    return int(count)
 
 
 @contextmanager

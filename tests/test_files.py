@@ -1,20 +1,21 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sr_keras import files
-from sr_keras.errors import ConfigurationError, OutputError, VolumeError
+from sr_keras.errors import OutputError
 from sr_keras.files import (
     atomic_write,
-    check_disk,
-    check_memory,
+    atomic_write_folder,
+    check_distinct,
     check_output,
     file_sha256,
-    format_bytes,
     open_passing,
-    parse_bytes,
+    reserved,
 )
 
 
@@ -81,12 +82,12 @@ def test_a_disk_that_is_full_when_it_is_asked_is_an_error(tmp_path, monkeypatch)
 
 def test_outputs_that_cannot_be(tmp_path):
     (tmp_path / "out").touch()
-    with pytest.raises(OutputError, match=r"Nothing is overwritten unasked. Received: .*out, which exists"):
+    with pytest.raises(OutputError, match=r"out exists; use --force to overwrite\.$"):
         check_output(tmp_path / "out", force=False)
     check_output(tmp_path / "out", force=True)
-    with pytest.raises(OutputError, match=r"folder must exist. Received: .*nowhere"):
+    with pytest.raises(OutputError, match=r"nowhere does not exist; create the output's folder first\.$"):
         check_output(tmp_path / "nowhere" / "out", force=True)
-    with pytest.raises(OutputError, match="must be a file. Received: .*, which is a folder"):
+    with pytest.raises(OutputError, match=r" is a folder; name a file in it\.$"):
         check_output(tmp_path, force=True)
     with pytest.raises(OutputError, match=r"/proc/out could not be written: "):
         check_output(Path("/proc/out"), force=False)
@@ -97,39 +98,89 @@ def test_outputs_that_cannot_be(tmp_path):
         pass
 
 
-def test_memory_is_asked_for():
-    check_memory(1, "A byte")
-    with pytest.raises(VolumeError, match=r"The sky must fit into memory. Received: 1000000.0 TB needed, .* available"):
-        check_memory(10**18, "The sky")
+def test_a_broken_link_is_refused_before_any_work(tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    for force in (False, True):
+        with pytest.raises(OutputError, match=r"out is a broken link; remove it or choose another output\.$"):
+            check_output(tmp_path / "out", force=force)
 
 
-@pytest.mark.parametrize(("count", "text"), [(5, "5 bytes"), (1500, "1.5 kB"), (2e9, "2.0 GB"), (3e15, "3000.0 TB")])
-def test_format_bytes(count, text):
-    assert format_bytes(count) == text
+def test_an_output_that_is_the_input_is_refused(tmp_path):
+    (tmp_path / "scan").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "scan")
+    for name in ("scan", "link", "../" + tmp_path.name + "/scan"):
+        with pytest.raises(OutputError, match="is the input itself; choose another output"):
+            check_distinct(tmp_path / "scan", tmp_path / name)
+    check_distinct(tmp_path / "scan", tmp_path / "new")
+
+
+def test_what_appears_meanwhile_is_not_overwritten(tmp_path):
+    with (  # noqa: PT012
+        pytest.raises(OutputError, match="out exists; use --force"),
+        atomic_write(tmp_path / "out", force=False) as new,
+    ):
+        new.write_text("mine")
+        (tmp_path / "out").write_text("theirs")
+    assert (tmp_path / "out").read_text() == "theirs"
+    with atomic_write(tmp_path / "out", force=True) as new:
+        new.write_text("mine")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_file_system_without_links_is_written_to_all_the_same(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with atomic_write(tmp_path / "out", force=False) as new:
+        new.write_text("mine")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+OTHER_RUN = """
+import sys, time
+from pathlib import Path
+from sr_keras.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as new:
+    new.write_text("half")
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_run_is_refused_and_what_a_killed_one_left_is_removed(tmp_path):
+    out = tmp_path / "out"
+    other = subprocess.Popen([sys.executable, "-c", OTHER_RUN, str(out)], stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"begun\n"
+    with pytest.raises(OutputError, match="out is being written by another run; wait for it"), reserved(out):
+        pass
+    other.kill()
+    other.wait()
+    other.stdout.close()
+    assert (tmp_path / ".sr_keras-out" / "out").read_text() == "half"
+    with atomic_write(out) as new:
+        assert [path.name for path in new.parent.iterdir()] == ["lock"]
+        new.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_names_of_any_length_can_be_reserved(tmp_path):
+    with atomic_write(tmp_path / ("n" * 255)) as new:
+        new.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["n" * 255]
+
+
+def test_a_folder_of_files_appears_together(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    with atomic_write_folder(tmp_path, "a") as new:
+        (new / "a").mkdir()
+        (new / "a.json").write_text("{}")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "a.json"]
 
 
 def test_sha256_by_its_standard(tmp_path):
     (tmp_path / "abc").write_text("abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_sha256(tmp_path / "abc") == digest
-
-
-@pytest.mark.parametrize(
-    ("text", "count"), [("4G", 4 * 10**9), ("500M", 5 * 10**8), ("1.5 GB", 1_500_000_000), ("2t", 2 * 10**12)]
-)
-def test_amounts_of_memory_are_read(text, count):
-    assert parse_bytes(text) == count
-
-
-@pytest.mark.parametrize("text", ["", "4", "G", "-1G", "4 gigabytes", "0G", "1,5G", "4GiB"])
-def test_what_is_no_amount_of_memory(text):
-    with pytest.raises(ConfigurationError, match=f"like 4G or 500M. Received: {text}"):
-        parse_bytes(text)
-
-
-def test_the_disk_is_asked_too(tmp_path):
-    check_disk(1, tmp_path)
-    with pytest.raises(
-        OutputError, match=r"Temporary files .* Received: 1000000.0 TB needed, .* allow more with --mem"
-    ):
-        check_disk(10**18, tmp_path)

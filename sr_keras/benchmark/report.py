@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.files import atomic_write, format_bytes
+from sr_keras.files import atomic_write
 from sr_keras.framework import load_module
+from sr_keras.resources import format_bytes
 
 # Medians of repeats that differ by more than this fraction come from a machine that does other things as well.
 NOISE = 0.05

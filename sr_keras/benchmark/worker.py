@@ -113,7 +113,7 @@ class Worker:
         times.append(time.perf_counter())
         card, depth = self._engine.card, through_plane_axis(volume.spacing)
         i, j, k = (card.scale if (axis == depth) == (card.stage == "d") else 1 for axis in range(3))
-        enlarged = Upscaler([self._engine]).enlarge(volume, (i, j, k))
+        enlarged = Upscaler([self._engine]).upscale(volume, (i, j, k))
         times.append(time.perf_counter())
         with tempfile.TemporaryDirectory() as folder:
             write_volume(enlarged, Path(folder) / "out.nii", like=volume)

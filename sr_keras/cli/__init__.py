@@ -3,6 +3,7 @@
 Command modules import nothing heavy at module level, so that `--help` is instant.
 """
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -29,12 +30,23 @@ class Commands(click.Group):
             return super().invoke(context)
         except SrKerasError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            raise click.ClickException(_reason(error)) from error
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             sys.exit(128 + signal.SIGINT)
 
 
-@click.group(cls=Commands)
+def _reason(error: OSError) -> str:
+    """Return what the system refused, in one line."""
+    if error.filename is not None:
+        return f"{os.fspath(error.filename)!r}: {error.strerror}."
+    # What is left in the buffer would be tried again, and reported again, when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return f"The output could not be written: {error.strerror or error}."
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sr_keras", prog_name="sr-keras")
 def main() -> None:
     """Super-resolve CT and MRI scans with trained networks."""

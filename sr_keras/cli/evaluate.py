@@ -61,7 +61,7 @@ def evaluate(
     from sr_keras.evaluation.protocol import compare_methods, possible_tasks, score
     from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
     from sr_keras.files import check_output
-    from sr_keras.inference.jobs import find_scans
+    from sr_keras.inference.folders import find_scans
     from sr_keras.io.scans import read_scan
     from sr_keras.models.registry import modality_warning
     from sr_keras.progress import progress_report

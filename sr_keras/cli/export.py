@@ -103,7 +103,7 @@ def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:
     from rich.table import Table
 
     from sr_keras.engines.manifest import files_of
-    from sr_keras.files import format_bytes
+    from sr_keras.resources import format_bytes
 
     table = Table("file", "format", "precision", box=MARKDOWN)
     for heading in ("size", "largest error", "PSNR to Keras", "PSNR to ground truth", "loss dB"):

@@ -12,8 +12,8 @@ def models(name: str | None) -> None:
     """
     from sr_keras.evaluation.model_cards import TASK_OF, card_text, gain_cell
     from sr_keras.evaluation.tables import markdown
-    from sr_keras.files import format_bytes
     from sr_keras.models.stages import find_stage, shipped_stages
+    from sr_keras.resources import format_bytes
 
     if name is not None:
         click.echo(card_text(find_stage(name)))

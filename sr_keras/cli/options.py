@@ -1,10 +1,12 @@
 """Options that several commands share, and the parsing of their values."""
 
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from sr_keras.errors import SrKerasError
 from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.networks import FAMILIES
 
@@ -14,6 +16,29 @@ if TYPE_CHECKING:
     from sr_keras.inference.self_ensemble import SelfEnsemble
     from sr_keras.inference.upscaler import Upscaler
     from sr_keras.volumes.volume import Modality
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg]
+    """A value that a function of the library parses; what it refuses is a usage error.
+
+    Args:
+        name: of the type, for the usage.
+        module: that holds the function; imported when there is a value to parse.
+        function: from text to value; raises `SrKerasError`.
+    """
+
+    def __init__(self, name: str, module: str, function: str) -> None:
+        self.name, self._module, self._function = name, module, function
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the parsed value."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return getattr(import_module(self._module), self._function)(value)
+        except SrKerasError as error:
+            self.fail(str(error), param, ctx)
+
 
 model_option = click.option(
     "--model",
@@ -29,7 +54,7 @@ quality_option = click.option(
 )
 modality_option = click.option(
     "--modality",
-    type=click.Choice(["ct", "mr"]),
+    type=click.Choice(["ct", "mr"], case_sensitive=False),
     help="Modality of the scan.  [default: from the DICOM header, else from the voxel values]",
 )
 slice_axis_option = click.option(

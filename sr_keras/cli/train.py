@@ -34,7 +34,7 @@ def train(
     if any(new) if resume else not all(new):
         raise click.UsageError("Give a CONFIGURATION with --data, --validation and -o, or --resume RUN alone.")
     from sr_keras.framework import require_tensorflow
-    from sr_keras.inference.jobs import find_scans
+    from sr_keras.inference.folders import find_scans
     from sr_keras.training.configuration import read_configuration
 
     parsed = None if resume else read_configuration(str(configuration))

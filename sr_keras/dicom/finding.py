@@ -13,7 +13,7 @@ from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, EnhancedMRI
 from sr_keras.dicom.frames import lookup
 from sr_keras.dicom.parsing import class_name, has_magic, looks_like_dicom, number, numbers, parsed, quiet, shown, text
 from sr_keras.errors import VolumeError
-from sr_keras.files import check_memory
+from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import format_spacing
 
 # Enough to see the magic word of a DICOM file.

@@ -11,7 +11,7 @@ from sr_keras.dicom.decoding import Decoder
 from sr_keras.dicom.frames import Frame
 from sr_keras.dicom.parsing import no_surprises, number, quiet, text
 from sr_keras.errors import MissingDependencyError, VolumeError
-from sr_keras.files import check_memory
+from sr_keras.resources import check_memory
 from sr_keras.volumes.volume import Array
 
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")

@@ -26,7 +26,7 @@ from sr_keras.dicom.pixels import (
 )
 from sr_keras.dicom.refusals import check_kind, modality_of
 from sr_keras.errors import VolumeError
-from sr_keras.files import check_memory
+from sr_keras.resources import check_memory
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
 
 # Bytes a voxel while a series is decoded: stored, in real units, narrowed.

@@ -1,9 +1,7 @@
 """Write a volume as a derived DICOM series that lies exactly over its source."""
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +16,7 @@ from sr_keras.dicom.parsing import quiet
 from sr_keras.dicom.provenance import SIDECAR, Processing, write_sidecar
 from sr_keras.dicom.reading import DicomHeader
 from sr_keras.errors import OutputError, SrKerasError
+from sr_keras.files import check_parent, reserved, write_errors
 from sr_keras.volumes.volume import Volume
 
 # File names of eight characters, upper case and digits, as DICOM media ask.
@@ -39,12 +38,49 @@ def write_series(volume: Volume, folder: Path, *, like: Volume, processing: Proc
     Raises:
         OutputError: `like` is not from DICOM, or the folder cannot be written.
     """
+    with reserved(folder) as place, write_errors(folder):
+        (place / "new").mkdir()
+        write_objects(volume, place / "new", like=like, processing=processing)
+        publish_series(place / "new", folder)
+
+
+@quiet()
+def write_objects(volume: Volume, folder: Path, *, like: Volume, processing: Processing) -> None:
+    """Write a volume as `write_series` does, into an empty folder: an error leaves a part of the series behind.
+
+    Args:
+        volume: as in `write_series`.
+        folder: exists and is empty.
+        like: as in `write_series`.
+        processing: as in `write_series`.
+
+    Raises:
+        OutputError: `like` is not from DICOM.
+        OSError: a file cannot be written.
+    """
     _check_origin(like)
     task = new_task(volume, like, processing)
-    with atomic_folder(folder) as temporary:
-        for number, make in enumerate(_makers(task), start=1):
-            _write(make, temporary / FILE_NAME.format(number))
-        write_sidecar(temporary, volume, like, processing, task.series_uid)
+    for number, make in enumerate(_makers(task), start=1):
+        _write(make, folder / FILE_NAME.format(number))
+    write_sidecar(folder, volume, like, processing, task.series_uid)
+
+
+def publish_series(temporary: Path, folder: Path) -> None:
+    """Move the finished folder of a series to its place. A series that this package wrote there before is replaced.
+
+    Args:
+        temporary: beside `folder`, in a folder of its own.
+        folder: its place.
+
+    Raises:
+        OutputError: something else is there.
+        OSError: it cannot be moved.
+    """
+    if folder.exists():
+        if not _is_ours(folder):
+            raise OutputError(f"{folder} exists and is no series of sr-keras; choose a new folder.")
+        os.replace(folder, temporary.with_name("old"))
+    os.replace(temporary, folder)
 
 
 @quiet()
@@ -66,38 +102,14 @@ def check_folder_output(folder: Path, scan: Path, *, force: bool) -> None:
             parent cannot be written.
     """
     if scan.is_dir() and folder.resolve().is_relative_to(scan.resolve()):
-        raise OutputError(f"The output must be a folder apart from the scan. Received: {folder}. Choose another.")
+        raise OutputError(f"{folder} is in the scan's folder; choose an output apart from it.")
+    if folder.is_symlink() and not folder.exists():
+        raise OutputError(f"{folder} is a broken link; remove it or choose another output.")
     if folder.exists() and not force:
-        raise OutputError(
-            f"Nothing is overwritten unasked. Received: {folder}, which exists. Choose a new folder, or --force."
-        )
+        raise OutputError(f"{folder} exists; use --force to overwrite.")
     if folder.exists() and not _is_ours(folder):
-        raise OutputError(
-            f"Only a series written by this program is replaced. Received: {folder}, which is something else. "
-            "Choose a new folder."
-        )
-    if not folder.parent.is_dir():
-        raise OutputError(f"The output's folder must exist. Received: {folder.parent}. Create it first.")
-    with _refusals(folder), tempfile.TemporaryFile(dir=folder.parent):
-        pass
-
-
-@contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`, and rename it to `folder` if all goes well.
-
-    Raises:
-        OutputError: it cannot be written, or `folder` exists and is no series of ours.
-    """
-    with _refusals(folder), tempfile.TemporaryDirectory(prefix=".sr_keras-", dir=folder.parent) as place:
-        temporary = Path(place) / "new"
-        temporary.mkdir()
-        yield temporary
-        if folder.exists():
-            if not _is_ours(folder):
-                raise OutputError(f"Nothing is overwritten unasked. Received: {folder}, which exists. Choose another.")
-            os.replace(folder, Path(place) / "old")
-        os.replace(temporary, folder)
+        raise OutputError(f"{folder} exists and is no series of sr-keras; choose a new folder.")
+    check_parent(folder)
 
 
 def _makers(task: Task) -> list[Callable[[], Dataset]]:
@@ -134,12 +146,3 @@ def _is_ours(folder: Path) -> bool:
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
     ours = {SIDECAR} | {name for name in names if name.startswith("IM") and name.endswith(".dcm")}
     return not names or (SIDECAR in names and names <= ours)
-
-
-@contextmanager
-def _refusals(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error

@@ -9,9 +9,9 @@ import yaml
 
 from sr_keras.errors import ConfigurationError
 from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
-from sr_keras.files import format_bytes
 from sr_keras.models.stages import StageCard, TrainedStage
 from sr_keras.networks import StageName
+from sr_keras.resources import format_bytes
 from sr_keras.training.configuration import read_configuration
 
 # What a stage upsamples: the task of `sr-keras evaluate` that measures it alone.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.evaluation.interpolation import METHODS, interpolate
 from sr_keras.evaluation.metrics import SSIM_WINDOW, Quality, measure
-from sr_keras.inference.passes import Report
-from sr_keras.inference.planning import Factors
+from sr_keras.inference.passes import ProgressCallback
+from sr_keras.inference.planning import Factors, plan_steps
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
@@ -75,7 +75,7 @@ def compare_methods(
     upscalers: Mapping[str, Upscaler],
     *,
     slice_axis: int | None = None,
-    report: Report | None = None,
+    report: ProgressCallback | None = None,
     downsampling: Downsampling = downsample_volume,
 ) -> Comparison:
     """Reduce a scan, by antialiased cubic interpolation without smoothing, and restore it by every method.
@@ -102,7 +102,7 @@ def compare_methods(
     )
     results: dict[str, Floats] = {method: interpolate(reduced.voxels, factors, method) for method in METHODS}
     for name, upscaler in upscalers.items():
-        results[name] = upscaler.enlarge(reduced, factors, slice_axis=axis, report=report).voxels
+        results[name] = upscaler.upscale(reduced, factors, slice_axis=axis, progress=report).voxels
     return Comparison(ground_truth, task, factors, axis, results)
 
 
@@ -155,7 +155,7 @@ def task_factors(task: Task, scale: int, axis: int) -> Factors:
 
 def _can(upscaler: Upscaler, task: Task, scale: int) -> bool:
     try:
-        upscaler.plan(task_factors(task, scale, 2), 2)
+        plan_steps(task_factors(task, scale, 2), 2, [engine.card for engine in upscaler.engines])
     except ConfigurationError:
         return False
     return True

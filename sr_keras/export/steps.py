@@ -71,7 +71,7 @@ def export_stage(
     write = getattr(import_module(f"sr_keras.export.{name}"), function)
     target = model_file_path(request, kind, output)
     request = replace(request, timing_cache=output / "tensorrt.timing_cache")
-    with atomic_write_folder(output) as folder:
+    with atomic_write_folder(output, target.name) as folder:
         path = folder / target.name
         manifest: Manifest = write(request, path)
         engine = engine_class(kind)(path, manifest)

@@ -16,10 +16,11 @@ from sr_keras.engines.tensorrt_engine import MODULES, collecting_logger, compute
 from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.export.onnx import onnx_model, opset_of
 from sr_keras.export.request import Request
-from sr_keras.files import atomic_write, format_bytes
+from sr_keras.files import atomic_write
 from sr_keras.framework import load_module
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
+from sr_keras.resources import format_bytes
 
 RTX_CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
 # The largest CT matrix in common use; larger slices are cut.

@@ -17,13 +17,13 @@ from sr_keras.volumes.volume import Array
 
 Floats = npt.NDArray[np.float32]
 
-# The enlarged volume is worked on in place, in slabs of at most this many bytes.
+# The upsampled volume is changed in place, in slabs of at most this many bytes.
 SLAB_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Residual:
-    """How far an enlarged volume, reduced again, is from its scan, in the scan's units.
+    """How far an upsampled volume, downsampled again, is from its scan, in the scan's units.
 
     Attributes:
         root_mean_square: over all voxels of the scan.
@@ -50,23 +50,24 @@ class Projection:
     def describe(self, unit: str) -> str:
         """Return a sentence about it; `unit` is that of the scan, or empty."""
         before, after = self.before, self.after
+        unit = f" {unit}" if unit else ""
         return (
-            f"Reduced again, the result differed from the scan by {before.root_mean_square:.3g}{unit and ' '}{unit} "
-            f"(root mean square; {before.largest:.3g} at most); projected, by {after.root_mean_square:.2g} "
-            f"({after.largest:.2g} at most)."
+            "Back-projection: the downsampled result differed from the scan by "
+            f"{before.root_mean_square:.3g}{unit} (root mean square; {before.largest:.3g} at most) before, by "
+            f"{after.root_mean_square:.2g} ({after.largest:.2g} at most) after."
         )
 
 
 def residual_of(voxels: Floats, scan: Array, factors: Sequence[int]) -> Floats:
-    """Return the scan less the enlarged volume reduced again, float32, in the scan's units.
+    """Return the scan minus the downsampled volume, float32, in the scan's units.
 
     Args:
-        voxels: the enlarged volume, float32, real units.
+        voxels: the upsampled volume, float32, real units.
         scan: the volume that it was made of, real units; each axis shorter by its factor.
         factors: how many times longer along each axis.
     """
     across, inner = _axes(factors)
-    matrices = _reductions(scan.shape, factors)
+    matrices = _downsampling_matrices(scan.shape, factors)
     residual = scan.astype(np.float32)
     for slab in _slabs(voxels, across):
         residual -= _applied(_applied_each(voxels[slab], matrices, inner), matrices[across][:, slab[across]], across)
@@ -74,10 +75,10 @@ def residual_of(voxels: Floats, scan: Array, factors: Sequence[int]) -> Floats:
 
 
 def back_project(voxels: Floats, scan: Array, factors: Sequence[int]) -> Projection:
-    """Change an enlarged volume, in place and as little as possible, so that it gives its scan when reduced again.
+    """Change an upsampled volume, in place and as little as possible, so that it gives its scan when downsampled.
 
     Args:
-        voxels: the enlarged volume, float32, real units, writable.
+        voxels: the upsampled volume, float32, real units, writable.
         scan: the volume that it was made of, real units; each axis shorter by its factor.
         factors: how many times longer along each axis.
 
@@ -86,21 +87,19 @@ def back_project(voxels: Floats, scan: Array, factors: Sequence[int]) -> Project
     """
     across, inner = _axes(factors)
     residual = residual_of(voxels, scan, factors)
-    inverses = [right_inverse(matrix) for matrix in _reductions(scan.shape, factors, np.float64)]
+    inverses = [
+        np.linalg.pinv(matrix).astype(np.float32) for matrix in _downsampling_matrices(scan.shape, factors, np.float64)
+    ]
     for slab in _slabs(voxels, across):
         part = _applied(residual, inverses[across][slab[across]], across)
         voxels[slab] += _applied_each(part, inverses, inner)
     return Projection(Residual.of(residual), Residual.of(residual_of(voxels, scan, factors)))
 
 
-def right_inverse(matrix: npt.NDArray[np.float64]) -> Floats:
-    """Return the pseudo-inverse D^T (D D^T)^-1 of a matrix whose rows are independent, float32, computed in float64."""
-    inverse: Floats = np.linalg.solve(matrix @ matrix.T, matrix).T.astype(np.float32)
-    return inverse
-
-
-def _reductions(shape: Sequence[int], factors: Sequence[int], dtype: npt.DTypeLike = np.float32) -> list[Array]:
-    """Return the matrix that reduces each axis: (samples of the scan, samples of the enlarged volume)."""
+def _downsampling_matrices(
+    shape: Sequence[int], factors: Sequence[int], dtype: npt.DTypeLike = np.float32
+) -> list[Array]:
+    """Return the matrix that downsamples each axis: (samples of the scan, samples of the upsampled volume)."""
     return [
         cubic_matrix(length * factor, length, factor).astype(dtype)
         for length, factor in zip(shape, factors, strict=True)

@@ -8,12 +8,12 @@ from math import prod
 import psutil
 
 from sr_keras.errors import VolumeError
-from sr_keras.files import format_bytes
 from sr_keras.inference.passes import D_SLAB, hw_slab, slice_order
-from sr_keras.inference.planning import Step, shape_after
+from sr_keras.inference.planning import Step, shape_after, slab_axis_of
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.timing import WORKSPACE_BYTES, Timing
 from sr_keras.networks import StageName, output_factors
+from sr_keras.resources import format_bytes
 from sr_keras.volumes.volume import format_shape
 
 Shape = tuple[int, int, int]
@@ -25,7 +25,7 @@ FLOAT = 4
 SHARE = 0.8
 # Slabs of the result that exist at once: one being made, one made, one being finished, those that wait for the writer.
 SLABS_ALIVE = 7
-# Slices that are handed on at once where no stage enlarges them last.
+# Slices that are handed on at once where no hw stage runs.
 PLAIN_SLAB = 8
 # How often each slice is run for an ensemble.
 MEMBERS = {"hw": 8, "d": 4}
@@ -40,7 +40,7 @@ class Pass:
         shape: of the volume that it makes, along i, j, k.
         stacks: of slices that it runs, (count, height, width) each: two orientations of the d stage, one of the hw.
         per_slice: estimated seconds for a slice of each stack, all its members together.
-        members: how often each slice is run, turned and mirrored: once without an ensemble.
+        members: how often each slice runs, rotated and mirrored: once without self-ensemble.
         batch: slices at once.
     """
 
@@ -66,14 +66,14 @@ class Pass:
 
 @dataclass(frozen=True)
 class OutputBuffer:
-    """What has to be kept of the result until all of it is there.
+    """What holds the result until all of it is there.
 
     Attributes:
-        bytes_per_voxel: 0 where slabs are written as they come.
+        bytes: 0 where slabs are written as they come.
         on_disk: whether a temporary file may hold it.
     """
 
-    bytes_per_voxel: int = 0
+    bytes: int = 0
     on_disk: bool = False
 
 
@@ -86,7 +86,7 @@ class Plan:
         shape: of the result, along i, j, k.
         slab_axis: the axis along which the result is made, slab by slab.
         between: where the volume between the d and the hw stage lies: "memory", "disk", or "nowhere" if there is none.
-        kept: where the result is kept until all of it is there: "memory", "disk" or "nowhere".
+        output_buffer: where the result lies until all of it is there: "memory", "disk" or "nowhere".
         disk_bytes: of temporary files.
         peak_bytes: of resident memory, estimated.
     """
@@ -95,7 +95,7 @@ class Plan:
     shape: Shape
     slab_axis: int
     between: str
-    kept: str
+    output_buffer: str
     disk_bytes: int
     peak_bytes: int
 
@@ -137,93 +137,119 @@ def budget_of(memory: int | None, *, disk: bool) -> Budget:
     return Budget(memory or resident + int(SHARE * psutil.virtual_memory().available), resident, disk)
 
 
+def check_least_memory(
+    source: str, shape: Shape, steps: Sequence[Step], self_ensemble: SelfEnsemble, output: OutputBuffer, budget: Budget
+) -> None:
+    """Refuse a job that fits its budget in no way.
+
+    Args:
+        source: where the scan came from, for the message.
+        shape: of the scan, along i, j, k.
+        steps: as `plan_steps` returns them.
+        self_ensemble: whether slices also run rotated and mirrored.
+        output: what holds the result.
+        budget: what the job may take.
+
+    Raises:
+        VolumeError: it does not fit into the memory.
+    """
+    spills = [
+        _plan(shape, steps, _unpriced, self_ensemble, output, budget.resident, *places, 1)
+        for places in _places(steps, output, budget)
+    ]
+    least = min(plan.peak_bytes for plan in spills)
+    if least > budget.memory:
+        raise VolumeError(
+            f"{source}: a result of {format_shape(spills[0].shape)} voxels needs {format_bytes(least)} of memory, "
+            f"{format_bytes(budget.memory)} may be used; allow more with --memory or crop the scan."
+        )
+
+
 def plan_within_budget(
     source: str,
     shape: Shape,
     steps: Sequence[Step],
-    *,
-    price: CostModel,
     self_ensemble: SelfEnsemble,
-    kept: OutputBuffer,
+    output: OutputBuffer,
     budget: Budget,
+    cost_model: CostModel | None = None,
 ) -> Plan:
     """Return the plan of a job that fits its budget: in memory if it can be, in batches that are fastest if they fit.
 
     Args:
-        source: where the scan came from, for the message.
-        shape: of the scan.
-        steps: as `plan_steps` returns them.
-        price: how to run slices.
-        self_ensemble: whether slices are also done turned and mirrored.
-        kept: what has to be kept of the result.
-        budget: what the job may take.
+        source: as in `check_least_memory`.
+        shape: as in `check_least_memory`.
+        steps: as in `check_least_memory`.
+        self_ensemble: as in `check_least_memory`.
+        output: as in `check_least_memory`.
+        budget: as in `check_least_memory`.
+        cost_model: says how to run slices; None where none are run.
 
     Raises:
         VolumeError: no plan fits into the memory.
     """
+    check_least_memory(source, shape, steps, self_ensemble, output, budget)
+    plans = (
+        _plan(shape, steps, cost_model or _unpriced, self_ensemble, output, budget.resident, *places, batch)
+        for places in _places(steps, output, budget)
+        for batch in (None, 1)
+    )
+    return next(plan for plan in plans if plan.peak_bytes <= budget.memory)
+
+
+def _places(steps: Sequence[Step], output: OutputBuffer, budget: Budget) -> list[tuple[bool, bool]]:
+    """Return what may lie on disk, the result and the volume between the stages, the fastest choice first."""
     between = [False, True] if budget.disk and any(step.stage == "d" for step in steps) else [False]
-    results = [False, True] if budget.disk and kept.on_disk else [False]
-    plans = [
-        _plan(shape, steps, price, self_ensemble, kept, budget.resident, *places)
-        for places in product(results, between, (None, 1))
-    ]
-    fitting = next((plan for plan in plans if plan.peak_bytes <= budget.memory), None)
-    if fitting is None:
-        least = min(plan.peak_bytes for plan in plans)
-        raise VolumeError(
-            f"Enlarging {source} to {format_shape(plans[0].shape)} must fit into memory. Received: "
-            f"{format_bytes(least)} needed, {format_bytes(budget.memory)} to use. Allow more with --memory, crop the "
-            "scan, choose a smaller scale, or use a machine with more memory."
-        )
-    return fitting
+    results = [False, True] if budget.disk and output.on_disk else [False]
+    return list(product(results, between))
 
 
-def slab_axis_of(steps: Sequence[Step]) -> int:
-    """Return the axis along which the result is made: across the slices of the hw stage, else the slowest of files."""
-    last = next((step for step in steps if step.stage == "hw"), None)
-    return 2 if last is None else next(axis for axis in range(3) if axis not in last.axes)
+def _unpriced(*_: object) -> Timing:
+    return Timing(1, 0.0)
 
 
 def _plan(
     shape: Shape,
     steps: Sequence[Step],
-    price: CostModel,
+    cost_model: CostModel,
     self_ensemble: SelfEnsemble,
-    kept: OutputBuffer,
+    output: OutputBuffer,
     resident: int,
-    kept_on_disk: bool,
+    output_on_disk: bool,
     between_on_disk: bool,
     largest_batch: int | None,
 ) -> Plan:
     passes, now = [], shape
     for step in steps:
-        passes.append(_pass(step, now, price, self_ensemble, largest_batch))
+        passes.append(_pass(step, now, cost_model, self_ensemble, largest_batch))
         now = passes[-1].shape
     axis = slab_axis_of(steps)
     made = [FLOAT * prod(each.shape) for each in passes if each.step.stage == "d"]
     # Each step reads the volume that the one before it made; the last one's is there until the job ends.
     together = max((sum(made[max(0, n - 1) : n + 1]) for n in range(len(made))), default=0)
-    result = kept.bytes_per_voxel * prod(now)
-    memory = (0 if between_on_disk else together) + (0 if kept_on_disk else result)
+    result = output.bytes
+    memory = (0 if between_on_disk else together) + (0 if output_on_disk else result)
     # On disk the first orientation of a d step lies in a file of its own.
-    disk = (together + max(made) if between_on_disk and made else 0) + (result if kept_on_disk else 0)
+    disk = (together + max(made) if between_on_disk and made else 0) + (result if output_on_disk else 0)
     plan = Plan(
         tuple(passes),
         now,
         axis,
         _place(bool(made), between_on_disk),
-        _place(bool(result), kept_on_disk),
+        _place(bool(result), output_on_disk),
         disk,
         0,
     )
     buffers = max([_d_buffers(each) for each in passes] + [_hw_buffers(plan)])
     peak = resident + memory + buffers + sum(each.workspace for each in passes)
-    return Plan(plan.passes, plan.shape, axis, plan.between, plan.kept, disk, peak)
+    return Plan(plan.passes, plan.shape, axis, plan.between, plan.output_buffer, disk, peak)
 
 
-def _pass(step: Step, shape: Shape, price: CostModel, self_ensemble: SelfEnsemble, largest_batch: int | None) -> Pass:
+def _pass(
+    step: Step, shape: Shape, cost_model: CostModel, self_ensemble: SelfEnsemble, largest_batch: int | None
+) -> Pass:
     stacks = tuple(_stack(shape, across, step) for across in range(3) if across not in step.axes)
-    timings = [price(step, height, width) for _, height, width in stacks]
+    timings = [cost_model(step, height, width) for _, height, width in stacks]
     batch = min(timing.batch for timing in timings)
     members = 1 if self_ensemble == "none" else MEMBERS[step.stage]
     per_slice = tuple(members * timing.seconds for timing in timings)

@@ -1,41 +1,28 @@
-"""Files in, files out: one scan or a folder of them, enlarged and written."""
+"""One scan in, one super-resolved scan out: read, prepared, run, and written as a whole."""
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from sr_keras.dicom.provenance import Processing
-from sr_keras.engines import Engine
-from sr_keras.errors import OutputError, SrKerasError, VolumeError
-from sr_keras.inference.budget import OutputBuffer, Plan, slab_axis_of
-from sr_keras.inference.passes import Report
-from sr_keras.inference.planning import Factors
+from sr_keras.dicom.writing import publish_series
+from sr_keras.files import check_distinct, publish, reserved, write_errors
+from sr_keras.inference.passes import ProgressCallback
+from sr_keras.inference.planning import SLOWEST_AXIS, Factors
 from sr_keras.inference.prefetch import background_writer
-from sr_keras.inference.spectrum import high_frequency_warnings
-from sr_keras.inference.streaming import Enlarging
-from sr_keras.inference.upscaler import RESAMPLING_COPIES, Notice, Upscaler
+from sr_keras.inference.prepared import PreparedJob, WarningCallback
+from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of, sidecar_path, sidecar_text
+from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import is_nifti, open_stream, stored_dtype
-from sr_keras.io.scans import (
-    Choice,
-    check_scan_output,
-    check_writable,
-    is_scan_folder,
-    read_scan,
-    with_nifti_header,
-    write_scan,
-)
-from sr_keras.models.registry import modality_warning
-from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
+from sr_keras.io.scans import Choice, check_scan_output, check_writable, read_scan, with_nifti_header, write_scan
 from sr_keras.volumes.slab_buffers import SlabBuffer, make_slab_buffer
-from sr_keras.volumes.volume import Modality, Volume, describe
-
-# Of a NIfTI file: slabs across it can be written as they come.
-SLOWEST_AXIS = 2
+from sr_keras.volumes.volume import Modality
 
 
 @dataclass(frozen=True)
@@ -44,11 +31,11 @@ class PredictionJob:
 
     Attributes:
         upscaler: the stages and how to apply them.
-        factors: by which to enlarge along i, j, k.
+        factors: by which to upsample along i, j, k.
         spacing: to reach instead, in mm along i, j, k.
-        slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+        slice_axis: the through-plane axis, 0, 1 or 2; None takes the axis with the largest spacing, else the third.
         dtype: type on disk; None keeps the scan's.
-        modality: of the scans; None tells it from their values.
+        modality: of the scans; None infers it from their values.
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
         choice: which volume of a DICOM folder; None takes the only one.
@@ -66,215 +53,148 @@ class PredictionJob:
     choice: Choice | None = None
     memory: int | None = None
 
-    def run(self, scan: Path, output: Path, report: Report | None = None, notice: Notice | None = None) -> str:
-        """Enlarge one scan and return what was written, in a few words.
+    def run(
+        self,
+        scan: str | PathLike[str],
+        output: str | PathLike[str],
+        progress: ProgressCallback | None = None,
+        warn: WarningCallback | None = None,
+    ) -> str:
+        """Super-resolve one scan and return what was written, in a few words.
 
         Args:
             scan: a NIfTI file or a DICOM series.
-            output: what to write.
-            report: told about progress.
-            notice: told what the user should know about the result; a DICOM series records it too.
+            output: what to write; beside a NIfTI file its sidecar, a `.json` of the same name, says how it was made.
+            progress: called with the progress.
+            warn: called, at the end, with each warning about the result, which is recorded too.
 
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
         """
-        volume = self._read(scan, output)
-        notices: list[str] = []
+        scan, output, start = Path(scan), Path(output), time.monotonic()
+        self.check_output(scan, output)
+        with reserved(output) as place:
+            job = self.prepare(scan, output)
+            warnings = list(job.warnings)
+            with write_errors(output):
+                if job.streams:
+                    self._stream(job, place / output.name, progress)
+                else:
+                    self._collect(job, place / output.name, progress, warnings)
+                if is_nifti(output):
+                    seconds = time.monotonic() - start
+                    self._publish_nifti(place, output, sidecar_text(scan, job, self.request, warnings, seconds, place))
+                else:
+                    publish_series(place / output.name, output)
+        if warn:
+            for warning in warnings:
+                warn(warning)
+        return job.summary
 
-        def tell(text: str) -> None:
-            notices.append(text)
-            if notice:
-                notice(text)
+    def check_output(self, scan: str | PathLike[str], output: str | PathLike[str]) -> None:
+        """Refuse an output before any work is done for it.
 
-        if self._streams(output):
-            written = self._streamed(volume, output, report)
-            self._tell_doubts(volume, tell)
-            return written
-        options: dict[str, Any] = {"slice_axis": self.slice_axis, "memory": self.memory}
-        options |= {"report": report, "notice": tell}
-        if self.spacing is not None:
-            enlarged = self.upscaler.to_spacing(volume, self.spacing, **options)
-        else:
-            enlarged = self.upscaler.enlarge(volume, self.factors, **options)
-        self._tell_doubts(volume, tell)
-        write_scan(enlarged, output, like=volume, dtype=self.dtype, processing=self._processing(volume, notices))
-        return enlarged.summary
-
-    def plan(self, scan: Path, output: Path) -> Plan:
-        """Return what enlarging one scan will do and take. Nothing is written.
+        Args:
+            scan: as in `run`.
+            output: as in `run`.
 
         Raises:
             SrKerasError: as in `run`.
         """
-        volume = self._read(scan, output)
-        if self._streams(output):
-            return self._enlarging(volume, output).plan
-        factors, _ = self._task(volume)
-        copies = RESAMPLING_COPIES if self.spacing else 1
-        return self.upscaler.collecting(volume, factors, self.slice_axis, self.memory, copies).plan
-
-    def _read(self, scan: Path, output: Path) -> Volume:
+        scan, output = Path(scan), Path(output)
         check_scan_output(scan, output, self.dtype, force=self.force)
+        check_distinct(scan, output)
+        if is_nifti(output):
+            check_sidecar(output, force=self.force)
+
+    def prepare(self, scan: str | PathLike[str], output: str | PathLike[str]) -> PreparedJob:
+        """Return what super-resolving one scan will do and take. Nothing is written.
+
+        Args:
+            scan: as in `run`.
+            output: as in `run`.
+
+        Raises:
+            SrKerasError: as in `run`.
+        """
+        scan, output = Path(scan), Path(output)
         volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
         check_writable(volume, output, self.dtype)
-        return volume
-
-    def _streams(self, output: Path) -> bool:
-        """Say whether the result can be written as it is made, or has to be there as a whole first."""
-        return is_nifti(output) and self.spacing is None and not self.upscaler.data_consistency
-
-    def _enlarging(self, volume: Volume, output: Path) -> Enlarging:
-        _, axis = self._task(volume)
-        in_order = slab_axis_of(self.upscaler.plan(self.factors, axis)) == SLOWEST_AXIS
-        dtype = stored_dtype(with_nifti_header(volume), self.dtype)
-        kept = OutputBuffer() if in_order else OutputBuffer(dtype.itemsize, on_disk=True)
-        return self.upscaler.enlarging(
-            volume, self.factors, slice_axis=axis, memory=self.memory, kept=kept, folder=output.parent
+        return self.upscaler.prepare(
+            volume,
+            self.factors,
+            spacing=self.spacing,
+            slice_axis=self.slice_axis,
+            memory=self.memory,
+            stored_bytes=stored_dtype(with_nifti_header(volume), self.dtype).itemsize,
+            stream=is_nifti(output),
+            folder=output.parent,
         )
 
-    def _streamed(self, volume: Volume, output: Path, report: Report | None) -> str:
-        like, job = with_nifti_header(volume), self._enlarging(volume, output)
-        axis, shape = job.plan.slab_axis, job.plan.shape
-        finer = rescaled_affine(volume.affine, [1 / factor for factor in self.factors])
-        spacing = [float(size) for size in voxel_sizes(finer)]
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """All that decides what a scan becomes, as JSON can hold it: two runs with one request make one result."""
+        choice = self.choice or Choice()
+        return {
+            "factors": None if self.spacing else list(self.factors),
+            "spacing_mm": list(self.spacing) if self.spacing else None,
+            "slice_axis": self.slice_axis,
+            "self_ensemble": self.upscaler.self_ensemble,
+            "data_consistency": self.upscaler.data_consistency,
+            "dtype": self.dtype,
+            "modality": self.modality,
+            "nan_fill": self.nan_fill,
+            "series": choice.series,
+            "frame_group": choice.frame_group,
+            "models": models_of(engine.card for engine in self.upscaler.engines),
+        }
+
+    def _stream(self, job: PreparedJob, path: Path, progress: ProgressCallback | None) -> None:
+        like, grid, axis = with_nifti_header(job.volume), job.grid, job.plan.slab_axis
         with ExitStack() as stack:
-            store = _slab_buffer(job.plan, stored_dtype(like, self.dtype), output.parent)
-            if store is not None:
-                stack.callback(store.close)
-            stream = stack.enter_context(open_stream(output, shape, finer, like=like, dtype=self.dtype, store=store))
-            write = stack.enter_context(background_writer(stream.write))
-            slabs = stack.enter_context(closing(job.slabs(report)))
-            for span, slab in slabs:
+            buffer = _slab_buffer(job, stored_dtype(like, self.dtype))
+            if buffer is not None:
+                stack.callback(buffer.close)
+            file = open_stream(path, grid.shape, grid.affine, like=like, dtype=self.dtype, store=buffer)
+            write = stack.enter_context(background_writer(stack.enter_context(file).write))
+            for span, slab in stack.enter_context(closing(job.slabs(progress))):
                 write(axis, span, slab)
-        return describe(shape, spacing, volume.modality)
 
-    def _tell_doubts(self, volume: Volume, tell: Notice) -> None:
-        """Tell what speaks against the stages for a scan: last, where it is not scrolled away."""
-        if stranger := modality_warning(volume, [engine.card for engine in self._used(volume)]):
-            tell(stranger)
-        for doubt in high_frequency_warnings(volume, self.upscaler.plan(*self._task(volume))):
-            tell(doubt)
+    def _collect(self, job: PreparedJob, path: Path, progress: ProgressCallback | None, warnings: list[str]) -> None:
+        result = job.collect(progress, warnings.append)
+        if not is_nifti(path):
+            path.mkdir()
+        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=self._processing(job, warnings))
 
-    def _task(self, volume: Volume) -> tuple[Factors, int]:
-        """Return the factors that a scan is enlarged by, and its through-plane axis."""
-        factors = self.upscaler.factors_for(volume, self.spacing) if self.spacing else self.factors
-        return factors, through_plane_axis(volume.spacing) if self.slice_axis is None else self.slice_axis
+    def _publish_nifti(self, place: Path, output: Path, sidecar: str) -> None:
+        """Move the file before its sidecar: a run killed between the two leaves a file that a rerun does not trust."""
+        temporary = place / sidecar_path(output).name
+        temporary.write_text(sidecar)
+        publish(place / output.name, output, force=self.force)
+        publish(temporary, sidecar_path(output), force=True)
 
-    def _used(self, volume: Volume) -> list[Engine]:
-        """Return the engines that enlarge a scan, of those at hand."""
-        used = {(step.stage, step.scale) for step in self.upscaler.plan(*self._task(volume))}
-        return [each for each in self.upscaler.engines if (each.card.stage, each.card.scale) in used]
-
-    def _processing(self, volume: Volume, notices: Sequence[str]) -> Processing:
-        """Return what enlarges a scan, for the records of a DICOM series."""
-        (factors, axis), engines = self._task(volume), self._used(volume)
+    def _processing(self, job: PreparedJob, warnings: list[str]) -> Processing:
+        """Return what was done to a scan, for the records of a DICOM series."""
         return Processing(
-            {f"{card.family}_{card.stage}_x{card.scale}": card.weights_sha256 for card in (e.card for e in engines)},
-            ", ".join(dict.fromkeys(getattr(engine, "runtime", "custom") for engine in engines)) or "none",
+            models_of(job.cards),
+            runtime_of(job.engines.values()),
             {
-                "factors": list(factors),
+                "factors": list(job.grid.factors),
                 "spacing_mm": list(self.spacing) if self.spacing else None,
-                "slice_axis": axis,
-                "self_ensemble": self.upscaler.self_ensemble,
-                "data_consistency": self.upscaler.data_consistency,
+                "slice_axis": job.slice_axis,
+                "self_ensemble": job.self_ensemble,
+                "data_consistency": job.data_consistency,
                 "nan_fill": self.nan_fill,
-                "notices": list(notices),
+                "warnings": list(warnings),
             },
         )
 
 
-@dataclass(frozen=True)
-class Summary:
-    """How many scans of a folder were done, skipped because their output exists, and failed."""
-
-    done: int
-    skipped: int
-    failed: int
-
-
-def run_folder(
-    job: PredictionJob,
-    folder: Path,
-    output: Path,
-    tell: Callable[[str], None],
-    report: Report | None = None,
-    notice: Notice | None = None,
-) -> Summary:
-    """Enlarge every scan of a folder into the same place under another one; go on after a failure.
-
-    Args:
-        job: what to do.
-        folder: searched for NIfTI files with all its subfolders.
-        output: made if need be. A scan whose output exists there is skipped, so an interrupted run goes on.
-        tell: told one line about each scan.
-        report: told about progress within a scan.
-        notice: told, after a scan's name, what the user should know about its result.
-
-    Raises:
-        VolumeError: the folder has no scan in it.
-        OutputError: the output is not a folder, or is the folder of the scans.
-    """
-    scans = _in_folder(folder)
-    if output.resolve().is_relative_to(folder.resolve()) or output.is_file():
-        raise OutputError(f"The output must be a folder apart from the scans. Received: {output}. Choose another.")
-    counts = {"done": 0, "skipped": 0, "failed": 0}
-    for scan in scans:
-        name = scan.relative_to(folder)
-        target = output / name
-        outcome = "skipped" if target.exists() and not job.force else _attempt(job, scan, target, tell, report, notice)
-        counts[outcome] += 1
-        if outcome != "failed":
-            tell(f"{name}: {outcome}")
-    return Summary(**counts)
-
-
-def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
-    """Return the scans among the paths and in the folders among them, sorted within each folder.
-
-    Args:
-        paths: files and folders; a folder is searched for NIfTI files.
-        dicom: whether a folder without them, but with a DICOM series in it, is itself a scan.
-
-    Raises:
-        VolumeError: a path does not exist, or a folder has no scan in it.
-    """
-    return [scan for path in paths for scan in ([path] if _is_scan(path, dicom) else _in_folder(path))]
-
-
-def _attempt(
-    job: PredictionJob,
-    scan: Path,
-    target: Path,
-    tell: Callable[[str], None],
-    report: Report | None,
-    notice: Notice | None,
-) -> str:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        job.run(scan, target, report, (lambda text: notice(f"{scan.name}: {text}")) if notice else None)
-    except (SrKerasError, OSError) as error:
-        tell(f"{scan.name}: failed: {error}")
-        return "failed"
-    return "done"
-
-
-def _slab_buffer(plan: Plan, dtype: np.dtype[Any], folder: Path) -> SlabBuffer | None:
-    """Return what keeps slabs until they can be written in the order of the file; None where they come in it."""
-    if plan.kept == "nowhere":
+def _slab_buffer(job: PreparedJob, dtype: np.dtype[Any]) -> SlabBuffer | None:
+    """Return what holds slabs until they can be written in the order of the file; None where they come in it."""
+    plan = job.plan
+    if plan.output_buffer == "nowhere":
         return None
     # Slabs of the slowest axis of the file are read from it.
     layout = list(dict.fromkeys([plan.slab_axis, SLOWEST_AXIS, 1, 0]))
-    return make_slab_buffer(plan.shape, layout, folder if plan.kept == "disk" else None, dtype)
-
-
-def _is_scan(path: Path, dicom: bool) -> bool:
-    return path.is_file() or (dicom and is_scan_folder(path))
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    scans = sorted(path for path in folder.rglob("*") if is_nifti(path) and path.is_file()) if folder.is_dir() else []
-    if not scans:
-        raise VolumeError(
-            f"Scans must be .nii or .nii.gz files, or a folder of them. Received: {folder}. Check the path."
-        )
-    return scans
+    return make_slab_buffer(plan.shape, layout, job.folder if plan.output_buffer == "disk" else None, dtype)

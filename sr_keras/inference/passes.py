@@ -11,18 +11,18 @@ from sr_keras.inference.prefetch import background_writer, prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble, run_ensemble
 from sr_keras.volumes.slab_buffers import SlabBuffer, Source, spans
 
-# Called with what is being done, how much of the whole job is done, and how much there is, in seconds of work. The hw
-# stage calls it from a thread of its own.
-Report = Callable[[str, float, float], None]
+# Called with the step that runs and with the estimated seconds of the job that are done, and all of them. The hw stage
+# calls it from a thread of its own.
+ProgressCallback = Callable[[str, float, float], None]
 # Called with a step, the size (height, width) of its slices, and how many of them are done.
-Advance = Callable[[Step, tuple[int, int], int], None]
+SliceCallback = Callable[[Step, tuple[int, int], int], None]
 
-# Slices of the d stage that are cut out of a volume and put into one together. They lie across it, and few of them at a
-# time would reach for the same line of the processor's cache again and again.
+# Slices of the d stage that are cut out of a volume, and put into one, together: cutting few at a time would load the
+# same cache lines again and again.
 D_SLAB = 32
 # Slices of the hw stage that are cut out of a volume together, for the same reason.
 HW_SLAB = 8
-# Rows of all slices of a slab that are turned at a time, so that they stay in the processor's cache.
+# Rows of all slices of a slab that are transposed at a time, so that they stay in the processor's cache.
 ROWS = 8
 
 
@@ -35,9 +35,9 @@ def run_depth_step(
     shape: Sequence[int],
     engine: Batched,
     self_ensemble: SelfEnsemble,
-    advance: Advance,
+    on_slices: SliceCallback,
 ) -> None:
-    """Enlarge one axis of a volume: the mean of what the d stage makes of it in two orientations.
+    """Upsample one axis of a volume: the mean of what the d stage makes of it in two orientations.
 
     Args:
         source: the volume, normalised, float32.
@@ -47,8 +47,8 @@ def run_depth_step(
         order: the two axes that slices are cut across, the first orientation's first.
         shape: of the source.
         engine: runs the stage, in batches of its own size.
-        self_ensemble: whether each slice is also done turned and mirrored, and how the results are joined.
-        advance: told about progress.
+        self_ensemble: whether each slice also runs rotated and mirrored, and how the results are joined.
+        on_slices: called with the slices that are done.
     """
     first, second = order
 
@@ -59,10 +59,10 @@ def run_depth_step(
 
     # Putting a slab into a volume takes one core a while, on disk above all: the engine goes on beside it.
     with background_writer(partial.write, waiting=0) as write:
-        for span, slab in _orientation(source, step, first, shape, engine, self_ensemble, advance):
+        for span, slab in _orientation(source, step, first, shape, engine, self_ensemble, on_slices):
             write(first, span, slab)
     with background_writer(join, waiting=0) as write_joined:
-        for span, slab in _orientation(source, step, second, shape, engine, self_ensemble, advance):
+        for span, slab in _orientation(source, step, second, shape, engine, self_ensemble, on_slices):
             write_joined(span, slab)
 
 
@@ -73,9 +73,9 @@ def run_slice_steps(
     size: int,
     steps: Sequence[tuple[Step, Engine]],
     self_ensemble: SelfEnsemble,
-    advance: Advance,
+    on_slices: SliceCallback,
 ) -> Generator[tuple[slice, Images]]:
-    """Enlarge slices by the hw stage, a few at a time, as often as there are steps.
+    """Upsample slices by the hw stage, a few at a time, as often as there are steps.
 
     Args:
         source: the volume, normalised, float32.
@@ -84,7 +84,7 @@ def run_slice_steps(
         size: slices at a time.
         steps: with the engine of each; none leaves the slices as they are.
         self_ensemble: as in `run_depth_step`.
-        advance: told about progress.
+        on_slices: called with the slices that are done.
 
     Yields:
         A span of the axis, and its slices (slice, height, width), normalised, in the order of the axis.
@@ -96,7 +96,7 @@ def run_slice_steps(
                 for step, engine in steps:
                     before = images.shape
                     images = run_ensemble(engine, images, self_ensemble)
-                    advance(step, before[1:], before[0])
+                    on_slices(step, before[1:], before[0])
                 yield slice(span.start + part.start, span.start + part.stop), images
 
 
@@ -118,7 +118,7 @@ def _orientation(
     shape: Sequence[int],
     engine: Batched,
     self_ensemble: SelfEnsemble,
-    advance: Advance,
+    on_slices: SliceCallback,
 ) -> Iterator[tuple[slice, Images]]:
     """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation."""
     order = slice_order(across, step.axes[0])
@@ -128,14 +128,14 @@ def _orientation(
             enlarged = np.empty((count, height, depth * step.scale), np.float32)
             for part in spans(count, engine.batch):
                 run_ensemble(engine, images[part], self_ensemble, out=enlarged[part])
-                advance(step, (height, depth), part.stop - part.start)
+                on_slices(step, (height, depth), part.stop - part.start)
             yield span, enlarged.transpose(np.argsort(order))
 
 
 def _cut(source: Source, across: int, order: Sequence[int], length: int, size: int) -> Generator[tuple[slice, Images]]:
     """Yield spans of an axis of a volume and the slices there, cut in an order of the axes.
 
-    It takes one core a while to normalise and turn them: it is worth a thread of its own, beside the engine's.
+    Normalising and transposing them takes one core a while: it is worth a thread of its own, beside the engine's.
     """
     for span in spans(length, size):
         view = source.read(across, span).transpose(order)

@@ -1,9 +1,8 @@
-"""Recognise scans for which the networks would do worse than cubic interpolation, without knowing the truth.
+"""The high-frequency check: recognise scans for which the networks do worse than cubic interpolation.
 
-The networks learned from scans reduced by a smooth filter: what such a scan holds near its Nyquist frequency is weak.
-Noise, and detail folded down by sampling without a filter, are strong there, and the networks sharpen both. So the
-power in the uppermost quarter of the frequencies, relative to that an octave below, tells the two kinds of scans apart:
-docs/robustness.md says how well.
+The networks were trained on scans downsampled with a smooth filter, which are weak near their Nyquist frequency. Noise
+and aliasing are strong there, and the networks sharpen both. So the power in the uppermost quarter of the frequencies,
+relative to that an octave below, tells the two kinds of scans apart: docs/robustness.md says how well.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +16,6 @@ from sr_keras.volumes.volume import Array, Volume
 # In dB. The shipped networks lost to cubic interpolation where a scan lay above this and won where it lay below:
 # docs/robustness.md counts how often. At -6 fewer gains, but also fewer losses would be warned of.
 LARGEST_RATIO = -7.0
-# The standard deviation of a Gaussian, in voxels, that turned most such losses into gains and spoilt few gains.
-REMEDY = 0.4
 # The two bands that are compared, in cycles a voxel; Nyquist is 0.5.
 UPPER_BAND, LOWER_BAND = (0.375, 0.5), (0.1875, 0.25)
 # Slices that are looked at.
@@ -32,14 +29,12 @@ def high_frequency_warnings(volume: Volume, steps: Iterable[Step]) -> list[str]:
 
     Args:
         volume: the scan.
-        steps: the passes that are to enlarge it.
+        steps: the passes that are to upsample it.
     """
     ratios = {axes: nyquist_ratio(volume, axes) for axes in dict.fromkeys(step.axes for step in steps)}
     return [
-        f"Warning: {volume.source}: the networks are sure to beat cubic interpolation only where a scan is weak near "
-        f"its Nyquist frequency, {LARGEST_RATIO:g} dB at most. Received: {ratio:.1f} dB along "
-        f"{''.join('ijk'[axis] for axis in axes)}, as noise or aliasing gives. "
-        f"Smooth the scan first by a Gaussian of {REMEDY} voxels, or give those axes a factor of 1."
+        f"Warning: scan looks noisy or aliased along {''.join('ijk'[axis] for axis in axes)} ({ratio:.1f} dB, "
+        f"threshold {LARGEST_RATIO:g} dB); the result may be worse than cubic interpolation."
         for axes, ratio in ratios.items()
         if ratio > LARGEST_RATIO
     ]

@@ -1,4 +1,4 @@
-"""From a scan to its enlarged volume, slab by slab: no more is in memory than the plan says."""
+"""From a scan to its upsampled volume, slab by slab: no more is in memory than the plan says."""
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -10,7 +10,7 @@ import numpy as np
 
 from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.budget import Pass, Plan
-from sr_keras.inference.passes import Advance, Report, run_depth_step, run_slice_steps, slice_order
+from sr_keras.inference.passes import ProgressCallback, run_depth_step, run_slice_steps, slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble
@@ -19,82 +19,89 @@ from sr_keras.volumes.slab_buffers import SlabBuffer, Source, make_slab_buffer, 
 from sr_keras.volumes.volume import Array, Volume
 
 
-@dataclass(frozen=True)
-class Enlarging:
-    """A job: what to enlarge, how, and by what.
+def stream_slabs(
+    volume: Volume,
+    plan: Plan,
+    engines: Mapping[Step, Engine],
+    self_ensemble: SelfEnsemble,
+    folder: Path | None,
+    progress: ProgressCallback | None = None,
+) -> Generator[tuple[slice, Images]]:
+    """Yield the upsampled volume along the plan's slab axis, in order.
 
-    Attributes:
+    Values below the floor of the normalisation, such as the padding around a CT's field of view, are unknown to the
+    networks: they bypass them.
+
+    Args:
         volume: the scan.
-        plan: what to do.
+        plan: the passes and where their volumes lie.
         engines: that run each step.
-        self_ensemble: whether slices are also done turned and mirrored.
+        self_ensemble: whether slices also run rotated and mirrored.
         folder: for temporary files; needed where the plan puts something on disk.
+        progress: called with the progress.
+
+    Yields:
+        A span of the axis, and the voxels there, (i, j, k), float32, in the scan's own units.
     """
+    if volume.is_constant:
+        yield from _constant_slabs(volume, plan)
+        return
+    axis, normalization = plan.slab_axis, normalization_of(volume)
+    below = _BelowFloor(volume, normalization, plan)
+    run = _Run(volume, plan, engines, self_ensemble, folder, _Meter(plan, progress))
+    with ExitStack() as stack:
+        for span, images in stack.enter_context(closing(prefetch(run.slices(normalization, stack)))):
+            # Nothing else needs these values any more: they become the result in place.
+            normalization.invert(images, out=images)
+            below.add_to(images, span)
+            yield span, images.transpose(np.argsort(slice_order(axis)))
+
+
+def _constant_slabs(volume: Volume, plan: Plan) -> Iterator[tuple[slice, Images]]:
+    """Yield a scan of one value, which no network has to see."""
+    value = np.float32(volume.voxels.flat[0])
+    axis, shape = plan.slab_axis, list(plan.shape)
+    for span in spans(shape[axis], plan.slab):
+        shape[axis] = span.stop - span.start
+        yield span, np.full(shape, value, np.float32)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The passes of a job while they run."""
 
     volume: Volume
     plan: Plan
     engines: Mapping[Step, Engine]
-    self_ensemble: SelfEnsemble = "none"
-    folder: Path | None = None
+    self_ensemble: SelfEnsemble
+    folder: Path | None
+    meter: "_Meter"
 
-    def slabs(self, report: Report | None = None) -> Generator[tuple[slice, Images]]:
-        """Yield the enlarged volume along the plan's axis, in order.
-
-        What lies below the floor of the scan's scale, such as the padding around a CT's field of view, is nothing that
-        the networks know: it goes around them.
-
-        Args:
-            report: told about progress.
-
-        Yields:
-            A span of the axis, and the voxels there, (i, j, k), float32, in the scan's own units.
-        """
-        if self.volume.voxels.min() == self.volume.voxels.max():
-            yield from self._constant()
-            return
-        axis, meter = self.plan.slab_axis, _Meter(self.plan, report)
-        normalization = normalization_of(self.volume)
-        below = _Below(self.volume, normalization, self.plan)
+    def slices(self, normalization: Normalization, stack: ExitStack) -> Generator[tuple[slice, Images]]:
+        """Return what yields the slices of the result, normalised; the stack closes what they are made of."""
         steps = [(each.step, self._engine(each)) for each in self.plan.passes if each.step.stage == "hw"]
-        with ExitStack() as stack:
-            source, shape = self._deepened(_Normalized(self.volume.voxels, normalization), meter.advance, stack)
-            made = run_slice_steps(source, axis, shape[axis], self.plan.slab, steps, self.self_ensemble, meter.advance)
-            for span, images in stack.enter_context(closing(prefetch(made))):
-                # Nothing else needs these values any more: they are turned into the result where they are.
-                normalization.invert(images, out=images)
-                below.add_to(images, span)
-                yield span, images.transpose(np.argsort(slice_order(axis)))
+        source, shape = self._deepened(_Normalized(self.volume.voxels, normalization), stack)
+        axis = self.plan.slab_axis
+        return run_slice_steps(
+            source, axis, shape[axis], self.plan.slab, steps, self.self_ensemble, self.meter.count_slices
+        )
 
     def _engine(self, each: Pass) -> Batched:
         return Batched(self.engines[each.step], each.batch)
 
-    def _constant(self) -> Iterator[tuple[slice, Images]]:
-        """Yield a scan of one value, which no network has to see."""
-        value = np.float32(self.volume.voxels.flat[0])
-        axis, shape = self.plan.slab_axis, list(self.plan.shape)
-        for span in spans(shape[axis], self.plan.slab):
-            shape[axis] = span.stop - span.start
-            yield span, np.full(shape, value, np.float32)
-
-    def _deepened(self, source: Source, advance: Advance, stack: ExitStack) -> tuple[Source, tuple[int, int, int]]:
-        """Return the volume after all passes of the d stage and its shape; the stack closes what it lies in."""
+    def _deepened(self, source: Source, stack: ExitStack) -> tuple[Source, tuple[int, int, int]]:
+        """Return the volume after all passes of the d stage and its shape; the stack closes its buffer."""
         shape = self.volume.shape
         passes = [each for each in self.plan.passes if each.step.stage == "d"]
         for each, after in zip(passes, [*passes[1:], None], strict=False):
             readers = [self.plan.slab_axis] if after is None else _across(after.step)
             with stack.pop_all():
-                source = self._deeper(source, each, shape, readers, advance, stack)
+                source = self._deeper(source, each, shape, readers, stack)
             shape = each.shape
         return source, shape
 
     def _deeper(
-        self,
-        source: Source,
-        each: Pass,
-        shape: Sequence[int],
-        readers: Sequence[int],
-        advance: Advance,
-        stack: ExitStack,
+        self, source: Source, each: Pass, shape: Sequence[int], readers: Sequence[int], stack: ExitStack
     ) -> SlabBuffer:
         """Return the volume after a pass of the d stage; on disk it is laid out for slabs across `readers`."""
         first, second, layout = _layout(_across(each.step), readers)
@@ -108,8 +115,8 @@ class Enlarging:
                 # A file takes slabs across its first two axes only, and the orientations are across different ones.
                 partial = make_slab_buffer(each.shape, as_made, folder)
                 short.callback(partial.close)
-            order, engine = (first, second), self._engine(each)
-            run_depth_step(source, partial, target, each.step, order, shape, engine, self.self_ensemble, advance)
+            order, engine, count = (first, second), self._engine(each), self.meter.count_slices
+            run_depth_step(source, partial, target, each.step, order, shape, engine, self.self_ensemble, count)
         return target
 
 
@@ -131,7 +138,7 @@ def _layout(across: Sequence[int], readers: Sequence[int]) -> tuple[int, int, li
 
 
 class _Normalized:
-    """A scan as the networks see it: normalised, not below the floor of its scale."""
+    """A scan as the networks see it: normalised, not below the floor of its range."""
 
     def __init__(self, voxels: Array, normalization: Normalization) -> None:
         self._voxels, self._normalization = voxels, normalization
@@ -142,14 +149,14 @@ class _Normalized:
         return np.clip(slab, 0, np.inf, out=slab)
 
 
-class _Below:
-    """What a scan has below the floor of its scale, repeated to the size of the result."""
+class _BelowFloor:
+    """What a scan has below the floor of its normalisation, repeated to the size of the result."""
 
     def __init__(self, volume: Volume, normalization: Normalization, plan: Plan) -> None:
         self._voxels, self._floor, self._axis = volume.voxels, np.float32(normalization.floor), plan.slab_axis
         self._order = slice_order(plan.slab_axis)
         self._factors = [plan.shape[axis] // volume.shape[axis] for axis in self._order]
-        self._none = bool(volume.voxels.min() >= normalization.floor)
+        self._none = volume.value_range[0] >= normalization.floor
         # The next slices of the result may be made of the same slice of the scan.
         self._last = lru_cache(1)(self._of_slice)
 
@@ -176,18 +183,18 @@ class _Below:
 
 
 class _Meter:
-    """Counts the seconds of work that are done, and tells a report."""
+    """Counts the estimated seconds of the slices that are done, for a progress callback."""
 
-    def __init__(self, plan: Plan, report: Report | None) -> None:
-        self._report, self._done, self._total = report, 0.0, plan.seconds
+    def __init__(self, plan: Plan, progress: ProgressCallback | None) -> None:
+        self._progress, self._done, self._total = progress, 0.0, plan.seconds
         self._costs = {
             (each.step, (height, width)): seconds
             for each in plan.passes
             for (_, height, width), seconds in zip(each.stacks, each.per_slice, strict=True)
         }
 
-    def advance(self, step: Step, size: tuple[int, int], count: int) -> None:
-        """Count slices of a step."""
+    def count_slices(self, step: Step, size: tuple[int, int], count: int) -> None:
+        """Count slices (height, width) of a step."""
         self._done += count * self._costs[step, size]
-        if self._report is not None:
-            self._report(step.label, min(self._done, self._total), self._total)
+        if self._progress is not None:
+            self._progress(step.label, min(self._done, self._total), self._total)

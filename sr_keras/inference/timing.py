@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ WORKSPACE_BYTES = 4 * 32 * 4
 SMALLEST = 16
 # Larger batches are not tried where they would take more memory than this, in bytes.
 LARGEST_WORKSPACE = 512 << 20
+FILE = "timings.json"
 BATCHES = (1, 2, 4, 8, 16)
 # A larger batch has to be faster by this fraction: it takes more memory.
 WORTHWHILE = 0.05
@@ -60,18 +62,18 @@ def timing_of(engine: Engine, height: int, width: int) -> Timing:
         height: of the slices in pixels.
         width: of the slices in pixels.
     """
-    key, path = _key(engine, height, width), cache_folder() / "timings.json"
-    known = _read(path)
+    key, folder = _key(engine, height, width), cache_folder()
+    known = _read(folder / FILE) if folder else {}
     if key in known:
         return known[key]
-    timing = measure(engine, height, width)
+    timing = measure_timing(engine, height, width)
     # A device that had no memory free may have some the next time.
-    if key and timing.seconds:
-        _write(path, known | {key: timing})
+    if key and folder and timing.seconds:
+        _write(folder / FILE, known | {key: timing})
     return timing
 
 
-def measure(engine: Engine, height: int, width: int) -> Timing:
+def measure_timing(engine: Engine, height: int, width: int) -> Timing:
     """Time batches of a few sizes, each after a run that does not count, and return the best."""
     images = np.random.default_rng(0).random((1, height, width), np.float32)
     start, best = time.perf_counter(), None
@@ -95,9 +97,13 @@ def workspace(engine: Engine, height: int, width: int, batch: int) -> int:
     return batch * height * rows * width * columns * WORKSPACE_BYTES
 
 
-def cache_folder() -> Path:
-    """Return the folder of this user's that measurements are kept in."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sr_keras"
+def cache_folder() -> Path | None:
+    """Return the folder of this user's that measurements are kept in; None for a user without a home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sr_keras"
+    except RuntimeError:
+        # A container may run as a number that no user has.
+        return None
 
 
 def _candidates(engine: Engine, height: int, width: int) -> Iterator[int]:
@@ -131,17 +137,18 @@ def _key(engine: Engine, height: int, width: int) -> str:
     # What Keras runs on, and where.
     chosen = [os.environ.get(variable, "") for variable in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES")]
     machine = [processor(), os.cpu_count(), *chosen]
-    metadata = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
-    return json.dumps(metadata)
+    parts = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
+    return json.dumps(parts)
 
 
 def _read(path: Path) -> dict[str, Timing]:
     """Return all timings that are kept; none where the file is missing or damaged."""
     try:
         content = json.loads(path.read_text())
-        return {key: Timing(int(entry["batch"]), float(entry["seconds"])) for key, entry in content.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        timings = {key: Timing(int(entry["batch"]), float(entry["seconds"])) for key, entry in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
+    return {key: timing for key, timing in timings.items() if timing.batch >= 1 and 0 < timing.seconds < inf}
 
 
 def _write(path: Path, timings: dict[str, Timing]) -> None:

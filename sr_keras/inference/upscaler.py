@@ -1,8 +1,8 @@
-"""Enlarge a volume with trained stages; geometry and intensities are kept."""
+"""Super-resolve a volume with trained stages; geometry and intensities are kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from math import prod
 from pathlib import Path
 
@@ -10,29 +10,19 @@ import numpy as np
 
 from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
-from sr_keras.files import check_disk
-from sr_keras.inference.back_projection import back_project
-from sr_keras.inference.budget import OutputBuffer, budget_of, plan_within_budget
-from sr_keras.inference.passes import Report, slice_order
-from sr_keras.inference.planning import Factors, Step, factors_for_spacing, plan_steps
+from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
+from sr_keras.inference.grid import OutputGrid, output_grid
+from sr_keras.inference.passes import ProgressCallback
+from sr_keras.inference.planning import SLOWEST_AXIS, Factors, Step, check_slices, plan_steps, slab_axis_of
+from sr_keras.inference.prepared import FLOAT_BYTES, PreparedJob, WarningCallback
 from sr_keras.inference.self_ensemble import SelfEnsemble
-from sr_keras.inference.streaming import Enlarging
-from sr_keras.inference.timing import Timing, load, timing_of
-from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
-from sr_keras.volumes.resampling import resample_axis
-from sr_keras.volumes.slab_buffers import MemorySlabBuffer
-from sr_keras.volumes.volume import Volume, format_shape
+from sr_keras.inference.timing import load, timing_of
+from sr_keras.resources import check_disk
+from sr_keras.volumes.geometry import through_plane_axis
+from sr_keras.volumes.volume import Volume
 
-# Float32 copies of the enlarged volume that exist at once while an axis is resampled: before, after, and in between.
-RESAMPLING_COPIES = 3
 # Float32 copies of the scan that exist at once while the result is made consistent with it.
-CONSISTENCY_COPIES = 4
-NO_OUTPUT_BUFFER = OutputBuffer()
-# A last resampling that changes the spacing by less than this fraction would only smooth.
-SAME_SPACING = 1e-6
-
-# Called with a sentence about the result that its user should read.
-Notice = Callable[[str], None]
+BACK_PROJECTION_COPIES = 4
 
 
 @dataclass(frozen=True)
@@ -41,11 +31,16 @@ class Upscaler:
 
     Attributes:
         engines: the stages at hand, one for each stage and scale.
-        self_ensemble: "mean" or "median" does each slice turned and mirrored as well and joins the results.
+        self_ensemble: "mean" or "median" runs each slice rotated and mirrored as well and joins the results.
         data_consistency: whether back-projection makes the downsampled result equal to the scan.
 
     Raises:
         ConfigurationError: two engines are of one stage and scale.
+
+    >>> from sr_keras import Upscaler, choose_stages, load_engine, read_volume, shipped_stages
+    >>> upscaler = Upscaler([load_engine(name) for name in choose_stages(shipped_stages())])
+    >>> upscaler.upscale(read_volume("scan.nii.gz"), (2, 2, 1)).summary
+    '96x80x24 voxels of 0.572917x0.572917x1 mm, MR'
     """
 
     engines: Sequence[Engine]
@@ -56,169 +51,153 @@ class Upscaler:
         """Refuse engines of which one would never be used."""
         kinds = [f"{engine.card.stage} x{engine.card.scale}" for engine in self.engines]
         if len(set(kinds)) < len(kinds):
-            raise ConfigurationError(
-                f"Engines must be one for each stage and scale. Received: {', '.join(kinds)}. Leave out all but one."
-            )
+            raise ConfigurationError(f"Two engines are for one stage and scale ({', '.join(kinds)}); leave one out.")
 
-    def plan(self, factors: Factors, slice_axis: int) -> list[Step]:
-        """Return the passes that enlarge a volume by whole factors along i, j, k.
-
-        Raises:
-            ConfigurationError: no stage makes these factors.
-        """
-        return plan_steps(factors, slice_axis, [engine.card for engine in self.engines])
-
-    def factors_for(self, volume: Volume, spacing: Sequence[float]) -> Factors:
-        """Return the factors by which the stages enlarge this volume before it is resampled to a spacing in mm."""
-        return factors_for_spacing(volume.spacing, spacing, [engine.card for engine in self.engines])
-
-    def enlarge(
+    def upscale(
         self,
         volume: Volume,
-        factors: Factors,
+        factors: Factors = (2, 2, 2),
         *,
+        spacing: Sequence[float] | None = None,
         slice_axis: int | None = None,
         memory: int | None = None,
-        report: Report | None = None,
-        notice: Notice | None = None,
+        progress: ProgressCallback | None = None,
+        warn: WarningCallback | None = None,
     ) -> Volume:
-        """Return the volume with each axis enlarged by a whole factor.
+        """Return the volume at a higher resolution.
 
         Args:
-            volume: the scan.
-            factors: along i, j, k.
-            slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+            volume: the scan, (i, j, k).
+            factors: along i, j, k, whole numbers from 1 to 8.
+            spacing: to reach instead, in mm along i, j, k: upsampled by stages, then resampled by cubic interpolation.
+                The first voxel edges stay where they are; where the spacing does not divide the field of view, the last
+                ones move by half a voxel at most.
+            slice_axis: the through-plane axis, 0, 1 or 2; None takes the axis with the largest spacing, else the third.
             memory: bytes that this process may take in all; None takes most of what is free now.
-            report: told about progress.
-            notice: told how far from the scan the result was, reduced again, where it is made consistent.
+            progress: called with the progress.
+            warn: called with each warning about the result.
 
         Returns:
             A float32 volume in the scan's own units whose voxel edges enclose the same box.
 
         Raises:
-            ConfigurationError: no stage makes these factors.
-            VolumeError: an axis is too short for a network, or the result does not fit into memory.
+            ConfigurationError: no stages make these factors, or an argument is out of its range.
+            VolumeError: an axis is too short for a network, a voxel is not finite, or the result does not fit into
+                memory.
         """
-        return self._collected(volume, factors, slice_axis, memory, report, notice, copies=1)
+        job = self.prepare(volume, factors, spacing=spacing, slice_axis=slice_axis, memory=memory)
+        if warn:
+            for warning in job.warnings:
+                warn(warning)
+        return job.collect(progress, warn)
 
-    def enlarging(
+    def prepare(
         self,
         volume: Volume,
-        factors: Factors,
+        factors: Factors = (2, 2, 2),
         *,
+        spacing: Sequence[float] | None = None,
         slice_axis: int | None = None,
         memory: int | None = None,
-        kept: OutputBuffer = NO_OUTPUT_BUFFER,
+        stored_bytes: int = FLOAT_BYTES,
+        stream: bool = False,
         folder: Path | None = None,
-    ) -> Enlarging:
-        """Return the job that makes the same volume slab by slab. The engines are loaded and, the first time, timed.
+    ) -> PreparedJob:
+        """Work a job out: its grid, steps, engines and plan. The engines are loaded and, the first time, timed.
 
         Args:
-            volume: the scan.
-            factors: along i, j, k.
-            slice_axis: as in `enlarge`.
-            memory: as in `enlarge`.
-            kept: what the one who takes the slabs keeps of them.
-            folder: where temporary files may lie; None makes none.
+            volume: as in `upscale`.
+            factors: as in `upscale`.
+            spacing: as in `upscale`.
+            slice_axis: as in `upscale`.
+            memory: as in `upscale`.
+            stored_bytes: bytes a voxel of the result where it is written.
+            stream: whether slabs may be written as they come; otherwise the result is collected in memory.
+            folder: where temporary files of a stream may lie; None makes none.
 
         Raises:
-            ConfigurationError: no stage makes these factors.
-            VolumeError: an axis is too short for a network, or the job does not fit into memory or on the disk.
+            ConfigurationError: as in `upscale`.
+            VolumeError: as in `upscale`.
+            OutputError: temporary files do not fit on the disk.
         """
-        axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
-        steps = self.plan(factors, axis)
+        axis = _checked_axis(volume, slice_axis)
+        cards = [engine.card for engine in self.engines]
+        grid = output_grid(volume, factors, spacing, cards)
+        steps = plan_steps(grid.factors, axis, cards)
         engines = {step: self._engine(step) for step in steps}
-        plan = partial(
-            plan_within_budget, volume.source, volume.shape, steps, self_ensemble=self.self_ensemble, kept=kept
-        )
-        # What cannot be is refused before anything is loaded for it.
-        found = plan(price=_unknown, budget=budget_of(memory, disk=folder is not None))
-        self._check_reach(volume, steps)
-        if volume.voxels.min() != volume.voxels.max():
-            for engine in engines.values():
-                load(engine)
-            budget = budget_of(memory, disk=folder is not None)
-            found = plan(price=cache(lambda step, *size: timing_of(engines[step], *size)), budget=budget)
+        check_slices(volume, grid.factors, axis, steps, cards)
+        _check_finite(volume)
+        streams = stream and spacing is None and not self.data_consistency
+        output = _stream_buffer(grid, steps, stored_bytes) if streams else self._collect_buffer(volume, grid)
+        plan = self._plan(volume, steps, engines, output, memory, disk=streams and folder is not None)
         if folder is not None:
-            check_disk(found.disk_bytes, folder)
-        return Enlarging(volume, found, engines, self.self_ensemble, folder)
+            check_disk(plan.disk_bytes, folder)
+        return PreparedJob(
+            volume,
+            grid,
+            axis,
+            plan,
+            engines,
+            self.self_ensemble,
+            self.data_consistency,
+            streams,
+            folder,
+            stored_bytes,
+        )
 
-    def to_spacing(
+    def _plan(
         self,
         volume: Volume,
-        spacing: Sequence[float],
-        *,
-        slice_axis: int | None = None,
-        memory: int | None = None,
-        report: Report | None = None,
-        notice: Notice | None = None,
-    ) -> Volume:
-        """Return the volume at a spacing in mm: enlarged by stages, then resampled by cubic interpolation.
-
-        The first voxel edges stay where they are; where the spacing does not divide the field of view, the last ones
-        move by half a voxel at most. A consistent result is made so before it is resampled.
-
-        Raises:
-            VolumeError: as in `enlarge`.
-        """
-        factors = self.factors_for(volume, spacing)
-        enlarged = self._collected(volume, factors, slice_axis, memory, report, notice, RESAMPLING_COPIES)
-        voxels, steps = enlarged.voxels, np.divide(spacing, enlarged.spacing)
-        for axis, step in enumerate(steps):
-            if abs(step - 1) > SAME_SPACING:
-                voxels = resample_axis(voxels, axis, max(1, round(voxels.shape[axis] / step)), float(step))
-        return enlarged.with_voxels(voxels, rescaled_affine(enlarged.affine, list(steps)))
-
-    def collecting(
-        self, volume: Volume, factors: Factors, slice_axis: int | None, memory: int | None, copies: int
-    ) -> Enlarging:
-        """Return the job of one who keeps the whole result, float32, and makes `copies` of it; see `enlarging`."""
-        size = np.dtype(np.float32).itemsize
-        residuals = -(-CONSISTENCY_COPIES * size // prod(factors)) if self.data_consistency else 0
-        kept = OutputBuffer(copies * size + residuals)
-        return self.enlarging(volume, factors, slice_axis=slice_axis, memory=memory, kept=kept)
-
-    def _collected(
-        self,
-        volume: Volume,
-        factors: Factors,
-        slice_axis: int | None,
+        steps: Sequence[Step],
+        engines: Mapping[Step, Engine],
+        output: OutputBuffer,
         memory: int | None,
-        report: Report | None,
-        notice: Notice | None,
-        copies: int,
-    ) -> Volume:
-        """Return the enlarged volume as a whole; `copies` of it have to fit into the memory."""
-        job = self.collecting(volume, factors, slice_axis, memory, copies)
-        result = MemorySlabBuffer(job.plan.shape, slice_order(job.plan.slab_axis))
-        for span, slab in job.slabs(report):
-            result.write(job.plan.slab_axis, span, slab)
-        voxels = result.read(0, slice(None))
-        if self.data_consistency and job.plan.passes and volume.voxels.min() != volume.voxels.max():
-            projection = back_project(voxels, volume.voxels, factors)
-            if notice:
-                notice(projection.describe("HU" if volume.modality == "CT" else ""))
-        return volume.with_voxels(voxels, rescaled_affine(volume.affine, [1 / factor for factor in factors]))
+        *,
+        disk: bool,
+    ) -> Plan:
+        job = (volume.source, volume.shape, steps, self.self_ensemble, output)
+        # What cannot fit is refused before anything is loaded for it.
+        check_least_memory(*job, budget_of(memory, disk=disk))
+        if volume.is_constant:
+            return plan_within_budget(*job, budget_of(memory, disk=disk))
+        for engine in engines.values():
+            load(engine)
+        return plan_within_budget(*job, budget_of(memory, disk=disk), _cost_model(engines))
+
+    def _collect_buffer(self, volume: Volume, grid: OutputGrid) -> OutputBuffer:
+        """Return what a result takes that is made as a whole, float32."""
+        scan_copies = BACK_PROJECTION_COPIES * prod(volume.shape) if self.data_consistency else 0
+        return OutputBuffer(FLOAT_BYTES * (grid.peak_voxels + scan_copies))
 
     def _engine(self, step: Step) -> Engine:
         return next(
             engine for engine in self.engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale)
         )
 
-    def _check_reach(self, volume: Volume, steps: Sequence[Step]) -> None:
-        """Refuse slices in which a network would see more border than scan."""
-        for step in steps:
-            reach = max(self._engine(step).card.receptive_field_radius)
-            in_slices = range(3) if step.stage == "d" else step.axes
-            shortest = min(volume.shape[axis] for axis in in_slices)
-            if shortest < reach:
-                raise VolumeError(
-                    f"{volume.source}: an axis must have at least {reach} voxels, the reach of the network of "
-                    f"{step.label}. Received: {format_shape(volume.shape)}. Leave that axis out with a factor of 1, "
-                    "as in --scale 2x2x1, or use a larger scan."
-                )
+
+def _stream_buffer(grid: OutputGrid, steps: Sequence[Step], stored_bytes: int) -> OutputBuffer:
+    """Return what a file takes that cannot be written in the order in which the result is made."""
+    in_order = slab_axis_of(steps) == SLOWEST_AXIS
+    return OutputBuffer(0 if in_order else stored_bytes * prod(grid.shape), on_disk=True)
 
 
-def _unknown(*_: object) -> Timing:
-    """Price slices before anything is known of them."""
-    return Timing(1, 0.0)
+def _cost_model(engines: Mapping[Step, Engine]) -> CostModel:
+    return cache(lambda step, *size: timing_of(engines[step], *size))
+
+
+def _checked_axis(volume: Volume, slice_axis: int | None) -> int:
+    if slice_axis is None:
+        return through_plane_axis(volume.spacing)
+    if slice_axis not in (0, 1, 2):
+        raise ConfigurationError(f"The slice axis must be 0, 1 or 2. Received: {slice_axis}.")
+    return slice_axis
+
+
+def _check_finite(volume: Volume) -> None:
+    """Refuse voxels that float32, in which networks run, does not hold."""
+    least, greatest = volume.value_range
+    if not (np.isfinite([least, greatest]).all() and max(-least, greatest) <= float(np.finfo(np.float32).max)):
+        raise VolumeError(
+            f"{volume.source}: voxels range from {least:g} to {greatest:g}, beyond what float32 holds; "
+            "repair or rescale the scan first."
+        )

@@ -15,11 +15,12 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import array_from_file
 
 from sr_keras.errors import OutputError, VolumeError
-from sr_keras.files import atomic_write, check_memory
+from sr_keras.files import atomic_write
 from sr_keras.io.compression import DamagedStreamError, decompressed, is_compressed
 from sr_keras.io.nifti_header import affine_in_mm, header_on_grid
 from sr_keras.io.nifti_writer import NiftiStream, opened
 from sr_keras.io.values import check_dtype_range, check_fill, check_stored_range, finite_voxels
+from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.slab_buffers import SlabBuffer, spans
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
@@ -110,6 +111,20 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, 
         [2.0, 2.0, 0.0]
     """
     check_nifti_output(path, dtype)
+    path = Path(path)
+    with atomic_write(path) as temporary:
+        write_nifti(volume, temporary, like=like, dtype=dtype)
+
+
+def write_nifti(volume: Volume, path: Path, *, like: Volume, dtype: str | None = None) -> None:
+    """Write a volume as `write_volume` does, but not as a whole: an error leaves a part of the file behind.
+
+    Args:
+        volume: as in `write_volume`.
+        path: as in `write_volume`.
+        like: as in `write_volume`.
+        dtype: as in `write_volume`.
+    """
     check_stored_range(volume, like, stored_dtype(like, dtype), _scaling(like, dtype))
     with open_stream(path, volume.shape, volume.affine, like=like, dtype=dtype) as stream:
         for span in spans(volume.shape[2], SLICES_AT_ONCE):
@@ -129,7 +144,7 @@ def open_stream(
     """Yield what writes a volume to a file slab by slab; the file is the one that `write_volume` writes.
 
     Args:
-        path: a `.nii` or `.nii.gz` file. It appears whole, when all went well, or not at all.
+        path: a `.nii` or `.nii.gz` file, such as the temporary one of `atomic_write`.
         shape: of the volume, along i, j, k.
         affine: of the volume, 4 x 4, mm in RAS+.
         like: the scan that the volume is made of.
@@ -144,7 +159,7 @@ def open_stream(
     check_nifti_output(path, dtype)
     check_dtype_range(like, dtype)
     header = header_on_grid(shape, affine, like, dtype)
-    with atomic_write(path) as temporary, opened(temporary) as file:
+    with opened(path) as file:
         stream = NiftiStream(file, header, store)
         yield stream
         stream.finish()

@@ -9,10 +9,10 @@ import nibabel
 from sr_keras.dicom.finding import is_dicom
 from sr_keras.dicom.provenance import Processing
 from sr_keras.dicom.reading import DicomHeader, read_series
-from sr_keras.dicom.writing import check_folder_output, check_source, write_series
+from sr_keras.dicom.writing import check_folder_output, check_source, write_objects
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import check_output
-from sr_keras.io.nifti import check_nifti_output, is_nifti, read_volume, write_volume
+from sr_keras.io.nifti import check_nifti_output, is_nifti, read_volume, write_nifti
 from sr_keras.io.values import check_dtype_range, check_fill, finite_voxels
 from sr_keras.volumes.volume import Modality, Volume
 
@@ -134,9 +134,9 @@ def write_scan(
         OutputError: it cannot be written.
     """
     if is_nifti(output):
-        write_volume(volume, output, like=with_nifti_header(like), dtype=dtype)
+        write_nifti(volume, Path(output), like=with_nifti_header(like), dtype=dtype)
     else:
-        write_series(volume, Path(output), like=like, processing=processing)
+        write_objects(volume, Path(output), like=like, processing=processing)
 
 
 def with_nifti_header(volume: Volume) -> Volume:

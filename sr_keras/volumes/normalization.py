@@ -68,10 +68,10 @@ def normalization_of(volume: Volume) -> Normalization:
     modality = volume.modality or "MR"
     voxels = volume.voxels.ravel(order="K")
     sample = voxels[:: -(-voxels.size // PERCENTILE_SAMPLES)]
-    floor = CT_FLOOR if modality == "CT" else min(0.0, float(voxels.min()))
+    floor = CT_FLOOR if modality == "CT" else min(0.0, volume.value_range[0])
     ceiling = float(np.percentile(sample, CEILING_PERCENTILE[modality]))
     if ceiling <= floor:
-        ceiling = float(voxels.max())
+        ceiling = volume.value_range[1]
     return Normalization(floor, ceiling if ceiling > floor else floor + 1.0)
 
 

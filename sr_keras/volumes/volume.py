@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, TypeAlias, cast
 
 import nibabel
@@ -61,7 +62,7 @@ class Volume:
         object.__setattr__(self, "voxels", voxels)
         object.__setattr__(self, "affine", checked_affine(self.affine))
         if self.modality is None:
-            object.__setattr__(self, "modality", "CT" if voxels.min() < CT_MINIMUM_BELOW else "MR")
+            object.__setattr__(self, "modality", "CT" if self.value_range[0] < CT_MINIMUM_BELOW else "MR")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,6 +74,17 @@ class Volume:
         """Distance between voxel centres along i, j, k, in mm."""
         i, j, k = (float(size) for size in voxel_sizes(self.affine))
         return i, j, k
+
+    @cached_property
+    def value_range(self) -> tuple[float, float]:
+        """The least and the greatest value, in the scan's own units; NaN where a voxel is."""
+        return float(self.voxels.min()), float(self.voxels.max())
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all voxels have one value."""
+        least, greatest = self.value_range
+        return least == greatest
 
     @property
     def axis_codes(self) -> tuple[str, str, str]:

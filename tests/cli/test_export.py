@@ -9,7 +9,7 @@ from sr_keras.cli import main
 from sr_keras.engines.formats import parse_formats
 from sr_keras.errors import ConfigurationError
 from sr_keras.export import parse_shape
-from sr_keras.files import format_bytes
+from sr_keras.resources import format_bytes
 
 
 def run(*arguments, expect=0):

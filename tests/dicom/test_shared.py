@@ -130,7 +130,7 @@ def test_it_comes_out_twice_as_large_and_lies_over_its_source(name, tmp_path):
     job = PredictionJob(JOB.upscaler, factors=factors, choice=Choice(frame_group=group))
     job.run(scan, out)
     source, result = read_series(scan, frame_group=group), read_series(out)
-    enlarged = JOB.upscaler.enlarge(source, factors)
+    enlarged = JOB.upscaler.upscale(source, factors)
     assert result.shape == enlarged.shape == tuple(np.multiply(source.shape, factors))
     np.testing.assert_allclose(
         corners(result.shape, result.affine), corners(source.shape, source.affine), atol=TOLERANCE

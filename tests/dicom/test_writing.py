@@ -205,17 +205,17 @@ def test_a_folder_is_replaced_only_when_asked_and_only_if_it_is_ours(tmp_path):
     volume = read_series(scan)
     check_folder_output(out, scan, force=False)
     write_series(doubled(volume), out, like=volume, processing=PROCESSING)
-    with pytest.raises(OutputError, match="Nothing is overwritten unasked"):
+    with pytest.raises(OutputError, match="out exists; use --force to overwrite"):
         check_folder_output(out, scan, force=False)
     check_folder_output(out, scan, force=True)
     write_series(volume, out, like=volume, processing=PROCESSING)
     assert len(list(out.glob("*.dcm"))) == 5
     (out / "mine.txt").write_text("mine")
-    with pytest.raises(OutputError, match="Only a series written by this program is replaced"):
+    with pytest.raises(OutputError, match="exists and is no series of sr-keras; choose a new folder"):
         check_folder_output(out, scan, force=True)
-    with pytest.raises(OutputError, match="a folder apart from the scan"):
+    with pytest.raises(OutputError, match="is in the scan's folder; choose an output apart from it"):
         check_folder_output(scan / "out", scan, force=False)
-    with pytest.raises(OutputError, match="folder must exist. Received: .*nowhere"):
+    with pytest.raises(OutputError, match=r"nowhere does not exist; create"):
         check_folder_output(tmp_path / "nowhere" / "out", scan, force=False)
 
 

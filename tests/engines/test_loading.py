@@ -44,7 +44,7 @@ def test_every_format_gives_what_keras_gives(exported, kind, brain, expected):
 def test_predict_makes_the_same_volume_with_every_format(exported, kind, sample):
     crop = Volume(sample.voxels[60:108, 20:60, 50:54], sample.affine)
     volumes = [
-        Upscaler([engine]).enlarge(crop, (2, 2, 1)).voxels
+        Upscaler([engine]).upscale(crop, (2, 2, 1)).voxels
         for engine in (KerasEngine(find_stage("georgescu2020_hw_x2")), load_engine(exported[kind][0]))
     ]
     np.testing.assert_allclose(volumes[1], volumes[0], atol=1e-5 * 1.1 * float(sample.voxels.max()))

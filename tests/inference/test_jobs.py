@@ -1,3 +1,5 @@
+import hashlib
+import json
 import shutil
 from dataclasses import replace
 
@@ -8,7 +10,7 @@ import pytest
 from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.inference.budget import plan_within_budget
-from sr_keras.inference.jobs import PredictionJob, Summary, find_scans, run_folder
+from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.models.registry import choose_stages
@@ -18,18 +20,6 @@ JOB = PredictionJob(
     Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "georgescu2020").values()]),
     factors=(2, 2, 1),
 )
-
-
-@pytest.fixture
-def folder(small_scan, tmp_path):
-    """Two scans, one of them in a subfolder, a damaged one, and a file that is none."""
-    scans = tmp_path / "scans"
-    (scans / "sub").mkdir(parents=True)
-    shutil.copy(small_scan, scans / "a.nii.gz")
-    (scans / "b.nii.gz").write_bytes(small_scan.read_bytes()[:1000])
-    shutil.copy(small_scan, scans / "sub" / "c.nii.gz")
-    (scans / "notes.txt").write_text("nothing")
-    return scans
 
 
 def test_a_scan_becomes_a_larger_one_of_the_same_kind(small_scan, tmp_path):
@@ -50,14 +40,14 @@ def test_the_streamed_file_is_that_of_the_whole_volume_byte_for_byte(small_scan,
     volume = read_volume(small_scan)
     if axis == 0:
         factors = factors[::-1]
-    write_volume(upscaler.enlarge(volume, factors, slice_axis=axis), tmp_path / f"whole_{name}", like=volume)
+    write_volume(upscaler.upscale(volume, factors, slice_axis=axis), tmp_path / f"whole_{name}", like=volume)
     told = []
     job = PredictionJob(upscaler, factors=factors, slice_axis=axis)
     written = job.run(small_scan, tmp_path / name, lambda *news: told.append(news))
     assert (tmp_path / name).read_bytes() == (tmp_path / f"whole_{name}").read_bytes()
     assert written == read_volume(tmp_path / name).summary
     assert told[-1][1] == pytest.approx(told[-1][2])
-    assert len(list(tmp_path.iterdir())) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {name, "out.json", f"whole_{name}"}
 
 
 @pytest.mark.parametrize("axis", [0, 2])
@@ -67,12 +57,11 @@ def test_little_memory_gives_the_same_file_by_way_of_the_disk(small_scan, tmp_pa
     job.run(small_scan, tmp_path / "memory.nii")
     plans = []
 
-    def least_plan(*arguments, budget, **options):
+    def least_plan(*job_and_budget):
+        *job, budget, cost_model = job_and_budget
         for memory in range(0, 10**9, 10**5):
             try:
-                plans.append(
-                    plan_within_budget(*arguments, budget=replace(budget, memory=memory, resident=0), **options)
-                )
+                plans.append(plan_within_budget(*job, replace(budget, memory=memory, resident=0), cost_model))
             except VolumeError:
                 continue
             return plans[-1]
@@ -80,38 +69,48 @@ def test_little_memory_gives_the_same_file_by_way_of_the_disk(small_scan, tmp_pa
 
     monkeypatch.setattr("sr_keras.inference.upscaler.plan_within_budget", least_plan)
     job.run(small_scan, tmp_path / "disk.nii")
-    assert (plans[-1].between, plans[-1].kept) == ("disk", "nowhere" if axis == 2 else "disk")
+    assert (plans[-1].between, plans[-1].output_buffer) == ("disk", "nowhere" if axis == 2 else "disk")
     assert (tmp_path / "disk.nii").read_bytes() == (tmp_path / "memory.nii").read_bytes()
 
 
-def test_a_folder_goes_on_after_a_failure_and_skips_what_is_done(folder, tmp_path):
-    out, told = tmp_path / "out", []
-    assert run_folder(JOB, folder, out, told.append) == Summary(done=2, skipped=0, failed=1)
-    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.nii.gz")) == ["a.nii.gz", "sub/c.nii.gz"]
-    assert told[0] == "a.nii.gz: done"
-    assert told[1].startswith("b.nii.gz: failed: ")
-    assert "truncated or corrupt" in told[1]
-    assert run_folder(JOB, folder, out, told.append) == Summary(done=0, skipped=2, failed=1)
+def test_the_sidecar_says_how_a_file_was_made(small_scan, tmp_path):
+    shutil.copy(small_scan, tmp_path / "brain.nii.gz")
+    summary = JOB.run(str(tmp_path / "brain.nii.gz"), str(tmp_path / "out.nii.gz"))
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["Sources"] == ["brain.nii.gz"]
+    assert record["GeneratedBy"][0]["Name"] == "sr_keras"
+    assert record["Resolution"] == summary
+    ours = record["sr_keras"]
+    assert ours["input_sha256"] == hashlib.sha256(small_scan.read_bytes()).hexdigest()
+    assert ours["output_bytes"] == (tmp_path / "out.nii.gz").stat().st_size
+    assert list(ours["models"]) == ["georgescu2020_hw_x2"]
+    assert (ours["request"]["factors"], ours["slice_axis"], ours["steps"]) == ([2, 2, 1], 2, ["hw x2 on ij"])
 
 
-def test_a_folder_names_the_scan_that_a_notice_is_about(small_scan, tmp_path):
-    scans, told = tmp_path / "scans", []
-    scans.mkdir()
-    shutil.copy(small_scan, scans / "a.nii.gz")
-    job = replace(JOB, upscaler=replace(JOB.upscaler, data_consistency=True))
-    run_folder(job, scans, tmp_path / "out", lambda _: None, notice=told.append)
-    assert [text.split(" by ")[0] for text in told][:1] == [
-        "a.nii.gz: Reduced again, the result differed from the scan"
-    ]
+def test_a_sidecar_of_somebody_else_is_not_replaced(small_scan, tmp_path):
+    (tmp_path / "out.json").write_text('{"EchoTime": 0.03}')
+    with pytest.raises(OutputError, match=r"out.json, which would say how the output was made, exists; use --force"):
+        JOB.run(small_scan, tmp_path / "out.nii")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+    replace(JOB, force=True).run(small_scan, tmp_path / "out.nii")
+    assert "sr_keras" in json.loads((tmp_path / "out.json").read_text())
 
 
-def test_folders_that_cannot_be(folder, tmp_path):
-    with pytest.raises(OutputError, match="must be a folder apart from the scans. Received: .*inside"):
-        run_folder(JOB, folder, folder / "inside", print)
-    with pytest.raises(VolumeError, match=r"must be .nii or .nii.gz files, or a folder of them. Received: .*nowhere"):
-        run_folder(JOB, tmp_path / "nowhere", tmp_path / "out", print)
+def test_the_scan_itself_is_never_replaced(small_scan, tmp_path):
+    shutil.copy(small_scan, tmp_path / "brain.nii.gz")
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "brain.nii.gz")
+    before = (tmp_path / "brain.nii.gz").read_bytes()
+    for name in ("brain.nii.gz", "link.nii.gz"):
+        with pytest.raises(OutputError, match=f"{name} is the input itself; choose another output"):
+            replace(JOB, force=True).run(tmp_path / "brain.nii.gz", tmp_path / name)
+    assert (tmp_path / "brain.nii.gz").read_bytes() == before
 
 
-def test_find_scans_sorts_within_folders(folder, small_scan):
-    names = [path.name for path in find_scans([small_scan, folder])]
-    assert names == ["brain.nii.gz", "a.nii.gz", "b.nii.gz", "c.nii.gz"]
+def test_an_output_that_appears_meanwhile_is_kept(small_scan, tmp_path):
+    def appear(*_):
+        (tmp_path / "out.nii").write_text("theirs")
+
+    with pytest.raises(OutputError, match=r"out.nii exists; use --force to overwrite"):
+        JOB.run(small_scan, tmp_path / "out.nii", progress=appear)
+    assert (tmp_path / "out.nii").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.nii"]

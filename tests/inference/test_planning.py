@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.inference.planning import factors_for_spacing, parse_scale, parse_spacing, plan_steps, upsampled_shape
+from sr_keras.inference.planning import factors_for_spacing, plan_steps, upsampled_shape
 from sr_keras.networks import StageName
 
 
@@ -55,35 +55,13 @@ def test_the_steps_multiply_to_the_factors(factors, axis, stages):
 
 @pytest.mark.parametrize("factors", [(3, 3, 1), (1, 1, 5), (16, 16, 1), (0, 1, 1), (6, 2, 2)])
 def test_other_scales_are_refused_with_those_that_can_be_had(factors):
-    with pytest.raises(ConfigurationError, match="made of the factors 1, 2, 4, 8 along each axis. Received: "):
+    with pytest.raises(ConfigurationError, match="is not made of the factors 1, 2, 4, 8; choose of those, or use"):
         plan_steps(factors, 2, X2)
 
 
 def test_without_a_d_stage_one_axis_cannot_grow():
-    with pytest.raises(ConfigurationError, match="Received: 2x2x2"):
+    with pytest.raises(ConfigurationError, match="2x2x2 needs a d stage too; add one with --model or use --scale"):
         plan_steps((2, 2, 2), 2, [Stage("hw", 2)])
-
-
-@pytest.mark.parametrize(("text", "factors"), [("2", (2, 2, 2)), ("2x2x1", (2, 2, 1)), ("1X1X4", (1, 1, 4))])
-def test_scales_are_read(text, factors):
-    assert parse_scale(text) == factors
-
-
-@pytest.mark.parametrize("text", ["", "2x2", "2.5", "-2", "2x2x2x2", "two", "²"])
-def test_what_is_no_scale(text):
-    with pytest.raises(ConfigurationError, match=f"one whole number, or one for each axis.*Received: {text}"):
-        parse_scale(text)
-
-
-def test_spacings_are_read():
-    assert parse_spacing("0.5") == (0.5, 0.5, 0.5)
-    assert parse_spacing("0.5x0.5x1") == (0.5, 0.5, 1)
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "1x1", "nan", "inf", "1x0x1", "fine"])
-def test_what_is_no_spacing(text):
-    with pytest.raises(ConfigurationError, match="mm above zero"):
-        parse_spacing(text)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +83,9 @@ def test_without_a_d_stage_the_hw_stage_reaches_a_spacing():
     alone = [stage for stage in X2 if stage.stage == "hw"]
     assert factors_for_spacing((1, 1, 3), (0.5, 0.5, 3), iter(alone)) == (2, 2, 1)
     # What it cannot do alone is refused rather than left to interpolation.
-    with pytest.raises(ConfigurationError, match="made of the factors"):
+    with pytest.raises(ConfigurationError, match="1x1x2 needs a d stage too"):
         plan_steps(factors_for_spacing((1, 1, 3), (1, 1, 1.5), alone), 2, alone)
 
 
-def test_enlarged_shape():
+def test_upsampled_shape():
     assert upsampled_shape((10, 20, 30), (2, 1, 4)) == (20, 20, 120)

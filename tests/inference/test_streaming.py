@@ -8,8 +8,10 @@ import pytest
 
 from sr_keras.engines import load_engine
 from sr_keras.inference.budget import Budget, OutputBuffer, plan_within_budget
+from sr_keras.inference.grid import output_grid
 from sr_keras.inference.planning import plan_steps
-from sr_keras.inference.streaming import Enlarging, _layout
+from sr_keras.inference.prepared import PreparedJob
+from sr_keras.inference.streaming import _layout
 from sr_keras.inference.timing import Timing
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.volumes.normalization import normalization_of
@@ -36,31 +38,26 @@ SIMPLE = [Linear(engine) for engine in ENGINES]
 
 def job(volume, factors, *, engines=ENGINES, axis=2, between="memory", batch=4, folder=None):
     """Return a job whose plan is as asked."""
-    steps = plan_steps(factors, axis, [engine.card for engine in engines])
-    plan = plan_within_budget(
-        "a scan",
-        volume.shape,
-        steps,
-        price=lambda *_: Timing(batch, 1.0),
-        self_ensemble="none",
-        kept=OutputBuffer(),
-        budget=PLENTY,
-    )
+    cards = [engine.card for engine in engines]
+    steps = plan_steps(factors, axis, cards)
+    cost = lambda *_: Timing(batch, 1.0)  # noqa: E731
+    plan = plan_within_budget("a scan", volume.shape, steps, "none", OutputBuffer(), PLENTY, cost)
     found = {step: next(e for e in engines if e.card.stage == step.stage) for step in steps}
-    return Enlarging(volume, replace(plan, between=between), found, "none", folder)
+    grid = output_grid(volume, factors, None, cards)
+    return PreparedJob(volume, grid, axis, replace(plan, between=between), found, folder=folder)
 
 
-def collected(enlarging, told=None):
+def collected(prepared, told=None):
     """Return the volume that the slabs make, which cover it once and in order."""
-    axis, parts, end = enlarging.plan.slab_axis, [], 0
+    axis, parts, end = prepared.plan.slab_axis, [], 0
     report = None if told is None else lambda *news: told.append(news)
-    with closing(enlarging.slabs(report)) as slabs:
+    with closing(prepared.slabs(report)) as slabs:
         for span, slab in slabs:
             assert span.start == end
             end = span.stop
             parts.append(slab.copy())
     voxels = np.concatenate(parts, axis=axis)
-    assert voxels.shape == enlarging.plan.shape
+    assert voxels.shape == prepared.plan.shape
     return voxels
 
 
@@ -75,7 +72,7 @@ def scan(sample):
 
 @pytest.mark.parametrize("factors", [(2, 2, 2), (1, 1, 2), (2, 2, 1), (2, 1, 1), (2, 4, 2)])
 def test_every_place_and_batch_gives_the_same_bits(scan, tmp_path, factors):
-    whole = UPSCALER.enlarge(scan, factors, slice_axis=2).voxels
+    whole = UPSCALER.upscale(scan, factors, slice_axis=2).voxels
     assert whole.shape == tuple(n * f for n, f in zip(scan.shape, factors, strict=True))
     for between, batch in (("memory", 1), ("disk", 3)):
         slabs = collected(job(scan, factors, between=between, batch=batch, folder=tmp_path))
@@ -107,16 +104,16 @@ def test_a_pass_over_slabs_is_the_pass_over_the_whole_worked_out_here(scan):
     wide = hw.run(np.ascontiguousarray(deep.transpose(2, 0, 1))).transpose(1, 2, 0)
     below = np.minimum(scan.voxels + np.float32(1024), 0).repeat(2, 0).repeat(2, 1).repeat(2, 2)
     expected = normalization.invert(np.maximum(wide, 0)) + below
-    np.testing.assert_array_equal(UPSCALER.enlarge(scan, (2, 2, 2), slice_axis=2).voxels, expected)
+    np.testing.assert_array_equal(UPSCALER.upscale(scan, (2, 2, 2), slice_axis=2).voxels, expected)
     assert (expected[:2, :, :40] < -2900).all()
 
 
 def test_progress_is_one_count_of_the_whole_job(scan):
     told = []
-    enlarging = job(scan, (2, 2, 2), engines=SIMPLE)
-    collected(enlarging, told)
+    prepared = job(scan, (2, 2, 2), engines=SIMPLE)
+    collected(prepared, told)
     i, j, k = scan.shape
-    assert {total for _, _, total in told} == {enlarging.plan.seconds} == {i + j + 2 * k}
+    assert {total for _, _, total in told} == {prepared.plan.seconds} == {i + j + 2 * k}
     done = [done for _, done, _ in told]
     assert done == sorted(done)
     assert told[-1] == ("hw x2 on ij", i + j + 2 * k, i + j + 2 * k)

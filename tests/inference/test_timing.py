@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,8 @@ import pytest
 from sr_keras.engines import load_engine
 from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import DeviceMemoryError
-from sr_keras.inference.timing import Timing, cache_folder, measure, timing_of, workspace
+from sr_keras.inference import timing
+from sr_keras.inference.timing import Timing, cache_folder, measure_timing, timing_of, workspace
 
 HW = load_engine("georgescu2020_hw_x2", "onnx")
 
@@ -46,13 +48,13 @@ def empty_cache(tmp_path, monkeypatch):
     ],
 )
 def test_the_batch_is_the_fastest(monkeypatch, batch_seconds, image_seconds, limits, timing):
-    found = measure(Clocked(monkeypatch, batch_seconds, image_seconds, limits), 32, 32)
+    found = measure_timing(Clocked(monkeypatch, batch_seconds, image_seconds, limits), 32, 32)
     assert (found.batch, found.seconds) == (timing.batch, pytest.approx(timing.seconds))
 
 
 def test_batches_that_take_much_memory_are_not_tried(monkeypatch):
     engine = Clocked(monkeypatch, 0.01, 0.0)
-    assert measure(engine, 256, 256).batch == 4
+    assert measure_timing(engine, 256, 256).batch == 4
     assert max(engine.batches) == 4
     assert workspace(HW, 256, 256, 4) == 4 * 512 * 512 * 512
 
@@ -62,7 +64,7 @@ def test_a_device_without_memory_has_no_time(monkeypatch, empty_cache):
         def run(self, images):
             raise DeviceMemoryError(f"{len(images)} are too many")
 
-    assert measure(Full(monkeypatch, 1, 1), 32, 32) == Timing(1, 0.0)
+    assert measure_timing(Full(monkeypatch, 1, 1), 32, 32) == Timing(1, 0.0)
     # There may be some the next time.
     assert timing_of(Full(monkeypatch, 1, 1), 32, 32) == Timing(1, 0.0)
     assert not empty_cache.exists()
@@ -107,3 +109,25 @@ def test_the_cache_is_the_user_s(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "sr_keras"
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch):
+    """As in a container whose user is a number without a passwd entry."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", classmethod(lambda _: (_ for _ in ()).throw(RuntimeError("no home"))))
+    assert cache_folder() is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"batch": 0, "seconds": 1}',
+        '{"batch": 1, "seconds": NaN}',
+        '{"batch": 1, "seconds": -1}',
+        '{"batch": 1e999, "seconds": 1}',
+        "[" * 200_000,
+    ],
+)
+def test_damaged_entries_of_the_cache_are_measured_again(tmp_path, entry):
+    (tmp_path / "timings.json").write_text('{"key": ' + entry + "}")
+    assert timing._read(tmp_path / "timings.json") == {}

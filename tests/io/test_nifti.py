@@ -201,7 +201,7 @@ BAD_FILES = {
     "negative axis": "has a damaged header, with -20x-18x16 voxels; copy it again",
     "beyond float32": r"values reach 5.76e\+305, too large for 32-bit floats; rescale the scan",
     "scaled beyond float32": "scaled values are too large for 32-bit floats; rescale the scan",
-    "huge": r"30000x30000x30000\) must fit into memory. Received: 3\d\d.\d TB needed",
+    "huge": r"30000x30000x30000\) needs 3\d\d.\d TB of memory",
 }
 
 

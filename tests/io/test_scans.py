@@ -90,7 +90,7 @@ def test_dicom_in_dicom_out(predict, tmp_path):
     assert list(record["models"]) == ["fast_hw_x2"]
     assert (record["engine"], record["scale"]) == ("onnxruntime", [2, 2, 1])
     again = predict(SERIES, "-o", tmp_path / "out", "--scale", "2x2x1")
-    assert (again.exit_code, "Nothing is overwritten unasked" in again.output) == (1, True)
+    assert (again.exit_code, "out exists; use --force to overwrite" in again.output) == (1, True)
     assert predict(SERIES, "-o", tmp_path / "out", "--scale", "2x2x1", "--force").exit_code == 0
 
 
@@ -112,7 +112,7 @@ def test_a_spacing_may_be_asked_for(predict, tmp_path):
 
 def test_a_series_too_short_for_the_network_is_refused_and_nothing_is_left(predict, tmp_path):
     result = predict(SERIES, "-o", tmp_path / "out")
-    assert (result.exit_code, "as in --scale 2x2x1" in result.output) == (1, True)
+    assert (result.exit_code, "use --scale 2x2x1" in result.output) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,114 @@
+import shutil
+from dataclasses import replace
+
+import nibabel
+import pytest
+
+from sr_keras.engines import KerasEngine
+from sr_keras.errors import OutputError, VolumeError
+from sr_keras.inference.folders import Summary, find_scans, plan_folder, run_folder
+from sr_keras.inference.jobs import PredictionJob
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.models.registry import choose_stages
+from sr_keras.models.stages import shipped_stages
+
+JOB = PredictionJob(
+    Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "georgescu2020").values()]),
+    factors=(2, 2, 1),
+)
+
+
+@pytest.fixture
+def folder(small_scan, tmp_path):
+    """Two scans, one of them in a subfolder, a damaged one, and a file that is none."""
+    scans = tmp_path / "scans"
+    (scans / "sub").mkdir(parents=True)
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    (scans / "b.nii.gz").write_bytes(small_scan.read_bytes()[:1000])
+    shutil.copy(small_scan, scans / "sub" / "c.nii.gz")
+    (scans / "notes.txt").write_text("nothing")
+    return scans
+
+
+def test_a_folder_goes_on_after_a_failure_and_skips_what_is_done(folder, tmp_path):
+    out, told = tmp_path / "out", []
+    assert run_folder(JOB, folder, out, told.append) == Summary(done=2, skipped=0, failed=1)
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.nii.gz")) == ["a.nii.gz", "sub/c.nii.gz"]
+    assert told[0] == "a.nii.gz: done"
+    assert told[1].startswith("b.nii.gz: failed: ")
+    assert "truncated or corrupt" in told[1]
+    assert told[1].count("b.nii.gz") == 1
+    assert run_folder(JOB, folder, out, told.append) == Summary(done=0, skipped=2, failed=1)
+
+
+def test_a_folder_names_the_scan_that_a_notice_is_about(small_scan, tmp_path):
+    scans, told = tmp_path / "scans", []
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    job = replace(JOB, upscaler=replace(JOB.upscaler, data_consistency=True))
+    run_folder(job, scans, tmp_path / "out", lambda _: None, warn=told.append)
+    assert told[0].startswith("a.nii.gz: Warning: scan looks noisy")
+    assert told[-1].startswith("a.nii.gz: Back-projection: the downsampled result differed from the scan by ")
+
+
+def test_folders_that_cannot_be(folder, tmp_path):
+    with pytest.raises(OutputError, match="inside is in the folder of the scans; choose a folder apart from it"):
+        run_folder(JOB, folder, folder / "inside", print)
+    with pytest.raises(VolumeError, match=r"nowhere does not exist; check the path\.$"):
+        run_folder(JOB, tmp_path / "nowhere", tmp_path / "out", print)
+
+
+def test_find_scans_sorts_within_folders(folder, small_scan):
+    names = [path.name for path in find_scans([small_scan, folder])]
+    assert names == ["brain.nii.gz", "a.nii.gz", "b.nii.gz", "c.nii.gz"]
+
+
+def test_a_rerun_with_other_options_skips_nothing_in_silence(small_scan, tmp_path):
+    scans, out, told = tmp_path / "scans", tmp_path / "out", []
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    run_folder(JOB, scans, out, told.append)
+    finer = replace(JOB, factors=(4, 4, 1))
+    assert run_folder(finer, scans, out, told.append) == Summary(failed=1)
+    assert told[-1].endswith("a.nii.gz was made with other options (factors); use --force to make it again")
+    assert nibabel.load(out / "a.nii.gz").shape == (96, 80, 24)
+    assert run_folder(replace(finer, force=True), scans, out, told.append) == Summary(done=1)
+    assert nibabel.load(out / "a.nii.gz").shape == (192, 160, 24)
+    assert run_folder(finer, scans, out, told.append) == Summary(skipped=1)
+
+
+def test_a_rerun_notices_another_scan_and_a_changed_result(small_scan, tmp_path):
+    scans, out, told = tmp_path / "scans", tmp_path / "out", []
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    run_folder(JOB, scans, out, told.append)
+    nibabel.save(nibabel.load(small_scan).slicer[:, :, 2:], scans / "a.nii.gz")
+    assert run_folder(JOB, scans, out, told.append) == Summary(failed=1)
+    assert "was made of another scan" in told[-1]
+    with (out / "a.nii.gz").open("ab") as file:
+        file.write(b"more")
+    assert run_folder(JOB, scans, out, told.append) == Summary(failed=1)
+    assert "was changed since it was made" in told[-1]
+    (out / "a.json").unlink()
+    assert run_folder(JOB, scans, out, told.append) == Summary(failed=1)
+    assert "exists, but no a.json beside it says how it was made" in told[-1]
+
+
+def test_what_a_folder_run_does_not_read_is_said(small_scan, tmp_path):
+    scans, told = tmp_path / "scans", []
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    (scans / "._a.nii.gz").write_bytes(b"Mac OS X")
+    (scans / "b.mgz").touch()
+    assert run_folder(JOB, scans, tmp_path / "out", told.append) == Summary(done=1, ignored=1)
+    assert told[0] == "b.mgz: ignored: only .nii and .nii.gz are read from a folder"
+
+
+def test_a_folder_is_planned_without_writing(folder, tmp_path):
+    planned = dict(plan_folder(JOB, folder, tmp_path / "out"))
+    assert [str(name) for name in planned] == ["a.nii.gz", "b.nii.gz", "sub/c.nii.gz"]
+    first, second, _ = planned.values()
+    assert first.grid.shape == (96, 80, 24)
+    assert second.startswith("fails: ")
+    assert "truncated or corrupt" in second
+    assert not (tmp_path / "out").exists()
