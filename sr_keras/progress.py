@@ -15,20 +15,26 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+# Called with what is being done, how much of the job is done, and how much there is, in one unit of any kind.
+ProgressCallback = Callable[[str, float, float], None]
+
+# Descriptions hold names of files, which may look like rich's markup.
+DESCRIPTION = TextColumn("{task.description}", markup=False)
+
 
 def progress_bar() -> Progress:
     """Return a bar on stderr with a description, a count, the time taken and the time left."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (DESCRIPTION, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return _progress(*columns, TimeRemainingColumn())
 
 
 @contextmanager
-def progress_report() -> Iterator[Callable[[str, float, float], None]]:
-    """Yield a function that shows one bar for a whole job: what is being done, how much is done, and how much there is.
+def progress_report() -> Iterator[ProgressCallback]:
+    """Yield a function that shows one bar with the time left for a whole job.
 
     A job that begins after another one begins the bar anew.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (DESCRIPTION, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with _progress(*columns, TimeRemainingColumn()) as progress:
         task, before = progress.add_task("starting", total=None), 0.0
 
@@ -40,6 +46,22 @@ def progress_report() -> Iterator[Callable[[str, float, float], None]]:
             progress.update(task, description=description, completed=done, total=total)
 
         yield report
+
+
+def share_of(report: ProgressCallback, number: int, count: int, title: str = "") -> ProgressCallback:
+    """Return the progress callback of one of several jobs that take about as long as each other.
+
+    Args:
+        report: takes the progress of all of them.
+        number: of the job, from 0.
+        count: of jobs.
+        title: put before what is being done.
+    """
+
+    def share(description: str, done: float, total: float) -> None:
+        report(title + description, number + (done / total if total else 0.0), count)
+
+    return share
 
 
 def _progress(*columns: ProgressColumn) -> Progress:

@@ -28,6 +28,19 @@ def test_the_next_job_begins_the_bar_anew(monkeypatch):
     assert "25%" in last
 
 
+def test_names_that_look_like_markup_are_shown_as_they_are(monkeypatch):
+    assert "scan[/bold][red].nii" in shown(monkeypatch, ("scan[/bold][red].nii", 1.0, 2.0))
+
+
+def test_jobs_share_a_bar():
+    news = []
+    share = progress.share_of(lambda *report: news.append(report), 2, 4, "b, ")
+    share("hw x2", 0.0, 8.0)
+    share("hw x2", 6.0, 8.0)
+    share("nothing", 0.0, 0.0)
+    assert news == [("b, hw x2", 2.0, 4), ("b, hw x2", 2.75, 4), ("b, nothing", 2.0, 4)]
+
+
 def test_where_there_is_no_terminal_nothing_is_shown(capsys):
     with progress.progress_report() as report:
         report("hw x2 on ij", 4.0, 8.0)

@@ -1,5 +1,6 @@
 """`sr-keras evaluate`: measure PSNR and SSIM on scans whose ground truth is known."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,22 @@ from sr_keras.cli.options import (
     slice_axis_option,
     to_modality,
 )
+from sr_keras.errors import ConfigurationError, SrKerasError
 
 if TYPE_CHECKING:
     from sr_keras.evaluation.protocol import Task
+    from sr_keras.volumes.volume import Volume
 
 
 @click.command()
 @click.argument("scans", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--scale", type=int, default=2, show_default=True, help="Factor of downsampling and of super-resolution.")
+@click.option(
+    "--scale",
+    type=click.IntRange(min=2),
+    default=2,
+    show_default=True,
+    help="Factor of downsampling and of super-resolution.",
+)
 @click.option(
     "--task",
     "tasks",
@@ -52,13 +61,12 @@ def evaluate(
 
     SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
     """
-    if figure and len(scans) > 1:
-        raise click.UsageError("--figure draws one scan: give one.")
     from sr_keras.framework import load_module
 
     for module in ("PIL", "skimage", "matplotlib"):
         load_module(module, "sr_keras[evaluate]")
-    from sr_keras.evaluation.protocol import compare_methods, possible_tasks, score
+    from sr_keras.evaluation.figure import check_format, draw_figure
+    from sr_keras.evaluation.protocol import TASKS, check_tasks, evaluate_scans
     from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
     from sr_keras.files import check_output
     from sr_keras.inference.folders import find_scans
@@ -66,25 +74,45 @@ def evaluate(
     from sr_keras.models.registry import modality_warning
     from sr_keras.progress import progress_report
 
+    upscalers = load_upscalers(options["models"])
+    try:
+        chosen = check_tasks(upscalers, scale, tasks or TASKS)
+    except ConfigurationError as error:
+        raise click.UsageError(str(error)) from error
+    found = find_scans(scans, dicom=True)
+    if figure:
+        check_format(figure)
+        if len(found) > 1:
+            raise click.UsageError(f"--figure draws one scan, not {len(found)}; give one.")
     for output in filter(None, (json_output, figure)):
         check_output(output, force=options["force"])
-    upscalers = load_upscalers(options["models"])
     cards = [engine.card for upscaler in upscalers.values() for engine in upscaler.engines]
     modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]
     rows: list[dict[str, Any]] = []
-    with progress_report() as report:
-        for scan in find_scans(scans, dicom=True):
-            volume = read_scan(scan, modality=modality, nan_fill=nan_fill)
-            if warning := modality_warning(volume, cards):
-                click.echo(warning, err=True)
-            for task in tasks or possible_tasks(upscalers, scale):
-                comparison = compare_methods(volume, task, scale, upscalers, slice_axis=axis, report=report)
-                scores = score(comparison)
-                rows += score_rows(comparison, scores)
-                if figure and len(rows) == len(scores):
-                    from sr_keras.evaluation.figure import draw_figure
+    failed: list[Path] = []
 
-                    draw_figure(comparison, scores, figure)
+    def read(path: Path) -> "Volume":
+        volume = read_scan(path, modality=modality, nan_fill=nan_fill)
+        if warning := modality_warning(volume, cards):
+            click.echo(warning, err=True)
+        return volume
+
+    def fail(path: Path, error: SrKerasError) -> None:
+        if len(found) == 1:
+            raise error
+        failed.append(path)
+        click.echo(f"Error: {path.name}: {error}", err=True)
+
+    with progress_report() as report:
+        for comparison, scores in evaluate_scans(
+            found, read, chosen, scale, upscalers, slice_axis=axis, report=report, fail=fail
+        ):
+            if figure and not rows:
+                draw_figure(comparison, scores, figure)
+            rows += score_rows(comparison, scores)
     print_scores(rows)
     if json_output:
         write_scores(rows, json_output)
+    if failed:
+        click.echo(f"{len(failed)} of {len(found)} scans failed", err=True)
+        sys.exit(1)

@@ -1,4 +1,4 @@
-"""The classical ways to enlarge a volume, which every network is measured against: Pillow's, axis by axis."""
+"""Classical interpolation, which every network is compared with: Pillow's, axis by axis."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -17,12 +17,15 @@ METHODS: dict[Method, Image.Resampling] = {
 
 
 def interpolate(voxels: npt.NDArray[np.float32], factors: Sequence[int], method: Method) -> npt.NDArray[np.float32]:
-    """Enlarge a volume by interpolation whose voxel edges stay put.
+    """Upsample a volume by interpolation that keeps the outer voxel edges in place.
 
     Args:
         voxels: (i, j, k), float32.
-        factors: along i, j, k.
+        factors: along i, j, k, 1 or more.
         method: "cubic" is Keys' with a = -0.5, "lanczos" has three lobes.
+
+    Returns:
+        (i, j, k), float32, each length times its factor.
     """
     for axis, factor in enumerate(factors):
         if factor > 1:

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a restored volume, slice by slice and over the volume."""
+"""PSNR and SSIM of a super-resolved volume, slice by slice and over the volume."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,12 @@ SSIM_WINDOW = 11
 
 @dataclass(frozen=True)
 class Quality:
-    """How close a restored volume is to the true one.
+    """How close a volume is to the ground truth.
 
     Attributes:
-        slice_psnr: mean over slices, in dB.
+        slice_psnr: mean over slices, in dB; infinite where a slice equals the ground truth.
         slice_ssim: mean over slices.
-        volume_psnr: of all those slices together, in dB.
+        volume_psnr: of all those slices together, in dB; infinite where they equal the ground truth.
         volume_ssim: with a three-dimensional window; None where fewer slices than the window is wide were compared.
     """
 
@@ -31,7 +31,7 @@ class Quality:
 
 
 def measure(ground_truth: Floats, results: Floats, *, data_range: float, axis: int) -> Quality:
-    """Compare a restored volume with the true one.
+    """Compare a volume with the ground truth.
 
     SSIM is that of Z. Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity" (2004),
     DOI 10.1109/TIP.2003.819861, with its Gaussian window (sigma 1.5 voxels) and population covariance.
@@ -57,13 +57,25 @@ def measure(ground_truth: Floats, results: Floats, *, data_range: float, axis: i
 
 
 def psnr(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
-    """Return the peak signal-to-noise ratio in dB, of arrays of any one shape; infinite where they are equal."""
+    """Return the peak signal-to-noise ratio in dB; infinite where both are equal.
+
+    Args:
+        ground_truth: any shape.
+        results: the same shape and units.
+        data_range: the range of the intensities, in the same units.
+    """
     with np.errstate(divide="ignore"):
         return float(peak_signal_noise_ratio(ground_truth, results, data_range=data_range))
 
 
 def ssim(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
-    """Return the structural similarity of two images or volumes; see `measure`."""
+    """Return the structural similarity of two images or volumes; see `measure`.
+
+    Args:
+        ground_truth: (i, j) or (i, j, k), each axis at least 11 long.
+        results: the same shape and units.
+        data_range: the range of the intensities, in the same units.
+    """
     return float(
         structural_similarity(
             ground_truth,

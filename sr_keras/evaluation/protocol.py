@@ -1,18 +1,19 @@
-"""Measure stages where the truth is known: reduce a scan, restore it by every method, compare it with itself."""
+"""The protocol of evaluation: downsample a scan, super-resolve it with every method, compare with the scan itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.errors import ConfigurationError, SrKerasError, VolumeError
 from sr_keras.evaluation.interpolation import METHODS, interpolate
 from sr_keras.evaluation.metrics import SSIM_WINDOW, Quality, measure
-from sr_keras.inference.passes import ProgressCallback
 from sr_keras.inference.planning import Factors, plan_steps
 from sr_keras.inference.upscaler import Upscaler
+from sr_keras.progress import ProgressCallback, share_of
 from sr_keras.volumes.geometry import rescaled_affine, through_plane_axis
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.resampling import downsample_volume
@@ -21,20 +22,22 @@ from sr_keras.volumes.volume import Volume, format_shape
 Task = Literal["in-plane", "through-plane", "3-D"]
 TASKS: tuple[Task, ...] = ("in-plane", "through-plane", "3-D")
 Floats = npt.NDArray[np.float32]
-# Makes a true scan (i, j, k) smaller by factors along i, j, k.
+# The scales that a message looks for models of.
+SCALES = range(2, 9)
+# Downsamples the voxels of a scan (i, j, k) by factors along i, j, k.
 Downsampling = Callable[[Floats, Sequence[int]], Floats]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A scan that was reduced, and what each method makes of it.
+    """A scan and its super-resolution by each method from a downsampled copy.
 
     Attributes:
         ground_truth: the scan, float32, cropped to a multiple of the factors.
-        task: which axes were reduced and restored: all but the through-plane axis, that one, or all three.
-        factors: by how much along i, j, k.
+        task: which axes were downsampled and super-resolved: all but the through-plane axis, that one, or all three.
+        factors: along i, j, k.
         axis: the through-plane axis, along which slices are cut.
-        results: (i, j, k), float32, by method.
+        results: (i, j, k), float32, in the scan's own units, by method.
     """
 
     ground_truth: Volume
@@ -51,9 +54,9 @@ class Score:
     Attributes:
         method: an interpolation or a model.
         quality: PSNR and SSIM.
-        data_range: that both are relative to, in the scan's units.
-        slices: how many slices were compared: all those with tissue in them.
-        slices_left_out: how many were not.
+        data_range: of both, in the scan's units.
+        slices: number of slices compared: all those with tissue in them.
+        slices_left_out: number of the others.
     """
 
     method: str
@@ -64,8 +67,66 @@ class Score:
 
 
 def possible_tasks(upscalers: Mapping[str, Upscaler], scale: int) -> list[Task]:
-    """Return the tasks that every model has the stages for."""
+    """Return the tasks that every model has the stages for.
+
+    Args:
+        upscalers: models by the name to show.
+        scale: the factor.
+    """
     return [task for task in TASKS if all(_can(upscaler, task, scale) for upscaler in upscalers.values())]
+
+
+def check_tasks(upscalers: Mapping[str, Upscaler], scale: int, tasks: Sequence[Task] = TASKS) -> list[Task]:
+    """Return those of some tasks that every model has the stages for.
+
+    Args:
+        upscalers: models by the name to show.
+        scale: the factor, 2 or more.
+        tasks: to choose from.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    possible = [task for task in tasks if task in possible_tasks(upscalers, scale)] if scale > 1 else []
+    if not possible:
+        scales = [str(each) for each in SCALES if set(tasks) & set(possible_tasks(upscalers, each))]
+        remedy = f"use {' or '.join(scales)}" if scales else "use others"
+        raise ConfigurationError(f"the models have no stages for a scale of {scale}; {remedy}.")
+    return possible
+
+
+def evaluate_scans(
+    paths: Sequence[Path],
+    read: Callable[[Path], Volume],
+    tasks: Sequence[Task],
+    scale: int,
+    upscalers: Mapping[str, Upscaler],
+    *,
+    slice_axis: int | None = None,
+    report: ProgressCallback | None = None,
+    fail: Callable[[Path, SrKerasError], None],
+) -> Iterator[tuple[Comparison, list[Score]]]:
+    """Yield the comparison and the scores of each task on each scan.
+
+    Args:
+        paths: of the scans.
+        read: reads one.
+        tasks: which axes to downsample.
+        scale: the factor, 2 or more.
+        upscalers: models by the name to show.
+        slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+        report: progress callback, over all scans.
+        fail: called with a scan that cannot be evaluated and the reason; the others go on.
+    """
+    for number, path in enumerate(paths):
+        try:
+            volume = read(path)
+            for place, task in enumerate(tasks, number * len(tasks)):
+                share = share_of(report, place, len(paths) * len(tasks), f"{path.name}, {task}, ") if report else None
+                comparison = compare_methods(volume, task, scale, upscalers, slice_axis=slice_axis, report=share)
+                yield comparison, score(comparison)
+        except SrKerasError as error:
+            fail(path, error)
 
 
 def compare_methods(
@@ -78,31 +139,34 @@ def compare_methods(
     report: ProgressCallback | None = None,
     downsampling: Downsampling = downsample_volume,
 ) -> Comparison:
-    """Reduce a scan, by antialiased cubic interpolation without smoothing, and restore it by every method.
+    """Downsample a scan, by antialiased cubic interpolation without blur, and super-resolve it with every method.
 
     Args:
-        volume: the true scan.
-        task: which axes to reduce.
-        scale: by how much.
+        volume: the scan, which is the ground truth.
+        task: which axes to downsample.
+        scale: the factor, 2 or more.
         upscalers: models by the name to show.
         slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
-        report: told about progress.
-        downsampling: how the scan is reduced, where it is to be another way.
+        report: progress callback.
+        downsampling: another way to downsample.
 
     Raises:
-        ConfigurationError: a model has no stage for the task.
+        ConfigurationError: a model has no stage for the task, or the scale is no factor.
         VolumeError: the scan is too small for a network.
     """
+    if scale < min(SCALES):
+        raise ConfigurationError(f"A scale must be at least {min(SCALES)}, not {scale}.")
     axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
     factors = task_factors(task, scale, axis)
     lengths = [length // factor * factor for length, factor in zip(volume.shape, factors, strict=True)]
     ground_truth = volume.with_voxels(volume.voxels[tuple(slice(length) for length in lengths)].astype(np.float32))
-    reduced = ground_truth.with_voxels(
+    low = ground_truth.with_voxels(
         downsampling(ground_truth.voxels, factors), rescaled_affine(ground_truth.affine, factors)
     )
-    results: dict[str, Floats] = {method: interpolate(reduced.voxels, factors, method) for method in METHODS}
-    for name, upscaler in upscalers.items():
-        results[name] = upscaler.upscale(reduced, factors, slice_axis=axis, progress=report).voxels
+    results: dict[str, Floats] = {method: interpolate(low.voxels, factors, method) for method in METHODS}
+    for number, (name, upscaler) in enumerate(upscalers.items()):
+        share = share_of(report, number, len(upscalers), f"{name}, ") if report else None
+        results[name] = upscaler.upscale(low, factors, slice_axis=axis, progress=share).voxels
     return Comparison(ground_truth, task, factors, axis, results)
 
 
@@ -116,14 +180,12 @@ def score(comparison: Comparison) -> list[Score]:
     normalization = normalization_of(ground_truth)
     slices = tissue_slices(tissue_mask(ground_truth, normalization), axis)
     if slices.size == 0:
-        raise VolumeError(
-            f"{ground_truth.source}: a scan to evaluate on must show tissue. Received: an empty one. Leave it out."
-        )
+        raise VolumeError(f"{ground_truth.source} shows no tissue; leave it out.")
     smallest = min(length for other, length in enumerate(ground_truth.shape) if other != axis)
     if smallest < SSIM_WINDOW:
         raise VolumeError(
-            f"{ground_truth.source}: slices must be at least {SSIM_WINDOW} voxels wide, the window of SSIM. "
-            f"Received: {format_shape(ground_truth.shape)}. Use a larger scan."
+            f"{ground_truth.source} of {format_shape(ground_truth.shape)} voxels has slices smaller than the window of "
+            f"SSIM, {SSIM_WINDOW}x{SSIM_WINDOW}; leave it out."
         )
     ground_truth_slices, data_range = ground_truth.voxels.take(slices, axis), normalization.data_range
     return [
@@ -139,7 +201,12 @@ def score(comparison: Comparison) -> list[Score]:
 
 
 def middle_box(volume: Volume, lengths: Sequence[int]) -> Volume:
-    """Return the middle of a scan, of at most `lengths` voxels, for figures that need not see all of it."""
+    """Return the middle of a scan, for scores that need not take all of it.
+
+    Args:
+        volume: the scan.
+        lengths: of the middle along i, j, k, in voxels; a shorter axis stays whole.
+    """
     starts = [max(0, (whole - length) // 2) for whole, length in zip(volume.shape, lengths, strict=True)]
     affine = volume.affine @ np.block([[np.eye(3), np.array(starts)[:, None]], [np.zeros(3), 1]])
     box = tuple(slice(start, start + length) for start, length in zip(starts, lengths, strict=True))
@@ -147,7 +214,13 @@ def middle_box(volume: Volume, lengths: Sequence[int]) -> Volume:
 
 
 def task_factors(task: Task, scale: int, axis: int) -> Factors:
-    """Return the factors along i, j, k of a task for a through-plane axis."""
+    """Return the factors along i, j, k of a task.
+
+    Args:
+        task: which axes to downsample.
+        scale: the factor.
+        axis: the through-plane axis, 0, 1 or 2.
+    """
     through, within = (1 if task == "in-plane" else scale), (1 if task == "through-plane" else scale)
     i, j, k = (through if each == axis else within for each in range(3))
     return i, j, k

@@ -1,6 +1,7 @@
-"""Tables of figures, as Markdown that reads well on a terminal too, and as JSON."""
+"""Tables of scores, as Markdown that reads well on a terminal too, and as JSON."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
@@ -23,7 +24,15 @@ UNLIMITED = 10_000
 
 
 def score_rows(comparison: "Comparison", scores: "Sequence[Score]") -> list[dict[str, Any]]:
-    """Return the scores of a restoration as flat rows: scan (file name), modality, task, factors, method, figures."""
+    """Return scores as flat rows.
+
+    Args:
+        comparison: of one task.
+        scores: of the same task.
+
+    Returns:
+        A row for each method: scan (file name), modality, task, factors, method, the figures of `Quality` and `Score`.
+    """
     place = {
         "scan": comparison.ground_truth.source.rsplit("/", 1)[-1],
         "modality": comparison.ground_truth.modality,
@@ -34,7 +43,7 @@ def score_rows(comparison: "Comparison", scores: "Sequence[Score]") -> list[dict
 
 
 def print_scores(rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows of scores on stdout: a table of the means over slices, one over the volumes, and what they rest on."""
+    """Print rows of scores on stdout: the means over slices, those over volumes, data_range and number of slices."""
     console = Console(width=WIDTH)
     for title, figures in (("Mean over slices", "slice"), ("Over the volume", "volume")):
         methods = list(dict.fromkeys(row["method"] for row in rows))
@@ -46,23 +55,33 @@ def print_scores(rows: Sequence[dict[str, Any]]) -> None:
     for row in {row["scan"]: row for row in rows}.values():
         console.print(
             f"{row['scan']}: data_range {row['data_range']:g}, {row['slices']} slices with tissue compared, "
-            f"{row['slices_left_out']} without left out",
+            f"{row['slices_left_out']} without tissue left out",
             highlight=False,
         )
 
 
 def write_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write rows of scores to a JSON file.
+    """Write rows of scores to a JSON file. The PSNR of what equals the ground truth is infinite, in JSON null.
+
+    Args:
+        rows: as `score_rows` returns them.
+        path: of the file.
 
     Raises:
         OutputError: the file cannot be written.
     """
+    finite = [{name: None if value == math.inf else value for name, value in row.items()} for row in rows]
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(rows, indent=2) + "\n")
+        temporary.write_text(json.dumps(finite, indent=2, allow_nan=False) + "\n")
 
 
 def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown, its columns aligned."""
+    """Return a table in Markdown, its columns aligned.
+
+    Args:
+        headings: one for each column.
+        rows: of as many cells.
+    """
     table, text = Table(*headings, box=MARKDOWN), StringIO()
     for row in rows:
         table.add_row(*row)
@@ -71,7 +90,7 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def score_cell(row: Mapping[str, Any], figures: str = "slice") -> str:
-    """Return PSNR and SSIM of a row as people write them, "32.70 / 0.9456".
+    """Return PSNR and SSIM of a row as text, "32.70 / 0.9456".
 
     Args:
         row: as `score_rows` returns it.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
 from sr_keras.inference.jobs import PredictionJob
-from sr_keras.inference.passes import ProgressCallback
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
 from sr_keras.inference.provenance import made_otherwise
 from sr_keras.io.nifti import is_nifti
 from sr_keras.io.scans import is_scan_folder
+from sr_keras.progress import ProgressCallback
 
 # What Finder leaves beside each file on disks of other systems.
 APPLE_DOUBLE = "._"

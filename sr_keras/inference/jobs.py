@@ -13,7 +13,6 @@ import numpy as np
 from sr_keras.dicom.provenance import Processing
 from sr_keras.dicom.writing import publish_series
 from sr_keras.files import check_distinct, publish, reserved, write_errors
-from sr_keras.inference.passes import ProgressCallback
 from sr_keras.inference.planning import SLOWEST_AXIS, Factors
 from sr_keras.inference.prefetch import background_writer
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
@@ -21,6 +20,7 @@ from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of, 
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import is_nifti, open_stream, stored_dtype
 from sr_keras.io.scans import Choice, check_scan_output, check_writable, read_scan, with_nifti_header, write_scan
+from sr_keras.progress import ProgressCallback
 from sr_keras.volumes.slab_buffers import SlabBuffer, make_slab_buffer
 from sr_keras.volumes.volume import Modality
 

@@ -11,9 +11,6 @@ from sr_keras.inference.prefetch import background_writer, prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble, run_ensemble
 from sr_keras.volumes.slab_buffers import SlabBuffer, Source, spans
 
-# Called with the step that runs and with the estimated seconds of the job that are done, and all of them. The hw stage
-# calls it from a thread of its own.
-ProgressCallback = Callable[[str, float, float], None]
 # Called with a step, the size (height, width) of its slices, and how many of them are done.
 SliceCallback = Callable[[Step, tuple[int, int], int], None]
 

@@ -11,13 +11,14 @@ from sr_keras.engines import Engine, Images
 from sr_keras.inference.back_projection import back_project
 from sr_keras.inference.budget import Plan
 from sr_keras.inference.grid import OutputGrid
-from sr_keras.inference.passes import ProgressCallback, slice_order
+from sr_keras.inference.passes import slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.spectrum import high_frequency_warnings
 from sr_keras.inference.streaming import stream_slabs
 from sr_keras.models.registry import modality_warning
 from sr_keras.models.stages import StageCard
+from sr_keras.progress import ProgressCallback
 from sr_keras.volumes.resampling import resample_axis
 from sr_keras.volumes.slab_buffers import MemorySlabBuffer
 from sr_keras.volumes.volume import Array, Volume, describe

@@ -10,10 +10,11 @@ import numpy as np
 
 from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.budget import Pass, Plan
-from sr_keras.inference.passes import ProgressCallback, run_depth_step, run_slice_steps, slice_order
+from sr_keras.inference.passes import run_depth_step, run_slice_steps, slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble
+from sr_keras.progress import ProgressCallback
 from sr_keras.volumes.normalization import Normalization, normalization_of
 from sr_keras.volumes.slab_buffers import SlabBuffer, Source, make_slab_buffer, spans
 from sr_keras.volumes.volume import Array, Volume

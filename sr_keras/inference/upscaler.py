@@ -12,11 +12,11 @@ from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
 from sr_keras.inference.grid import OutputGrid, output_grid
-from sr_keras.inference.passes import ProgressCallback
 from sr_keras.inference.planning import SLOWEST_AXIS, Factors, Step, check_slices, plan_steps, slab_axis_of
 from sr_keras.inference.prepared import FLOAT_BYTES, PreparedJob, WarningCallback
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.timing import load, timing_of
+from sr_keras.progress import ProgressCallback
 from sr_keras.resources import check_disk
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.volume import Volume

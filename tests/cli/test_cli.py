@@ -170,6 +170,35 @@ def test_evaluate_prints_a_table_and_writes_figures(small_scan, tmp_path):
     assert "s.json exists; use --force to overwrite." in again.stderr
 
 
+@pytest.mark.parametrize("scale", ["0", "1", "3", "-2", "two"])
+def test_evaluate_refuses_scales_without_models(small_scan, tmp_path, scale):
+    model = ("--model", "fast_hw_x2", "--json", tmp_path / "s.json")
+    result = run("evaluate", small_scan, *model, "--scale", scale, expect=2)
+    assert result.stdout == ""
+    if scale == "3":
+        assert "Error: the models have no stages for a scale of 3; use 2 or 4 or 8." in result.stderr
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_evaluate_draws_one_scan_into_a_picture(small_scan, tmp_path):
+    result = run("evaluate", small_scan, "--figure", tmp_path / "f.txt", expect=1)
+    assert "f.txt is no picture; name a file with a suffix such as .png" in result.stderr
+    shutil.copy(small_scan, tmp_path / "a.nii.gz")
+    shutil.copy(small_scan, tmp_path / "b.nii.gz")
+    result = run("evaluate", tmp_path, "--figure", tmp_path / "f.png", expect=2)
+    assert "--figure draws one scan, not 2; give one" in result.stderr
+
+
+def test_evaluate_goes_on_after_a_scan_that_fails(small_scan, tmp_path):
+    write_scan(tmp_path / "a.nii", np.zeros((16, 16, 16), np.int16))
+    shutil.copy(small_scan, tmp_path / "b.nii.gz")
+    options = ("--model", "fast_hw_x2", "--json", tmp_path / "s.json")
+    result = run("evaluate", tmp_path, *options, expect=1)
+    assert {row["scan"] for row in json.loads((tmp_path / "s.json").read_text())} == {"b.nii.gz"}
+    assert result.stderr.count("\n") == 2
+    assert "a.nii shows no tissue; leave it out.\n1 of 2 scans failed" in result.stderr
+
+
 def test_evaluate_compares_models(small_scan):
     result = run("evaluate", small_scan, "--model", "georgescu2020_hw_x2", "--model", CARD)
     assert "| georgescu2020_hw_x2 | /" in " ".join(result.stdout.split())

@@ -1,11 +1,21 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.errors import VolumeError
-from sr_keras.evaluation.figure import draw_figure
-from sr_keras.evaluation.protocol import compare_methods, middle_box, possible_tasks, score, task_factors
-from sr_keras.evaluation.tables import print_scores, score_rows
+from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.evaluation.protocol import (
+    check_tasks,
+    compare_methods,
+    evaluate_scans,
+    middle_box,
+    possible_tasks,
+    score,
+    task_factors,
+)
+from sr_keras.evaluation.tables import print_scores, score_cell, score_rows, write_scores
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.registry import by_family, choose_stages
 from sr_keras.models.stages import shipped_stages
@@ -44,7 +54,7 @@ def test_networks_beat_interpolation_on_a_scan_they_have_not_seen(crop, task):
     assert min(psnr[family] for family in FAMILIES) > psnr["lanczos"] + 0.5
 
 
-def test_a_scan_can_be_reduced_in_another_way(crop):
+def test_a_scan_can_be_downsampled_in_another_way(crop):
     def every_second(voxels, factors):
         return voxels[tuple(slice(None, None, factor) for factor in factors)]
 
@@ -76,7 +86,7 @@ def test_slices_without_tissue_are_left_out_and_counted(crop):
 
 def test_a_scan_without_tissue_is_refused():
     empty = Volume(np.zeros((16, 16, 16)), np.eye(4), source="empty")
-    with pytest.raises(VolumeError, match=r"empty: a scan to evaluate on must show tissue"):
+    with pytest.raises(VolumeError, match=r"empty shows no tissue; leave it out"):
         score(compare_methods(empty, "in-plane", 2, {}))
 
 
@@ -87,7 +97,7 @@ def test_few_slices_have_no_ssim_of_the_volume_and_small_ones_none_at_all(crop, 
     print_scores(rows)
     assert capsys.readouterr().out.count(" / - ") == 4
     small = Volume(crop.voxels[:10], crop.affine, source="small")
-    with pytest.raises(VolumeError, match=r"small: slices must be at least 11 voxels wide, .* Received: 10x40x33"):
+    with pytest.raises(VolumeError, match=r"^small of 10x40x33 voxels has slices smaller than .* SSIM, 11x11"):
         score(compare_methods(small, "in-plane", 2, {}))
 
 
@@ -96,14 +106,72 @@ def test_the_table_says_what_the_figures_are_relative_to(crop, capsys):
     rows = score_rows(comparison, score(comparison))
     print_scores(rows)
     printed = capsys.readouterr().out
-    assert f"data_range {rows[0]['data_range']:g}, 33 slices with tissue compared, 0 without left out" in printed
+    assert f"data_range {rows[0]['data_range']:g}, 33 slices with tissue compared, 0 without tissue left out" in printed
     for figures in ("slice", "volume"):
         cells = [f"{row[f'{figures}_psnr']:.2f} / {row[f'{figures}_ssim']:.4f}" for row in rows]
         assert f"| crop | in-plane | {' | '.join(cells)} |" in " ".join(printed.split())
 
 
-@pytest.mark.parametrize("task", ["in-plane", "through-plane"])
-def test_the_figure_is_a_picture(crop, task, tmp_path):
-    comparison = compare_methods(crop, task, 2, {})
-    draw_figure(comparison, score(comparison), tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+@pytest.mark.parametrize(
+    ("scale", "tasks", "message"),
+    [
+        (1, ["in-plane", "through-plane", "3-D"], "no stages for a scale of 1; use 2 or 4 or 8"),
+        (0, ["in-plane"], "no stages for a scale of 0"),
+        (3, ["3-D"], "no stages for a scale of 3; use 2"),
+    ],
+)
+def test_scales_without_stages_are_refused_with_those_at_hand(scale, tasks, message):
+    with pytest.raises(ConfigurationError, match=message):
+        check_tasks(TRAINED, scale, tasks)
+    assert check_tasks(TRAINED, 2) == ["in-plane", "through-plane", "3-D"]
+
+
+@pytest.mark.parametrize("scale", [1, 0, -2])
+def test_a_comparison_needs_a_factor(crop, scale):
+    with pytest.raises(ConfigurationError, match=f"A scale must be at least 2, not {scale}"):
+        compare_methods(crop, "in-plane", scale, {})
+
+
+def test_one_scan_that_fails_does_not_lose_the_others(crop):
+    scans = {"bad": Volume(np.zeros((16, 16, 16)), np.eye(4), source="empty"), "good": crop}
+    failed, reports = [], []
+    results = list(
+        evaluate_scans(
+            [Path(name) for name in scans],
+            lambda path: scans[str(path)],
+            ["in-plane", "through-plane"],
+            2,
+            TRAINED,
+            report=lambda *news: reports.append(news),
+            fail=lambda path, error: failed.append((str(path), str(error))),
+        )
+    )
+    assert failed == [("bad", "empty shows no tissue; leave it out.")]
+    assert [comparison.task for comparison, _ in results] == ["in-plane", "through-plane"]
+    descriptions, done, totals = zip(*reports, strict=True)
+    assert set(totals) == {4}
+    assert list(done) == sorted(done)
+    assert done[-1] == 4
+    assert descriptions[-1].startswith("good, through-plane, trained, ")
+
+
+def test_what_equals_the_ground_truth_is_null_in_json(tmp_path):
+    # Nearest neighbours give blocks of equal voxels back, without any error.
+    blocks = np.kron(np.random.default_rng(0).integers(1, 9, (8, 8, 12)), np.ones((2, 2, 1))).astype(np.float32)
+
+    def every_second(voxels, factors):
+        return voxels[:: factors[0], :: factors[1]]
+
+    comparison = compare_methods(Volume(blocks, np.eye(4)), "in-plane", 2, {}, downsampling=every_second)
+    rows = score_rows(comparison, score(comparison))
+    assert rows[0]["method"] == "nearest"
+    assert rows[0]["slice_psnr"] == np.inf
+    assert score_cell(rows[0]) == "inf / 1.0000"
+    write_scores(rows, tmp_path / "scores.json")
+
+    def refuse(name):
+        raise ValueError(name)
+
+    read = json.loads((tmp_path / "scores.json").read_text(), parse_constant=refuse)
+    assert read[0]["slice_psnr"] is None
+    assert read[1]["slice_psnr"] == rows[1]["slice_psnr"]
