@@ -1,13 +1,13 @@
-"""One exception for what every runtime says in its own way: a batch did not fit into memory."""
+"""Out-of-memory errors of all runtimes as one exception."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sr_keras.errors import DeviceMemoryError
 
-# Classes of TensorFlow and PyTorch, which are not imported to be named.
+# Exceptions of TensorFlow and PyTorch by name, so that neither is imported.
 CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
-# What onnxruntime, OpenVINO, LiteRT, CUDA and the C++ library write, in lower case.
+# In messages of onnxruntime, OpenVINO, LiteRT, CUDA and the C++ library, in lower case.
 PHRASES = (
     "failed to allocate",
     "out of memory",
@@ -21,10 +21,13 @@ PHRASES = (
 
 @contextmanager
 def memory_errors(name: str) -> Iterator[None]:
-    """Turn a runtime's error for a batch without memory into `DeviceMemoryError`; leave all others as they are.
+    """Raise a runtime's out-of-memory errors as `DeviceMemoryError`; pass all others on.
 
     Args:
-        name: of the engine.
+        name: of the engine, for the message.
+
+    Raises:
+        DeviceMemoryError: the batch does not fit into the device's memory.
     """
     try:
         yield
@@ -33,8 +36,8 @@ def memory_errors(name: str) -> Iterator[None]:
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DeviceMemoryError(
-            f"A batch for {name} must fit into its device's memory. Received: {reason[:300]}. "
-            "End other programs that use the device, or use one with more memory."
+            f"{name} runs out of memory on its device: {reason[:300].rstrip('.')}; end other programs that use the "
+            "device, or use one with more memory."
         ) from error
 
 

@@ -91,7 +91,7 @@ def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
         (("--dtype", "int7"), 1, "one of uint8, int8"),
         (("--memory", "lots"), 1, "like 4G or 500M"),
         (("--memory", "20M"), 1, "must fit into memory"),
-        (("--model", "unet"), 1, "A model must be"),
+        (("--model", "unet"), 1, "unet is not a model; "),
         (("--slice-axis", "3"), 2, "--slice-axis"),
         (("--scale", "2", "--spacing", "1"), 2, "--scale or --spacing, not both"),
         (("--model", "georgescu2020_hw_x2", "--model", CARD), 2, "two are for the same"),
