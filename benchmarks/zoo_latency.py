@@ -31,12 +31,12 @@ with ExitStack() as stack:
     np.save(images, shipped_reference_slices().first)
     workers = {name: stack.enter_context(WorkerProcess()) for name in shipped_stages()}
     for name, worker in workers.items():
-        worker.ask("load", model=name, kind="onnx", images=str(images))
-        worker.ask("first", **SHAPE)
+        worker.call("load", model=name, kind="onnx", images=str(images))
+        worker.call("warm_up", **SHAPE)
     medians: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(repeats):
         for name, worker in workers.items():
-            medians[name].append(median(worker.ask("measure", **SHAPE, seconds=SECONDS)["samples_s"]))
+            medians[name].append(median(worker.call("time_batches", **SHAPE, seconds=SECONDS)["samples_s"]))
 report = {
     "started": datetime.now(UTC).isoformat(timespec="seconds"),
     "engine": "onnxruntime",

@@ -6,7 +6,7 @@ class SrKerasError(Exception):
 
 
 class VolumeError(SrKerasError):
-    """A scan that cannot be read, or that cannot be enlarged as it is."""
+    """A scan that cannot be read, or that cannot be super-resolved as it is."""
 
 
 class OutputError(SrKerasError):
@@ -21,8 +21,12 @@ class StageError(SrKerasError):
     """A trained stage that cannot be found, read or used for what was asked."""
 
 
+class UnknownModelError(StageError):
+    """A name that is neither a shipped stage nor a path to one: a mistake in the call, not in a file."""
+
+
 class ModelFileError(SrKerasError):
-    """An exported file that cannot be made, read or run here, or that does not compute what its stage computes."""
+    """An exported file that cannot be written, read or run here, or whose output differs from its stage's."""
 
 
 class MissingDependencyError(SrKerasError):
@@ -30,4 +34,18 @@ class MissingDependencyError(SrKerasError):
 
 
 class DeviceMemoryError(SrKerasError):
-    """A batch that does not fit into its device's memory. Smaller ones are tried before anyone sees this."""
+    """A batch that does not fit into its device's memory. Smaller batches and tiles are tried before it is raised."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text in one line with every character that a terminal could act on written as an escape.
+
+    Texts from files (cards, manifests, paths) may hold control characters, bidirectional overrides or undecodable
+    bytes; pass them through this before printing.
+
+    >>> printable("fast\x1b[2J_hw_x2")
+    'fast\\x1b[2J_hw_x2'
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

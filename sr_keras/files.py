@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -12,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sr_keras.errors import OutputError
+from sr_keras.errors import OutputError, SrKerasError
+from sr_keras.resources import format_bytes
 
 if sys.platform != "win32":
     import fcntl
@@ -23,6 +25,8 @@ HELD = 32 << 20
 TEMPORARY_PREFIX = ".sr_keras-"
 # No file system takes longer names, in bytes.
 LONGEST_NAME = 255
+# Largest JSON file that is parsed, in bytes: model cards and manifests have about 20 kB.
+LARGEST_JSON = 16 << 20
 # What a file system says that knows no hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
@@ -223,6 +227,44 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path, error: type[SrKerasError]) -> Any:
+    """Return the content of a JSON file that may come from anywhere.
+
+    Args:
+        path: the file.
+        error: raised where the file cannot be used.
+
+    Raises:
+        SrKerasError: of the class `error`: the file cannot be read, is larger than 16 MiB or is not JSON.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_JSON + 1)
+    except OSError as failure:
+        raise error(f"{path} cannot be read: {failure.strerror or failure}.") from failure
+    return parse_json(content, str(path), error)
+
+
+def parse_json(content: str | bytes, source: str, error: type[SrKerasError]) -> Any:
+    """Return the value of a JSON text that may come from anywhere.
+
+    Args:
+        content: the text, UTF-8 where it is bytes.
+        source: where it comes from, for the message.
+        error: raised where the text cannot be used.
+
+    Raises:
+        SrKerasError: of the class `error`: the text is longer than 16 MiB, nested too deeply, or not JSON.
+    """
+    if len(content) > LARGEST_JSON:
+        raise error(f"{source} is not JSON of ours: it is larger than {format_bytes(LARGEST_JSON)}.")
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as failure:
+        reason = "nested too deeply" if isinstance(failure, RecursionError) else failure
+        raise error(f"{source} is not valid JSON: {reason}; copy or export it again.") from failure
 
 
 def _temporary_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Where frameworks are imported: late, quietly, and with a clear word where one is missing."""
+"""Lazy imports of frameworks: at first use, without their log output, with a clear error where one is missing."""
 
 import os
 from collections.abc import Iterator
@@ -8,11 +8,9 @@ from typing import Any
 
 from sr_keras.errors import MissingDependencyError
 
-INSTALL = "Install them: pip install 'sr_keras[train]'."
-
 
 def load_keras() -> Any:
-    """Import Keras and the backend that it is set to, and return it.
+    """Import Keras and its configured backend, and return Keras.
 
     Raises:
         MissingDependencyError: one of them is not installed.
@@ -22,7 +20,9 @@ def load_keras() -> Any:
         with silent_libraries():
             import keras
     except ImportError as error:
-        raise MissingDependencyError(f"This needs Keras and its backend. Missing: {error.name}. {INSTALL}") from error
+        raise MissingDependencyError(
+            f"Keras or its backend cannot be imported ({_reason(error)}); install them: pip install 'sr_keras[train]'."
+        ) from error
     return keras
 
 
@@ -31,39 +31,39 @@ def load_module(name: str, install: str) -> Any:
 
     Args:
         name: of the module.
-        install: what `pip install` gets.
+        install: the requirement that `pip install` needs for it.
 
     Raises:
-        MissingDependencyError: it, or something that it needs, is not installed.
+        MissingDependencyError: the module, or one that it imports, is not installed.
     """
     try:
         with silent_libraries():
             return import_module(name)
     except ImportError as error:
         raise MissingDependencyError(
-            f"This needs the module {name}. Missing: {error.name or error}. Install it: pip install '{install}'."
+            f"{name} cannot be imported ({_reason(error)}); install it: pip install '{install}'."
         ) from error
 
 
 def require_tensorflow(task: str) -> None:
-    """Check that Keras runs on TensorFlow, whose tf.data feeds the training and whose graphs all exports are made from.
+    """Check that Keras runs on TensorFlow: training reads data with tf.data, and exports convert TensorFlow's graphs.
 
     Args:
-        task: what needs it, as the subject of a sentence.
+        task: that needs TensorFlow, as the subject of a sentence.
 
     Raises:
-        MissingDependencyError: it is not installed, or Keras is set to another backend.
+        MissingDependencyError: TensorFlow is not installed, or Keras is configured for another backend.
     """
     backend = load_keras().backend.backend()
     if backend != "tensorflow":
         raise MissingDependencyError(
-            f"{task} needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}. Unset it, or set it to tensorflow."
+            f"{task} needs Keras on TensorFlow, and KERAS_BACKEND is {backend}; set it to tensorflow."
         )
 
 
 @contextmanager
 def silent_libraries() -> Iterator[None]:
-    """Drop what compiled libraries write to stderr as they load: TensorFlow logs before its log level is read."""
+    """Discard what compiled libraries write to stderr: TensorFlow logs before it reads its log level."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
@@ -73,3 +73,7 @@ def silent_libraries() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _reason(error: ImportError) -> str:
+    return str(error).partition("\n")[0] or f"no module {error.name}"

@@ -1,4 +1,4 @@
-"""What a benchmark ran on, and what that machine can do at best."""
+"""Description of the machine, and the rate of its matrix products as an upper bound for engines."""
 
 import os
 import platform
@@ -31,13 +31,13 @@ PACKAGES = (
     "tensorrt",
     "tensorrt-rtx-cu13",
 )
-# Side of the square matrices whose product measures the machine: large enough to be bound by arithmetic alone.
+# Side of the square matrices whose product is timed: large enough to be limited by arithmetic, not by memory.
 MATRIX = 2048
 GPU_FIELDS = ("name", "driver_version", "memory.total", "clocks.sm", "clocks.mem")
 
 
 def describe_machine() -> dict[str, Any]:
-    """Return processor, memory, system, GPUs and the versions of all packages that matter."""
+    """Return processor, memory, operating system, GPUs and the versions of the packages in `PACKAGES`."""
     return {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -50,7 +50,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def gpu_state() -> list[dict[str, str]]:
-    """Return name, driver, memory and present clocks of each NVIDIA GPU; nothing where there is none."""
+    """Return name, driver, memory and current clocks of each NVIDIA GPU; an empty list if there is none."""
     command = shutil.which("nvidia-smi")
     if command is None:
         return []
@@ -61,9 +61,12 @@ def gpu_state() -> list[dict[str, str]]:
 
 
 def matrix_rate(seconds: float) -> float:
-    """Return the MACs a second of a large float32 matrix product on all cores this process may use.
+    """Return the MACs per second of a large float32 matrix product on all cores that this process may use.
 
-    Taken from the faster of NumPy and, where it is installed, TensorFlow: one library alone may not know the processor.
+    It is that of the faster of NumPy and, if installed, TensorFlow: either may lack kernels for the processor.
+
+    Args:
+        seconds: for which each library is timed.
     """
     return max(_rate(product, seconds) for product in _products())
 
@@ -87,7 +90,7 @@ def _rate(product: Callable[[], object], seconds: float) -> float:
 
 
 def processor() -> str:
-    """Return the processor's name, as the system writes it."""
+    """Return the processor's name, as the operating system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

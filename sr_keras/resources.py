@@ -12,9 +12,9 @@ from sr_keras.errors import ConfigurationError, DeviceMemoryError, OutputError, 
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
-# Classes of TensorFlow and PyTorch, which are not imported to be named.
+# Exceptions of TensorFlow and PyTorch by name, so that neither is imported.
 CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
-# What onnxruntime, OpenVINO, LiteRT, CUDA and the C++ library write, in lower case.
+# In messages of onnxruntime, OpenVINO, LiteRT, CUDA and the C++ library, in lower case.
 PHRASES = (
     "failed to allocate",
     "out of memory",
@@ -88,10 +88,13 @@ def parse_bytes(text: str) -> int:
 
 @contextmanager
 def memory_errors(name: str) -> Iterator[None]:
-    """Turn a runtime's error for a batch without memory into `DeviceMemoryError`; leave all others as they are.
+    """Raise a runtime's out-of-memory errors as `DeviceMemoryError`; pass all others on.
 
     Args:
-        name: of the engine.
+        name: of the engine, for the message.
+
+    Raises:
+        DeviceMemoryError: the batch does not fit into the device's memory.
     """
     try:
         yield
@@ -100,8 +103,8 @@ def memory_errors(name: str) -> Iterator[None]:
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DeviceMemoryError(
-            f"A batch for {name} must fit into its device's memory. Received: {reason[:300]}. "
-            "End other programs that use the device, or use one with more memory."
+            f"{name} runs out of memory on its device: {reason[:300].rstrip('.')}; end other programs that use the "
+            "device, or use one with more memory."
         ) from error
 
 

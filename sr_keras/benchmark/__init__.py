@@ -1,1 +1,1 @@
-"""Latency and throughput of engines: measured in fresh processes, in turn, against what the machine can do."""
+"""Latency and throughput of engines, measured in fresh processes in turn, against the machine's upper bound."""

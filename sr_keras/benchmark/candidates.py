@@ -1,4 +1,4 @@
-"""Which engines a benchmark compares: models and files as they are, or a model exported for each of several engines."""
+"""The engines that a benchmark compares: models and files as given, or each model exported to several formats."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,18 +13,18 @@ from sr_keras.models.stages import TrainedStage, find_stage
 
 
 def find_candidates(models: Sequence[str], engines: str | None, precision: str, folder: Path) -> list[Candidate]:
-    """Return what is to be measured.
+    """Return the engines to measure.
 
     Args:
-        models: shipped names, runs, or exported files.
-        engines: "keras" and formats, with commas between; each model is exported to them; None takes them as is.
-        precision: of what is exported.
-        folder: an empty folder for what is exported.
+        models: shipped names, training runs, or exported files.
+        engines: comma-separated list of "keras" and formats, to which each model is exported; None exports nothing.
+        precision: of the exported files.
+        folder: an empty folder for the exported files.
 
     Raises:
         ConfigurationError: an engine or a precision does not exist.
-        StageError: a model that is to be exported is no stage.
-        ModelFileError: an exported file is too far from Keras.
+        StageError: a model to export is not a stage.
+        ModelFileError: an exported file differs too much from Keras.
         MissingDependencyError: a package that an engine needs is not installed.
     """
     if engines is None:
@@ -32,9 +32,9 @@ def find_candidates(models: Sequence[str], engines: str | None, precision: str, 
     names = [name.strip() for name in engines.split(",")]
     for name in names:
         if name != "keras" and name not in FORMATS:
-            raise ConfigurationError(f"An engine must be one of keras, {', '.join(FORMATS)}. Received: {name}.")
+            raise ConfigurationError(f"{name} is not an engine; choose from keras, {', '.join(FORMATS)}.")
     if precision not in PRECISIONS:
-        raise ConfigurationError(f"The precision must be one of {', '.join(PRECISIONS)}. Received: {precision}.")
+        raise ConfigurationError(f"{precision} is not a precision; choose from {', '.join(PRECISIONS)}.")
     stages = [find_stage(model) for model in models]
     several = len(stages) > 1
     return [

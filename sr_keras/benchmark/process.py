@@ -1,4 +1,4 @@
-"""A worker process and the pipe to it."""
+"""A worker process and the pipes to it."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from sr_keras.errors import ConfigurationError, ModelFileError
 
 
 class WorkerProcess:
-    """Runs `sr_keras.benchmark.worker` in a fresh process and asks it things.
+    """Runs `sr_keras.benchmark.worker` in a fresh process and sends it requests.
 
     Args:
-        threads: processor cores that it may use; None is all that this process may. Every runtime makes as many
-            threads as it finds cores, so this limits all of them alike.
+        threads: number of processor cores that it may use; None is all that this process may use. Every runtime starts
+            as many threads as it finds cores, so this limits them all alike.
 
     Raises:
-        ConfigurationError: the system has no such limit, or fewer cores.
+        ConfigurationError: the system cannot limit the cores of a process, or has fewer.
     """
 
     def __init__(self, threads: int | None = None) -> None:
@@ -38,22 +38,26 @@ class WorkerProcess:
         self._process.terminate()
         self._process.communicate()
 
-    def ask(self, order: str, **arguments: Any) -> dict[str, Any]:
-        """Send an order and return its answer.
+    def call(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Call a method of the process's `Worker` and return its result.
+
+        Args:
+            method: its name.
+            arguments: its arguments, JSON.
 
         Raises:
-            ModelFileError: the engine refuses, or its process ended.
+            ModelFileError: the method raised an `SrKerasError`, or the process ended.
         """
         stdin, stdout = self._process.stdin, self._process.stdout
         if stdin is None or stdout is None:
-            raise ModelFileError("A worker without pipes cannot be asked.")
-        stdin.write(json.dumps({"order": order, **arguments}) + "\n")
+            raise ModelFileError("The worker process has no pipes.")
+        stdin.write(json.dumps({"method": method, **arguments}) + "\n")
         stdin.flush()
         line = stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": f"The engine's process ended during {order}."}
-        if "error" in answer:
-            raise ModelFileError(answer["error"])
-        return answer
+        result: dict[str, Any] = json.loads(line) if line else {"error": f"The engine's process ended in {method}."}
+        if "error" in result:
+            raise ModelFileError(result["error"])
+        return result
 
 
 def _cores(threads: int | None) -> set[int] | None:
@@ -62,6 +66,6 @@ def _cores(threads: int | None) -> set[int] | None:
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if not 0 < threads <= len(available):
         raise ConfigurationError(
-            f"Engines can be held to 1 to {len(available)} cores on this system. Received: --threads {threads}."
+            f"--threads {threads} is out of range; this process may use 1 to {len(available)} cores."
         )
     return set(available[:threads])

@@ -1,6 +1,7 @@
-"""What a benchmark's samples say: percentiles, rates, shares of the machine's limit, and whether to believe them."""
+"""The report of a benchmark: percentiles, rates, fractions of the machine's upper bound, and warnings."""
 
 import json
+import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -12,12 +13,12 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
-from sr_keras.errors import ConfigurationError
-from sr_keras.files import atomic_write
+from sr_keras.errors import ConfigurationError, printable
+from sr_keras.files import atomic_write, read_json
 from sr_keras.framework import load_module
 from sr_keras.resources import format_bytes
 
-# Medians of repeats that differ by more than this fraction come from a machine that does other things as well.
+# Medians of repeats that differ by more than this fraction show that the machine is otherwise busy.
 NOISE = 0.05
 # A GPU whose clock fell by more than this fraction during the run was throttled.
 CLOCK_DROP = 0.05
@@ -25,11 +26,12 @@ WIDTH = 150
 
 
 def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row of figures for each measurement that was made.
+    """Return a row of figures for each measurement that was not skipped.
 
-    Each row has label, batch, samples, p50_s, p90_s, p99_s, slices_per_s, megavoxels_per_s, limit_fraction (of the
-    machine's matrix product rate; None where the arithmetic is not known), ratio (p50 of the first engine at this batch
-    over this one's), spread (of the medians of the repeats), load_s, first_s and peak_bytes.
+    Each row has label, batch, samples, p50_s, p90_s, p99_s, slices_per_s, megavoxels_per_s, limit_fraction (MACs per
+    second over those of the matrix product; None if the MACs are unknown), ratio (p50 of the baseline over that of this
+    engine, at the same batch size), spread (relative range of the medians of the repeats), load_s, first_s and
+    peak_bytes.
     """
     rate = median(report["matrix_macs_per_s"])
     rows: list[dict[str, Any]] = []
@@ -39,7 +41,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
         medians = [median(repeat) for repeat in measured["samples_s"]]
         p50, p90, p99 = np.percentile(np.concatenate(measured["samples_s"]), [50, 90, 99]).tolist()
         baseline = next((row["p50_s"] for row in rows if row["batch"] == measured["batch"]), p50)
-        adds = measured["macs"]
+        macs = measured["macs"]
         rows.append(
             {key: measured[key] for key in ("label", "runtime", "batch", "load_s", "first_s", "peak_bytes")}
             | {
@@ -49,7 +51,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
                 "p99_s": p99,
                 "slices_per_s": measured["slices"] / p50,
                 "megavoxels_per_s": measured["megapixels"] / p50,
-                "limit_fraction": adds / p50 / rate if adds else None,
+                "limit_fraction": macs / p50 / rate if macs else None,
                 "ratio": baseline / p50,
                 "spread": (max(medians) - min(medians)) / median(medians),
             }
@@ -58,15 +60,15 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def warnings_of(report: dict[str, Any]) -> list[str]:
-    """Return what a reader must know before believing the figures, a sentence each."""
+    """Return warnings about the reliability of the figures, a sentence each."""
     rates, rows = report["matrix_macs_per_s"], summarise(report)
     drift = (max(rates) - min(rates)) / median(rates)
     sentences = [f"{m['label']} at batch {m['batch']} was not measured: {m['skipped']}." for m in _skipped(report)]
     if drift > NOISE:
-        sentences.append(f"The machine drifts: its matrix product rate differed by {drift:.0%} between repeats.")
+        sentences.append(f"The machine drifts: its rate of matrix products differs by {drift:.0%} between repeats.")
     noisy = [f"{row['label']} at batch {row['batch']} by {row['spread']:.0%}" for row in rows if row["spread"] > NOISE]
     if noisy:
-        sentences.append(f"The machine is too noisy for figures within 5 %: medians differed for {', '.join(noisy)}.")
+        sentences.append(f"The machine is too noisy for figures within 5 %: medians differ for {', '.join(noisy)}.")
     for before, after in zip(report["gpu_before"], report["gpu_after"], strict=False):
         if float(after["clocks.sm"]) < float(before["clocks.sm"]) * (1 - CLOCK_DROP):
             sentences.append(f"{before['name']} fell from {before['clocks.sm']} to {after['clocks.sm']} MHz.")
@@ -74,7 +76,7 @@ def warnings_of(report: dict[str, Any]) -> list[str]:
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Print a table of all measurements, what they ran on, and what to beware of."""
+    """Print a table of all measurements, the machine, and warnings."""
     headings = ("engine", "batch", "p50 ms", "p90 ms", "p99 ms", "samples", "slices/s", "Mvoxel/s", "of limit")
     table = Table(*headings, "ratio", "load s", "first s", "memory", box=MARKDOWN)
     for row in summarise(report):
@@ -82,7 +84,7 @@ def print_report(report: dict[str, Any]) -> None:
         share = "-" if row["limit_fraction"] is None else f"{row['limit_fraction']:.0%}"
         rates = [f"{row['slices_per_s']:.1f}", f"{row['megavoxels_per_s']:.2f}", share, f"{row['ratio']:.2f}"]
         starts = [f"{row['load_s']:.2f}", f"{row['first_s']:.2f}", format_bytes(row["peak_bytes"])]
-        table.add_row(row["label"], str(row["batch"]), *times, str(row["samples"]), *rates, *starts)
+        table.add_row(printable(row["label"]), str(row["batch"]), *times, str(row["samples"]), *rates, *starts)
     console = Console(width=WIDTH, highlight=False)
     settings, machine = report["settings"], report["machine"]
     console.print(
@@ -101,38 +103,36 @@ def print_report(report: dict[str, Any]) -> None:
                 key: median(part[key] for part in measured["parts_s"]) for key in ("read_s", "compute_s", "write_s")
             }
             console.print(
-                f"{measured['label']}, a volume of {measured['slices']} slices: reading {parts['read_s']:.2f} s, "
-                f"computing {parts['compute_s']:.2f} s, writing {parts['write_s']:.2f} s"
+                f"{printable(measured['label'])}, a volume of {measured['slices']} slices: reading "
+                f"{parts['read_s']:.2f} s, computing {parts['compute_s']:.2f} s, writing {parts['write_s']:.2f} s"
             )
     for sentence in warnings_of(report):
-        console.print(f"Beware: {sentence}")
+        console.print(f"Warning: {printable(sentence)}")
 
 
-def write_report(report: dict[str, Any], path: Path) -> None:
+def write_report(report: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Write a benchmark's report as JSON.
+
+    Args:
+        report: as `run_benchmark` returns it.
+        path: of the file; an existing one is replaced.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    with atomic_write(path) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")
 
 
-def read_report(path: Path) -> dict[str, Any]:
-    """Read a report that `write_report` wrote.
+def read_report(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a report written by `write_report`.
 
     Raises:
-        ConfigurationError: it is no such file.
+        ConfigurationError: the file cannot be read, or is not a report.
     """
-    try:
-        report: dict[str, Any] = json.loads(path.read_text())
-        if report["format"] != schema()["properties"]["format"]["const"]:
-            raise KeyError(report["format"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(
-            f"A benchmark's report must be JSON that sr-keras benchmark wrote. Received: {path}: {error!r}. "
-            "Run it again."
-        ) from error
+    report = read_json(Path(path), ConfigurationError)
+    if not isinstance(report, dict) or report.get("format") != schema()["properties"]["format"]["const"]:
+        raise ConfigurationError(f"{path} is not a report of sr-keras benchmark; run the benchmark again.")
     return report
 
 
@@ -142,8 +142,12 @@ def schema() -> dict[str, Any]:
     return content
 
 
-def draw_report(report: dict[str, Any], path: Path) -> None:
-    """Draw the median time a slice of each engine at each batch size, with a line up to the 99th percentile.
+def draw_report(report: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Plot the median time per slice of each engine at each batch size, with a line up to the 99th percentile.
+
+    Args:
+        report: as `run_benchmark` returns it.
+        path: of the image; an existing one is replaced.
 
     Raises:
         OutputError: the file cannot be written.
@@ -158,8 +162,8 @@ def draw_report(report: dict[str, Any], path: Path) -> None:
     tails = [time * (row["p99_s"] / row["p50_s"] - 1) for time, row in zip(times, rows, strict=True)]
     axes.barh(places, times, xerr=[np.zeros(len(rows)), tails], color="#4c78a8", ecolor="#333333")
     axes.set_yticks(places, [f"{row['label']}, batch {row['batch']}" for row in rows])
-    axes.set_xlabel("milliseconds a slice: median, and up to the 99th percentile")
-    with atomic_write(path) as temporary:
+    axes.set_xlabel("milliseconds per slice: median, and up to the 99th percentile")
+    with atomic_write(Path(path)) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

@@ -1,4 +1,4 @@
-"""A benchmark from settings to samples: engines in processes of their own, checked first, then timed in turn."""
+"""A benchmark from settings to samples: each engine in its own process, first compared, then timed in turn."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ import numpy as np
 from sr_keras.benchmark.process import WorkerProcess
 from sr_keras.benchmark.settings import Settings
 from sr_keras.errors import ModelFileError
+from sr_keras.evaluation.metrics import psnr
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.io.nifti import read_volume
 from sr_keras.machine import describe_machine, gpu_state
@@ -21,21 +22,21 @@ from sr_keras.models.complexity import stacks_of
 from sr_keras.volumes.geometry import through_plane_axis
 
 FORMAT = "sr_keras.benchmark/1"
-# Seconds of matrix products in each repeat: what the machine can do, and whether it drifts.
+# Seconds of matrix products in each repeat: they show the machine's upper bound, and whether it drifts.
 MATRIX_SECONDS = 1.0
-# The least PSNR between an engine and the baseline, in dB, at which both run the same network: int8 keeps about 40, a
-# wrong network is far below.
+# Least PSNR between an engine and the baseline, in dB, for running the same network: that of int8 is about 40, that of
+# another network far lower.
 SAME_NETWORK = 35.0
-# Slices of the volume that is made where no scan is given.
+# Slices of the synthetic volume that replaces a missing scan.
 VOLUME_SLICES = 32
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An engine to be measured.
+    """An engine to measure.
 
     Attributes:
-        label: what the tables call it.
+        label: its name in tables.
         model: a shipped name, a run or a file, as `load_engine` takes it.
         kind: of a shipped model, "keras" or "onnx"; None for a file.
     """
@@ -47,21 +48,21 @@ class Candidate:
 
 @dataclass
 class Measurement:
-    """What was measured of one engine at one batch size.
+    """The measurements of one engine at one batch size.
 
     Attributes:
         label: of the engine.
-        runtime: what runs it.
-        batch: slices at once.
+        runtime: of the engine.
+        batch: slices per run.
         slices: of one run: the batch, or all of a volume.
-        megapixels: of the enlarged slices of one run.
-        macs: of one run, counted from the network's graph.
-        load_s: from nothing to the first result, building included.
-        first_s: the first run at this shape.
+        megapixels: millions of output pixels of one run.
+        macs: MACs of one run, counted from the network's graph; 0 if unknown.
+        load_s: seconds from loading the engine to its first output.
+        first_s: seconds of the first run at this shape.
         samples_s: seconds of every run, a list for each repeat.
         parts_s: of the volume scenario, seconds of reading, computing and writing of every run.
-        peak_bytes: largest resident memory of the engine's own process.
-        psnr_to_baseline: in dB; None where the outputs are equal.
+        peak_bytes: peak resident memory of the engine's process.
+        psnr_to_baseline: in dB, data_range 1; None if the outputs are equal.
         skipped: why it was not measured; empty if it was.
     """
 
@@ -80,20 +81,22 @@ class Measurement:
     skipped: str = ""
 
 
-def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Measure engines in turn, the first being the baseline that the others are compared with.
+def run_benchmark(
+    candidates: Sequence[Candidate], settings: Settings, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure engines in turn; the first is the baseline that the others are compared with.
 
     Args:
-        candidates: the engines, all of one stage.
-        settings: how to measure.
-        tell: told what is being done.
+        candidates: the engines, all of the same stage and scale.
+        settings: of the measurement.
+        progress: callback that receives the name of each step.
 
     Returns:
-        What `benchmark.schema.json` describes: settings, machine, drift and every sample.
+        A report as in `benchmark.schema.json`: settings, machine, drift and every sample.
 
     Raises:
-        ModelFileError: an engine cannot be loaded or computes something else than the baseline.
-        ConfigurationError: the machine has fewer cores than asked for.
+        ModelFileError: an engine cannot be loaded, or its output differs from the baseline's.
+        ConfigurationError: the machine has fewer cores than requested.
     """
     started, clocks = datetime.now(UTC), gpu_state()
     with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
@@ -103,15 +106,15 @@ def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Cal
         matrices = stack.enter_context(WorkerProcess(settings.threads))
         workers = [stack.enter_context(WorkerProcess(settings.threads)) for _ in candidates]
         session = _Session(candidates, workers, matrices, settings, folder, scan)
-        tell("loading")
+        progress("loading")
         session.load()
-        tell("comparing with the baseline")
+        progress("comparing with the baseline")
         session.compare()
         rates = []
         for repeat in range(settings.repeats):
-            tell(f"repeat {repeat + 1} of {settings.repeats}")
-            rates.append(matrices.ask("matrix", seconds=MATRIX_SECONDS)["macs_per_s"])
-            session.measure()
+            progress(f"repeat {repeat + 1} of {settings.repeats}")
+            rates.append(matrices.call("matrix_rate", seconds=MATRIX_SECONDS)["macs_per_s"])
+            session.time_engines()
         session.finish()
     return {
         "format": FORMAT,
@@ -126,7 +129,7 @@ def run_benchmark(candidates: Sequence[Candidate], settings: Settings, tell: Cal
 
 
 class _Session:
-    """The engines of one benchmark and what was measured of them so far."""
+    """The engines of one benchmark and their measurements so far."""
 
     def __init__(
         self,
@@ -146,18 +149,17 @@ class _Session:
         """Load every engine in its process."""
         images = str(self._folder / "images.npy")
         for candidate, worker in self._engines:
-            self._loaded[candidate.label] = worker.ask(
+            self._loaded[candidate.label] = worker.call(
                 "load", model=candidate.model, kind=candidate.kind, images=images
             )
         kinds = dict.fromkeys(f"{loaded['stage']} x{loaded['scale']}" for loaded in self._loaded.values())
         if len(kinds) > 1:
             raise ModelFileError(
-                f"Engines that are timed together must be of one stage. Received: {' and '.join(kinds)}. "
-                "Benchmark them apart."
+                f"The engines run different stages: {' and '.join(kinds)}; benchmark them one stage at a time."
             )
 
     def compare(self) -> None:
-        """Run every engine once at every batch size, and refuse one that computes something else."""
+        """Run every engine once at every batch size, and refuse one whose output differs from the baseline's."""
         for batch in self._settings.cells():
             for candidate, worker in self._engines:
                 measurement = self._prepared(candidate, worker, batch)
@@ -165,37 +167,37 @@ class _Session:
                 if not measurement.skipped:
                     self._check(measurement, worker)
 
-    def measure(self) -> None:
-        """Time every engine at every batch size once more, one after another."""
+    def time_engines(self) -> None:
+        """Time every engine at every batch size for one more repeat, in turn."""
         workers = {candidate.label: worker for candidate, worker in self._engines}
         for measurement in self.measurements:
             if measurement.skipped:
                 continue
             worker = workers[measurement.label]
             if self._settings.scenario == "volume":
-                parts = worker.ask("volume", scan=str(self._scan), seconds=self._settings.seconds)["parts_s"]
+                parts = worker.call("time_volume", scan=str(self._scan), seconds=self._settings.seconds)["parts_s"]
                 measurement.parts_s += parts
                 measurement.samples_s.append([sum(part.values()) for part in parts])
             else:
-                order = self._shape(measurement.batch) | {"seconds": self._settings.seconds}
-                measurement.samples_s.append(worker.ask("measure", **order)["samples_s"])
+                arguments = self._shape(measurement.batch) | {"seconds": self._settings.seconds}
+                measurement.samples_s.append(worker.call("time_batches", **arguments)["samples_s"])
 
     def finish(self) -> None:
-        """Ask every engine how much memory it took."""
+        """Record the peak memory of every engine."""
         workers = {candidate.label: worker for candidate, worker in self._engines}
         for measurement in self.measurements:
-            measurement.peak_bytes = workers[measurement.label].ask("memory")["peak_bytes"]
+            measurement.peak_bytes = workers[measurement.label].call("peak_memory")["peak_bytes"]
 
     def _shape(self, batch: int) -> dict[str, Any]:
         return {"batch": batch, "height": self._settings.height, "width": self._settings.width}
 
     def _prepared(self, candidate: Candidate, worker: WorkerProcess, batch: int) -> Measurement:
         loaded = self._loaded[candidate.label]
-        first = worker.ask("first", **self._shape(batch))
+        first = worker.call("warm_up", **self._shape(batch))
         stacks = self._volume_stacks(loaded["stage"]) if self._volume else [tuple(self._shape(batch).values())]
-        work = self._counter.ask("work", model=candidate.model, kind=candidate.kind, stacks=stacks)
+        workload = self._counter.call("workload", model=candidate.model, kind=candidate.kind, stacks=stacks)
         return Measurement(
-            label=candidate.label, runtime=loaded["runtime"], batch=batch, load_s=loaded["load_s"], **first, **work
+            label=candidate.label, runtime=loaded["runtime"], batch=batch, load_s=loaded["load_s"], **first, **workload
         )
 
     def _volume_stacks(self, stage: str) -> list[tuple[int, int, int]]:
@@ -208,24 +210,22 @@ class _Session:
 
     def _check(self, measurement: Measurement, worker: WorkerProcess) -> None:
         path = self._folder / f"{measurement.label}-{measurement.batch}.npy".replace("/", "-")
-        worker.ask("output", **self._shape(measurement.batch), path=str(path))
+        worker.call("output", **self._shape(measurement.batch), path=str(path))
         baseline = next(other for other in self.measurements if other.batch == measurement.batch and not other.skipped)
         if baseline is measurement:
             self._baseline = np.load(path)
             return
-        error = float(np.mean(np.square(self._baseline - np.load(path))))
-        similarity = -10 * np.log10(error) if error else np.inf
-        measurement.psnr_to_baseline = similarity if error else None
+        similarity = psnr(self._baseline, np.load(path), data_range=1)
+        measurement.psnr_to_baseline = similarity if np.isfinite(similarity) else None
         if similarity < SAME_NETWORK:
             raise ModelFileError(
-                f"Engines that are timed together must compute the same: at least {SAME_NETWORK:g} dB from the "
-                f"baseline. Received: {measurement.label} at {similarity:.1f} dB from {baseline.label}. "
-                "Export it again, or check it with sr-keras verify."
+                f"{measurement.label} does not run the network of {baseline.label}: their outputs have a PSNR of "
+                f"{similarity:.1f} dB, less than {SAME_NETWORK:g}; export it again, or check it with sr-keras verify."
             )
 
 
 def _noise_scan(settings: Settings, folder: Path) -> Path:
-    """Write a volume of noise: what an engine takes does not depend on what it sees."""
+    """Write a volume of noise: the time of an engine does not depend on the intensities."""
     shape = (settings.height, settings.width, VOLUME_SLICES)
     voxels = np.random.default_rng(0).integers(0, 1000, shape, dtype=np.int16)
     path = folder / "noise.nii"

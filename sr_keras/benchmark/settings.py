@@ -1,4 +1,4 @@
-"""What a benchmark is asked to measure."""
+"""The settings of a benchmark."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,18 +10,18 @@ Scenario = Literal["single-stream", "offline", "volume"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure.
+    """The settings of a benchmark.
 
     Attributes:
         scenario: "single-stream" runs one slice after another, "offline" batches back to back, "volume" a whole scan
-            with reading and writing.
+            including reading and writing.
         height: of a low-resolution slice, in pixels.
-        width: of it.
-        batches: slices at once, each measured; single-stream is one slice by its nature.
-        seconds: each engine runs in each repeat.
-        repeats: engines take turns in each.
+        width: of a low-resolution slice, in pixels.
+        batches: batch sizes to measure, of the offline scenario; the others run one.
+        seconds: duration of each engine's measurement in each repeat.
+        repeats: number of times that the engines are measured in turn.
         threads: processor cores that every engine may use; None is all.
-        scan: a NIfTI file for the volume scenario; None makes one of noise.
+        scan: path of a NIfTI file for the volume scenario; None is a synthetic volume of noise.
     """
 
     scenario: Scenario = "offline"
@@ -39,24 +39,24 @@ class Settings:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return height and width of "256x256".
+    """Return the height and the width of a size such as "256x256".
 
     Raises:
-        ConfigurationError: it is no such text.
+        ConfigurationError: the text is not of that form.
     """
     height, _, width = text.lower().partition("x")
     if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
-        raise ConfigurationError(f"A size must be height and width as in 256x256. Received: {text}.")
+        raise ConfigurationError(f"{text} is not a size; write height and width as in 256x256.")
     return int(height), int(width)
 
 
 def parse_batches(text: str) -> tuple[int, ...]:
-    """Return the batch sizes of "1,8,32".
+    """Return the batch sizes of a list such as "1,8,32".
 
     Raises:
-        ConfigurationError: it is no such text.
+        ConfigurationError: the text is not of that form.
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdigit() and int(part) for part in parts):
-        raise ConfigurationError(f"Batches must be whole numbers above zero as in 1,8,32. Received: {text}.")
+        raise ConfigurationError(f"{text} is not a list of batch sizes; write integers above zero as in 1,8,32.")
     return tuple(int(part) for part in parts)

@@ -1,7 +1,7 @@
-"""One engine in a process of its own, which does what it is told: `python -m sr_keras.benchmark.worker`.
+"""The worker process that runs one engine: `python -m sr_keras.benchmark.worker`.
 
-A fresh process for each engine keeps their thread pools apart and makes the peak memory that engine's own. Orders come
-as lines of JSON on standard input, answers go as lines of JSON to standard output.
+Each engine has its own process, so that thread pools do not interfere and the peak memory is that of the engine.
+Requests arrive as lines of JSON on standard input, results leave as lines of JSON on standard output.
 """
 
 import json
@@ -25,21 +25,27 @@ from sr_keras.machine import matrix_rate
 from sr_keras.models.complexity import workload_of
 from sr_keras.volumes.geometry import through_plane_axis
 
-# Warm-up ends when both are reached.
+# The warm-up lasts at least this many runs and this long.
 WARM_UP_RUNS, WARM_UP_SECONDS = 3, 0.5
-# Side of the smallest image that is run, in pixels.
+# Side of the image for the first run, in pixels.
 SMALLEST = 16
 
 
 class Worker:
-    """Answers orders about one engine."""
+    """Runs and times one engine. Each public method serves one request."""
 
     def __init__(self) -> None:
         self._engine: NamedEngine
         self._images: Images
 
     def load(self, model: str, kind: str | None, images: str) -> dict[str, Any]:
-        """Load the engine up to its first result, and the images to time it on, a `.npy` of (slice, row, column)."""
+        """Load the engine, run it once, and load the images that it is timed on.
+
+        Args:
+            model: a shipped name, a run or a file, as `load_engine` takes it.
+            kind: "keras" or "onnx" for a shipped model, else None.
+            images: path of a `.npy`, (slice, height, width), float32, normalised.
+        """
         start = time.perf_counter()
         self._engine = load_engine(model, kind)  # type: ignore[arg-type]
         self._images = np.load(images, allow_pickle=False)
@@ -61,10 +67,16 @@ class Worker:
             "load_s": time.perf_counter() - start,
         }
 
-    def first(self, batch: int, height: int, width: int) -> dict[str, Any]:
-        """Time the first run at a shape, which allocates and compiles, then warm up."""
-        if not self._takes(batch, height, width):
-            return {"skipped": f"it takes {self._engine.shape_limits}"}
+    def warm_up(self, batch: int, height: int, width: int) -> dict[str, Any]:
+        """Time the first run at a shape, which allocates and compiles, then run until the engine is warm.
+
+        Args:
+            batch: number of slices.
+            height: of a slice in pixels.
+            width: of a slice in pixels.
+        """
+        if not self._accepts(batch, height, width):
+            return {"skipped": f"it accepts {self._engine.shape_limits}"}
         images = self._batch(batch, height, width)
         start = time.perf_counter()
         self._engine.run(images)
@@ -76,20 +88,40 @@ class Worker:
         return {"first_s": first}
 
     def output(self, batch: int, height: int, width: int, path: str) -> dict[str, Any]:
-        """Write what the engine makes of a batch to a `.npy` file, for the comparison before anything is timed."""
+        """Write the engine's output for a batch, for the comparison with the baseline.
+
+        Args:
+            batch: number of slices.
+            height: of a slice in pixels.
+            width: of a slice in pixels.
+            path: of the `.npy` file.
+        """
         np.save(path, self._engine.run(self._batch(batch, height, width)))
         return {}
 
-    def work(self, model: str, kind: str | None, stacks: list[tuple[int, int, int]]) -> dict[str, Any]:
-        """Return how much a run over stacks of slices is. It loads Keras: not for the process that is measured."""
+    def workload(self, model: str, kind: str | None, stacks: list[tuple[int, int, int]]) -> dict[str, Any]:
+        """Return the workload of a run over stacks of slices. It may load Keras, so not in a process that is measured.
+
+        Args:
+            model: a shipped name, a run or a file, as `load_engine` takes it.
+            kind: "keras" or "onnx" for a shipped model, else None.
+            stacks: shapes (count, height, width) of the low-resolution slices.
+        """
         return workload_of(load_engine(model, kind).card, stacks)  # type: ignore[arg-type]
 
-    def matrix(self, seconds: float) -> dict[str, Any]:
-        """Measure what the machine can do at best."""
+    def matrix_rate(self, seconds: float) -> dict[str, Any]:
+        """Measure the machine's rate of matrix products for some seconds."""
         return {"macs_per_s": matrix_rate(seconds)}
 
-    def measure(self, batch: int, height: int, width: int, seconds: float) -> dict[str, Any]:
-        """Run batches back to back for some seconds and return how long each took."""
+    def time_batches(self, batch: int, height: int, width: int, seconds: float) -> dict[str, Any]:
+        """Run batches back to back and return the seconds of each.
+
+        Args:
+            batch: number of slices.
+            height: of a slice in pixels.
+            width: of a slice in pixels.
+            seconds: duration of the measurement; the last batch ends after it.
+        """
         images = self._batch(batch, height, width)
         samples: list[float] = []
         end = time.perf_counter() + seconds
@@ -99,38 +131,43 @@ class Worker:
             samples.append(time.perf_counter() - start)
         return {"samples_s": samples}
 
-    def volume(self, scan: str, seconds: float) -> dict[str, Any]:
-        """Enlarge a whole scan, for some seconds again and again; return how long reading, computing, writing took."""
+    def time_volume(self, scan: str, seconds: float) -> dict[str, Any]:
+        """Read, super-resolve and write a whole scan repeatedly, and return the seconds of each part.
+
+        Args:
+            scan: path of a NIfTI file.
+            seconds: duration of the measurement; the last run ends after it.
+        """
         parts: list[dict[str, float]] = []
         end = time.perf_counter() + seconds
         while not parts or time.perf_counter() < end:
-            parts.append(self._enlarged(scan))
+            parts.append(self._time_parts(scan))
         return {"parts_s": parts}
 
-    def _enlarged(self, scan: str) -> dict[str, float]:
+    def _time_parts(self, scan: str) -> dict[str, float]:
         times = [time.perf_counter()]
         volume = read_volume(Path(scan))
         times.append(time.perf_counter())
         card, depth = self._engine.card, through_plane_axis(volume.spacing)
         i, j, k = (card.scale if (axis == depth) == (card.stage == "d") else 1 for axis in range(3))
-        enlarged = Upscaler([self._engine]).upscale(volume, (i, j, k))
+        result = Upscaler([self._engine]).upscale(volume, (i, j, k))
         times.append(time.perf_counter())
         with tempfile.TemporaryDirectory() as folder:
-            write_volume(enlarged, Path(folder) / "out.nii", like=volume)
+            write_volume(result, Path(folder) / "out.nii", like=volume)
             times.append(time.perf_counter())
         read, compute, write = np.diff(times).tolist()
         return {"read_s": read, "compute_s": compute, "write_s": write}
 
-    def memory(self) -> dict[str, Any]:
-        """Return the peak of this process's resident memory, in bytes."""
+    def peak_memory(self) -> dict[str, Any]:
+        """Return the peak resident memory of this process, in bytes."""
         status = Path("/proc/self/status")
         if status.exists():
-            # Unlike getrusage's figure, this one does not begin with that of the process that made this one.
+            # getrusage's figure includes that of the parent process before the exec; this one does not.
             lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
             return {"peak_bytes": int(lines["VmHWM"].split()[0]) * 1024}
         return {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
 
-    def _takes(self, batch: int, height: int, width: int) -> bool:
+    def _accepts(self, batch: int, height: int, width: int) -> bool:
         try:
             self._engine.shape_limits.check((batch, height, width), self._engine.name)
         except SrKerasError:
@@ -138,26 +175,26 @@ class Worker:
         return True
 
     def _batch(self, batch: int, height: int, width: int) -> Images:
-        """Return a batch cut from the real slices, which are repeated where they are smaller."""
+        """Return a batch of crops of the real slices, repeated where they are smaller."""
         slices = np.pad(self._images, ((0, 0), (0, height), (0, width)), "wrap")[:, :height, :width]
         return np.resize(slices, (batch, height, width))
 
 
 def main() -> None:
-    """Answer orders until the input ends."""
-    # Engines write to standard output as they please: answers keep a copy of it, and everything else goes to stderr.
-    answers = os.fdopen(os.dup(1), "w")
+    """Serve requests until the input ends."""
+    # Engines may write to standard output: results go to a copy of it, and everything else to stderr.
+    results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     worker = Worker()
     for line in sys.stdin:
-        order = json.loads(line)
-        method: Callable[..., dict[str, Any]] = getattr(worker, order.pop("order"))
+        request = json.loads(line)
+        method: Callable[..., dict[str, Any]] = getattr(worker, request.pop("method"))
         try:
-            answer = method(**order)
+            result = method(**request)
         except SrKerasError as error:
-            answer = {"error": str(error)}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+            result = {"error": str(error)}
+        results.write(json.dumps(result) + "\n")
+        results.flush()
 
 
 if __name__ == "__main__":

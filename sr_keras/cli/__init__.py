@@ -18,7 +18,7 @@ from sr_keras.cli.models import models
 from sr_keras.cli.predict import predict
 from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
-from sr_keras.errors import SrKerasError
+from sr_keras.errors import SrKerasError, UnknownModelError, printable
 
 
 class Commands(click.Group):
@@ -28,8 +28,10 @@ class Commands(click.Group):
         """Run the command. Any exception other than `SrKerasError` is a bug and shows its traceback."""
         try:
             return super().invoke(context)
+        except UnknownModelError as error:
+            raise click.UsageError(printable(str(error))) from error
         except SrKerasError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
         except OSError as error:
             raise click.ClickException(_reason(error)) from error
         except KeyboardInterrupt:

@@ -1,7 +1,7 @@
-"""Engines: what runs a trained stage on images, one module a runtime.
+"""Engines run a trained stage on images; each runtime is one module.
 
-`load_engine` takes a shipped name, a run or any exported file and returns the engine for it. No runtime is imported
-before it is needed.
+`load_engine` returns the engine for a shipped name, a training run or an exported file. No runtime is imported before
+it is needed.
 """
 
 from sr_keras.engines.batching import Batched

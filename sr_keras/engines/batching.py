@@ -1,4 +1,4 @@
-"""Runs any number of images on an engine: in batches, in smaller ones where memory runs out, and no image twice."""
+"""Batching: run any number of images on an engine, in smaller batches or tiles where memory runs out."""
 
 from functools import lru_cache
 
@@ -11,34 +11,34 @@ from sr_keras.errors import DeviceMemoryError
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import output_factors
 
-# No image is cut smaller than this many times the network's reach: most of what is computed would be overlap.
+# Smallest side of a tile in receptive field radii: most of a smaller tile would be overlap.
 SMALLEST_TILE = 3
-# Answers for images of one value that are kept: an ensemble runs slices upright and turned.
-ANSWERS = 2
+# Number of constant images whose outputs are cached: self-ensembles run each slice in two orientations.
+CACHED_OUTPUTS = 2
 
 
 class Batched:
-    """Runs batches of any size on an engine, whatever its limits.
+    """Runs batches of any size on an engine, whatever its shape limits.
 
-    An image of one value, such as a slice of air, is run once and its answer used again for others of that value, and
-    for what lies around the middle of images, where an engine is elastic. Where a batch does not fit into the device's
-    memory, batches are halved, then images are cut into overlapping tiles, and it stays so for later runs. The result
-    is the same bit for bit on an engine whose arithmetic depends neither on the size of batches nor on that of images,
-    as onnxruntime's on x86 processors does not.
+    The output for a constant image, such as a slice of air, is cached and reused; on an engine with `dynamic_shape` the
+    constant borders of other images, such as CT padding, are cropped and filled from that cache. Where a batch does not
+    fit into the device's memory, the batch size is halved, then images are cut into overlapping tiles; later runs start
+    from there. The output is bit-identical in all cases on an engine whose arithmetic depends neither on the batch size
+    nor on the image size, as that of onnxruntime on x86 processors.
 
     Args:
-        engine: the one to run.
-        batch: the largest number of images at once.
+        engine: the engine to run.
+        batch: largest number of images in one run, 1 or more.
     """
 
     def __init__(self, engine: Engine, batch: int) -> None:
         self._engine, self.batch = engine, batch
         self._shape_limits = getattr(engine, "shape_limits", ShapeLimits())
-        self._answer = lru_cache(ANSWERS)(self._run_constant)
+        self._constant_output = lru_cache(CACHED_OUTPUTS)(self._run_constant)
 
     @property
     def card(self) -> StageCard:
-        """What the stage is."""
+        """The card of the stage."""
         return self._engine.card
 
     def run(self, images: Images) -> Images:
@@ -54,49 +54,49 @@ class Batched:
         count, height, width = images.shape
         result = np.empty((count, height * rows, width * columns), np.float32)
         for index in np.flatnonzero(constant):
-            result[index] = self._answer(float(images[index, 0, 0]), images.shape[1:])
+            result[index] = self._constant_output(float(images[index, 0, 0]), images.shape[1:])
         varied = np.flatnonzero(np.logical_not(constant))
         while len(varied):
-            taken, varied = varied[: self.batch], varied[self.batch :]
-            result[taken] = self._run_cropped(images[taken])
+            batch, varied = varied[: self.batch], varied[self.batch :]
+            result[batch] = self._run_cropped(images[batch])
         return result
 
     def _run_cropped(self, images: Images) -> Images:
-        """Run what of images has to be run; what lies around it is known."""
+        """Run images without their constant borders, whose output is cached."""
         dynamic_shape = getattr(self._engine, "dynamic_shape", False) and self._shape_limits == ShapeLimits()
-        middle = constant_border_crop(images, self.card.receptive_field_radius) if dynamic_shape else None
-        if middle is None:
-            return self._attempt(images)
-        value, rows, columns = middle
-        down, right = output_factors(self.card.stage, self.card.scale)
-        result = np.repeat(self._answer(float(value), images.shape[1:])[None], len(images), axis=0)
-        made = self._attempt(images[:, rows.run, columns.run])
-        kept = made[:, rows.kept(down, rows.start), columns.kept(right, columns.start)]
-        result[:, rows.kept(down), columns.kept(right)] = kept
+        crop = constant_border_crop(images, self.card.receptive_field_radius) if dynamic_shape else None
+        if crop is None:
+            return self._run_within_memory(images)
+        value, rows, columns = crop
+        height, width = output_factors(self.card.stage, self.card.scale)
+        result = np.repeat(self._constant_output(float(value), images.shape[1:])[None], len(images), axis=0)
+        output = self._run_within_memory(images[:, rows.run, columns.run])
+        kept = output[:, rows.kept(height, rows.start), columns.kept(width, columns.start)]
+        result[:, rows.kept(height), columns.kept(width)] = kept
         return result
 
-    def _attempt(self, images: Images) -> Images:
-        """Run a batch, or parts of it where it does not fit into memory."""
+    def _run_within_memory(self, images: Images) -> Images:
+        """Run a batch; where it does not fit into memory, run it in smaller batches or tiles."""
         try:
-            whole = self._shape_limits == ShapeLimits()
-            return (self._engine if whole else TiledEngine(self._engine, self._shape_limits)).run(images)
+            untiled = self._shape_limits == ShapeLimits()
+            return (self._engine if untiled else TiledEngine(self._engine, self._shape_limits)).run(images)
         except DeviceMemoryError:
             if len(images) > 1:
                 self.batch = len(images) // 2
-            elif not self._cut(images.shape):
+            elif not self._halve_tiles(images.shape):
                 raise
-        # Out of the handler, whose exception holds on to the memory of the failed run.
+        # Outside the handler: its exception holds references to the memory of the failed run.
         size = self.batch
-        parts = [self._attempt(images[start : start + size]) for start in range(0, len(images), size)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        outputs = [self._run_within_memory(images[start : start + size]) for start in range(0, len(images), size)]
+        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
-    def _cut(self, shape: tuple[int, ...]) -> bool:
-        """Halve the longer side of the tiles; say whether they may be as small as that."""
-        limits, reach = (self._shape_limits.height, self._shape_limits.width), self.card.receptive_field_radius
+    def _halve_tiles(self, shape: tuple[int, ...]) -> bool:
+        """Halve the longer side of the tiles; return whether that side is still long enough."""
+        limits, radius = (self._shape_limits.height, self._shape_limits.width), self.card.receptive_field_radius
         lengths = [min(length, limit[1] or length) for length, limit in zip(shape[1:], limits, strict=True)]
         longer = int(np.argmax(lengths))
         half = -(-lengths[longer] // 2)
-        if half < max(SMALLEST_TILE * reach[longer], limits[longer][0]):
+        if half < max(SMALLEST_TILE * radius[longer], limits[longer][0]):
             return False
         sides: list[Range] = list(limits)
         sides[longer] = (sides[longer][0], half)
@@ -104,12 +104,12 @@ class Batched:
         return True
 
     def _run_constant(self, value: float, shape: tuple[int, ...]) -> Images:
-        """Run an image of one value."""
-        output: Images = self._attempt(np.full((1, *shape), value, np.float32))[0]
+        """Return the output for one constant image of a shape (height, width)."""
+        output: Images = self._run_within_memory(np.full((1, *shape), value, np.float32))[0]
         return output
 
 
 def _is_constant(image: Images) -> bool:
     first = image[0, 0]
-    # Three pixels tell almost every image apart, so that few are looked at whole.
+    # Three pixels suffice to rule out almost every other image, so that few are compared whole.
     return bool(first == image[-1, -1] and first == image[len(image) // 2, -1] and (image == first).all())

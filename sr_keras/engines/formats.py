@@ -1,9 +1,11 @@
-"""The formats that a stage is exported to: what each is called, can hold and needs."""
+"""The export formats: one table of what each is called, can hold and needs."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from pkgutil import resolve_name
+from typing import Any, Literal, cast, get_args
 
 from sr_keras.errors import ConfigurationError
 
@@ -14,39 +16,115 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """One export format.
 
     Attributes:
+        title: its name in prose and tables.
         suffix: of its files, or of its folder.
-        precisions: that it can have.
-        install: what `pip install` gets to write it and to run it.
-        title: what people call it.
+        precisions: that it supports.
+        install: the requirement that `pip install` needs to write and to run it.
+        runtime: what runs it, as `NamedEngine.runtime` names it.
+        distributions: that may provide the runtime; the versions of those installed are recorded.
+        engine: the class that runs it, "module:class".
+        writer: the function that exports to it, "module:function"; rooms above this one are named by text only.
     """
 
+    title: str
     suffix: str
     precisions: tuple[Precision, ...]
     install: str
-    title: str
+    runtime: str
+    distributions: tuple[str, ...]
+    engine: str
+    writer: str
+
+    def load_engine_class(self) -> Any:
+        """Return the class that runs the format. Its runtime is imported at the first run."""
+        return resolve_name(f"sr_keras.engines.{self.engine}")
+
+    def load_writer(self) -> Any:
+        """Return the function that exports a `Request` to a path in the format."""
+        return resolve_name(f"sr_keras.export.{self.writer}")
 
 
 FORMATS: dict[FormatName, Format] = {
-    "saved_model": Format(".savedmodel", ("fp32", "fp16"), "sr_keras[train]", "TensorFlow SavedModel"),
-    "onnx": Format(".onnx", PRECISIONS, "sr_keras[export]", "ONNX"),
-    "litert": Format(".tflite", PRECISIONS, "sr_keras[litert]", "LiteRT"),
-    "openvino": Format(".xml", ("fp32", "fp16"), "sr_keras[openvino]", "OpenVINO"),
-    "tensorrt": Format(".engine", PRECISIONS, "sr_keras[tensorrt]", "TensorRT"),
-    "tensorrt-rtx": Format(".rtx", PRECISIONS, "sr_keras[tensorrt-rtx]", "TensorRT-RTX"),
+    "saved_model": Format(
+        title="TensorFlow SavedModel",
+        suffix=".savedmodel",
+        precisions=("fp32", "fp16"),
+        install="sr_keras[train]",
+        runtime="TensorFlow",
+        distributions=("tensorflow", "tensorflow-cpu"),
+        engine="saved_model_engine:SavedModelEngine",
+        writer="saved_model:write",
+    ),
+    "onnx": Format(
+        title="ONNX",
+        suffix=".onnx",
+        precisions=PRECISIONS,
+        install="sr_keras[export]",
+        runtime="onnxruntime",
+        distributions=("onnxruntime", "onnxruntime-gpu"),
+        engine="onnx_engine:OnnxEngine",
+        writer="onnx:write",
+    ),
+    "litert": Format(
+        title="LiteRT",
+        suffix=".tflite",
+        precisions=PRECISIONS,
+        install="sr_keras[litert]",
+        runtime="ai-edge-litert",
+        distributions=("ai-edge-litert",),
+        engine="litert_engine:LitertEngine",
+        writer="litert:write",
+    ),
+    "openvino": Format(
+        title="OpenVINO",
+        suffix=".xml",
+        precisions=("fp32", "fp16"),
+        install="sr_keras[openvino]",
+        runtime="openvino",
+        distributions=("openvino",),
+        engine="openvino_engine:OpenvinoEngine",
+        writer="openvino:write",
+    ),
+    "tensorrt": Format(
+        title="TensorRT",
+        suffix=".engine",
+        precisions=PRECISIONS,
+        install="sr_keras[tensorrt]",
+        runtime="TensorRT",
+        distributions=("tensorrt",),
+        engine="tensorrt_engine:TensorrtEngine",
+        writer="tensorrt:write",
+    ),
+    "tensorrt-rtx": Format(
+        title="TensorRT-RTX",
+        suffix=".rtx",
+        precisions=PRECISIONS,
+        install="sr_keras[tensorrt-rtx]",
+        runtime="TensorRT-RTX",
+        distributions=("tensorrt-rtx-cu13",),
+        engine="tensorrt_engine:TensorrtEngine",
+        writer="tensorrt:write_rtx",
+    ),
 }
 
 
-def format_of(path: Path) -> FormatName | None:
-    """Return the format that a path's suffix stands for; None if it is none of them.
+def format_of(path: str | os.PathLike[str]) -> FormatName | None:
+    """Return the format that a path's suffix denotes; None if it denotes none.
 
-    A folder that holds a `saved_model.pb` is a SavedModel, whatever it is called.
+    A folder that contains `saved_model.pb` is a SavedModel, whatever its name.
     """
+    path = Path(path)
     if path.is_dir():
         return "saved_model" if (path / "saved_model.pb").is_file() else None
-    return next((name for name, kind in FORMATS.items() if kind.suffix == path.suffix), None)
+    return next((name for name, each in FORMATS.items() if each.suffix == path.suffix), None)
+
+
+def format_suffixes() -> str:
+    """Return the suffixes of all formats, for messages."""
+    return ", ".join(each.suffix for each in FORMATS.values())
 
 
 def parse_formats(text: str) -> list[FormatName]:
@@ -68,17 +146,20 @@ def parse_precisions(text: str) -> list[Precision]:
 
 
 def check_precision(name: FormatName, precision: Precision) -> None:
-    """Refuse a precision that a format cannot have.
+    """Refuse a precision that a format does not support.
+
+    Args:
+        name: of the format.
+        precision: "fp32", "fp16" or "int8".
 
     Raises:
-        ConfigurationError: it cannot.
+        ConfigurationError: the format does not support the precision.
     """
-    possible = FORMATS[name].precisions
-    if precision not in possible:
-        others = [other for other, kind in FORMATS.items() if precision in kind.precisions]
+    supported = FORMATS[name].precisions
+    if precision not in supported:
+        others = [other for other, each in FORMATS.items() if precision in each.precisions]
         raise ConfigurationError(
-            f"The precision of {name} must be one of {', '.join(possible)}. Received: {precision}. "
-            f"Choose one of those, or {precision} in one of {', '.join(others)}."
+            f"{name} has no {precision}; choose {' or '.join(supported)}, or export {precision} to {', '.join(others)}."
         )
 
 
@@ -86,5 +167,5 @@ def _parsed(text: str, kind: str, allowed: Collection[str]) -> list[str]:
     names = [part.strip() for part in text.split(",")]
     for name in names:
         if name not in allowed:
-            raise ConfigurationError(f"A {kind} must be one of {', '.join(allowed)}. Received: {name}.")
+            raise ConfigurationError(f"{name} is not a {kind}; choose from {', '.join(allowed)}.")
     return list(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""What an engine is: something that runs one stage on images."""
+"""The interface of an engine: something that runs one stage on images."""
 
 from typing import Protocol
 
@@ -16,7 +16,7 @@ class Engine(Protocol):
 
     @property
     def card(self) -> StageCard:
-        """What the stage is."""
+        """The card of the stage."""
 
     def run(self, images: Images) -> Images:
         """Return the final output for a batch.
@@ -25,13 +25,14 @@ class Engine(Protocol):
             images: (batch, height, width), float32, normalised; for the d stage (batch, in-plane, depth).
 
         Returns:
-            The same with its enlarged axes, float32, normalised, in memory that no later run uses: the caller may write
-            to it where it can be written to.
+            The upsampled images, (batch, height * scale, width * scale) or, for the d stage, (batch, in-plane,
+            depth * scale), float32, normalised. The engine does not reuse their memory; the caller may modify them
+            where they are writable.
         """
 
 
 class NamedEngine(Engine, Protocol):
-    """An engine that says what it takes and gives: what `load_engine` returns."""
+    """An engine that describes itself, as `load_engine` returns it."""
 
     @property
     def name(self) -> str:
@@ -39,15 +40,15 @@ class NamedEngine(Engine, Protocol):
 
     @property
     def runtime(self) -> str:
-        """What runs it."""
+        """The runtime that runs it, for example "onnxruntime"."""
 
     @property
     def shape_limits(self) -> ShapeLimits:
-        """The batches that `run` takes."""
+        """The input shapes that `run` accepts."""
 
     @property
     def dynamic_shape(self) -> bool:
-        """Whether images of many sizes are as fast as those of one, and the same bit for bit where they overlap."""
+        """Whether new image sizes cost no preparation, and each output pixel is bit-identical whatever the size."""
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:

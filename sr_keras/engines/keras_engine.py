@@ -1,4 +1,4 @@
-"""Runs a trained stage on Keras."""
+"""The engine that runs a trained stage on Keras."""
 
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,16 @@ from sr_keras.resources import memory_errors
 
 
 class KerasEngine:
-    """Runs a stage on Keras, on whichever backend it is set to; loads it when it first runs.
+    """Runs a stage on Keras, on the backend that Keras is configured for. Keras is imported at the first run.
 
     Args:
         stage: a trained stage, as `find_stage` returns it.
+
+    >>> import numpy as np
+    >>> from sr_keras import KerasEngine, find_stage
+    >>> engine = KerasEngine(find_stage("fast_hw_x2"))
+    >>> engine.run(np.zeros((2, 16, 24), np.float32)).shape
+    (2, 32, 48)
     """
 
     runtime = "Keras"
@@ -28,19 +34,19 @@ class KerasEngine:
 
     @property
     def name(self) -> str:
-        """The shipped name, or the path the stage was found at."""
+        """The shipped name, or the path given to `find_stage`."""
         return self._stage.name
 
     @property
     def card(self) -> StageCard:
-        """What the stage is."""
+        """The card of the stage."""
         return self._stage.card
 
     def run(self, images: Images) -> Images:
         """Return the final output for a batch; see `Engine.run`.
 
         Raises:
-            StageError: the weights are damaged or do not fit.
+            StageError: the weights are damaged or do not fit the network.
             MissingDependencyError: Keras is not installed.
             DeviceMemoryError: the batch does not fit into the device's memory.
         """

@@ -1,8 +1,8 @@
-"""Runs LiteRT (TensorFlow Lite) files on ai-edge-litert."""
+"""The engine that runs LiteRT (TensorFlow Lite) files on ai-edge-litert."""
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
@@ -14,13 +14,11 @@ FILE_IDENTIFIER = b"TFL3"
 
 
 class LitertEngine(ModelFileEngine):
-    """Runs a LiteRT file on the CPU, by XNNPACK where that has the operators."""
-
-    runtime: ClassVar[str] = "ai-edge-litert"
+    """Runs a LiteRT file on the CPU, with XNNPACK where it supports the operators."""
 
     @staticmethod
     def embedded(path: Path) -> str | None:
-        """Return the facts in the file's metadata, JSON; None if there are none."""
+        """Return the embedded metadata, a buffer of the flatbuffer; see `ModelFileEngine.embedded`."""
         content = path.read_bytes()
         if content[4:8] != FILE_IDENTIFIER:
             raise ValueError("no LiteRT file identifier")
@@ -31,7 +29,7 @@ class LitertEngine(ModelFileEngine):
             entry = next((entry for entry in entries if entry.Name() == METADATA_NAME), None)
             return None if entry is None else bytes(model.Buffers(entry.Buffer()).DataAsNumpy()).decode()
         except Exception as error:
-            # A damaged flatbuffer sends its reader anywhere: struct.error, IndexError, TypeError.
+            # A damaged flatbuffer raises struct.error, IndexError, TypeError and others.
             raise ValueError(f"damaged: {error!r}") from error
 
     def _load(self) -> Any:
@@ -52,6 +50,6 @@ class LitertEngine(ModelFileEngine):
 
     @staticmethod
     def _final(session: Any) -> int:
-        """Return the index of the tensor that the signature calls `final`."""
+        """Return the index of the signature's output `final`."""
         signature: dict[str, int] = session._get_full_signature_list()["serving_default"]["outputs"]
         return signature["final"]

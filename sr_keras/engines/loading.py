@@ -1,89 +1,95 @@
-"""From a name or a path to an engine."""
+"""Load an engine by the name or the path of a model."""
 
-import json
+import os
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
-from sr_keras.engines.formats import FORMATS, FormatName, format_of
+from sr_keras.engines.formats import FORMATS, FormatName, format_of, format_suffixes
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.manifest import Manifest, read_manifest
 from sr_keras.engines.model_file import ModelFileEngine, refused
 from sr_keras.errors import ModelFileError
+from sr_keras.files import parse_json
 from sr_keras.models.stages import SHIPPED, TrainedStage, find_stage
 
 Kind = Literal["keras", "onnx"]
-# Where the class that runs each format lives.
-HOMES: dict[FormatName, tuple[str, str]] = {
-    "saved_model": ("saved_model_engine", "SavedModelEngine"),
-    "onnx": ("onnx_engine", "OnnxEngine"),
-    "litert": ("litert_engine", "LitertEngine"),
-    "openvino": ("openvino_engine", "OpenvinoEngine"),
-    "tensorrt": ("tensorrt_engine", "TensorrtEngine"),
-    "tensorrt-rtx": ("tensorrt_engine", "TensorrtRtxEngine"),
-}
+# Present where the NVIDIA driver is loaded.
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
-def load_engine(name: str | Path, kind: Kind | None = None) -> NamedEngine:
-    """Return the engine for a shipped model, a trained run or an exported file. The runtime loads at the first run.
+def load_engine(name: str | os.PathLike[str], kind: Kind | None = None) -> NamedEngine:
+    """Return the engine for a shipped model, a training run or an exported file. Its runtime is imported at its first
+    run.
 
     Args:
         name: a shipped name, the path of a run or of a stage's card, or the path of an exported file.
-        kind: of a shipped model, "keras" or "onnx". None takes onnxruntime, except where there is a GPU that only
-            Keras can use.
+        kind: runs a shipped model on "keras" or as "onnx". None selects ONNX, except where only Keras can use the GPU.
 
     Raises:
-        StageError: there is no such model.
-        ModelFileError: the file is of no format known, damaged, or not the one its manifest was written for.
-        MissingDependencyError: a file without its manifest needs a runtime to say what it is, and that is missing.
+        UnknownModelError: the name is none of those.
+        StageError: the card of the stage cannot be read.
+        ModelFileError: the format is unknown, or the file is damaged or not the one its manifest was written for.
+        MissingDependencyError: a file without a manifest can be read only by a runtime that is not installed.
+
+    >>> import numpy as np
+    >>> from sr_keras import load_engine
+    >>> engine = load_engine("fast_d_x2", "onnx")
+    >>> engine.runtime
+    'onnxruntime'
+    >>> engine.run(np.zeros((1, 16, 24), np.float32)).shape
+    (1, 16, 48)
     """
     path = Path(name)
-    found = format_of(path)
-    if found and path.exists():
+    if format_of(path) and path.exists():
         return load_model_file(path)
     if path.is_file() and path.suffix != ".json":
-        suffixes = ", ".join(item.suffix for item in FORMATS.values())
         raise ModelFileError(
-            f"A model file must end in one of {suffixes}, or be a stage's .json. Received: {path}. "
-            "Export the model with sr-keras export."
+            f"{path} is no model file: its suffix is none of {format_suffixes()} or .json; export a model with "
+            "sr-keras export."
         )
-    stage = find_stage(str(name))
+    stage = find_stage(name)
     shipped = shipped_onnx(stage)
     if shipped is None or (kind or default_kind()) == "keras":
         return KerasEngine(stage)
     engine = load_model_file(shipped, stage.name)
     if engine.card.weights_sha256 != stage.card.weights_sha256:
         raise ModelFileError(
-            f"The ONNX file of {stage.name} must be made of its weights. Received: {shipped.name}, made of others. "
-            "Install sr_keras again."
+            f"{shipped.name} was not exported from the weights of {stage.name} that ship; install sr_keras again."
         )
     return engine
 
 
 def load_model_file(path: Path, name: str = "") -> ModelFileEngine:
-    """Return the engine for an exported file, under its own name or another.
+    """Return the engine for an exported file.
+
+    Args:
+        path: of the file, or of the SavedModel's folder.
+        name: how to call the engine; empty is the file's name.
 
     Raises:
         ModelFileError: it cannot be used; see `load_engine`.
     """
     manifest = manifest_of(path)
-    return engine_class(manifest.format)(path, manifest, name)
+    engine: ModelFileEngine = FORMATS[manifest.format].load_engine_class()(path, manifest, name)
+    return engine
 
 
-def manifest_of(path: Path) -> Manifest:
-    """Return the manifest of an exported file: the one beside it, else the facts inside it.
+def manifest_of(path: str | os.PathLike[str]) -> Manifest:
+    """Return the manifest of an exported file: the one beside it, else the metadata embedded in it.
 
     Raises:
-        ModelFileError: there is no such file, it is damaged, it is not the one its manifest was written for, or it was
-            not made by sr-keras.
+        ModelFileError: the file does not exist, is damaged, is not the one its manifest was written for, or was not
+            exported by sr-keras.
     """
+    path = Path(path)
     name = format_of(path)
-    if name is None or not path.exists():
-        suffixes = ", ".join(item.suffix for item in FORMATS.values())
-        raise ModelFileError(f"An exported file must exist and end in one of {suffixes}. Received: {path}.")
+    if not path.exists():
+        raise ModelFileError(f"{path} does not exist; name an exported file.")
+    if name is None:
+        raise ModelFileError(f"{path} is no exported file: its suffix is none of {format_suffixes()}.")
     return read_manifest(path) or _embedded(path, name)
 
 
@@ -94,7 +100,7 @@ def shipped_onnx(stage: TrainedStage) -> Path | None:
 
 
 def default_kind() -> Kind:
-    """Return what runs shipped models here: onnxruntime, unless only TensorFlow can use the GPU."""
+    """Return what runs shipped models on this machine: "onnx", unless only Keras can use the GPU."""
     if not NVIDIA_DRIVER.exists() or find_spec("tensorflow") is None or find_spec("keras") is None:
         return "onnx"
     providers = import_module("onnxruntime").get_available_providers() if find_spec("onnxruntime") else []
@@ -102,21 +108,10 @@ def default_kind() -> Kind:
 
 
 def _embedded(path: Path, name: FormatName) -> Manifest:
-    engine = engine_class(name)
     try:
-        metadata = engine.embedded(path)
-        content = None if metadata is None else json.loads(metadata)
+        metadata = FORMATS[name].load_engine_class().embedded(path)
     except (RuntimeError, ValueError, OSError, TypeError) as error:
-        raise refused(path, engine.runtime, error) from error
-    if content is None:
-        raise ModelFileError(
-            f"A model file must be one that sr-keras export wrote. Received: {path}, which has no facts of ours in it. "
-            "Export the model again."
-        )
-    return Manifest.parse(content, str(path))
-
-
-def engine_class(name: FormatName) -> type[ModelFileEngine]:
-    """Return the class that runs a format."""
-    module, attribute = HOMES[name]
-    return cast(type[ModelFileEngine], getattr(import_module(f"sr_keras.engines.{module}"), attribute))
+        raise refused(path, FORMATS[name].runtime, error) from error
+    if metadata is None:
+        raise ModelFileError(f"{path} has no metadata of sr_keras; export the model with sr-keras export.")
+    return Manifest.parse(parse_json(metadata, f"The metadata of {path}", ModelFileError), str(path))

@@ -1,7 +1,7 @@
-"""What an exported file is, where it came from and how it was checked: the JSON beside it.
+"""The manifest: a description of an exported file, its provenance and its verification, as JSON beside the file.
 
-The schema is `manifest.schema.json` in this package. The same facts, less the file's own SHA-256 and the parity that
-was measured on it, lie inside the file too.
+The schema is `manifest.schema.json` in this package. The same metadata, without the file's SHA-256 and the results of
+its verification, is embedded in the file itself.
 """
 
 import json
@@ -14,40 +14,41 @@ from typing import Any, Self
 from sr_keras.engines.formats import FORMATS, PRECISIONS, FormatName, Precision
 from sr_keras.engines.signature import AXES, ShapeLimits, Tensor
 from sr_keras.errors import ModelFileError
-from sr_keras.files import atomic_write, file_sha256
+from sr_keras.files import atomic_write, file_sha256, read_json
 from sr_keras.models.stages import StageCard
 from sr_keras.networks import StageName
 from sr_keras.volumes.normalization import CEILING_PERCENTILE, CT_FLOOR
 
 SCHEMA = "sr_keras/manifest/2"
-# What a file without its manifest does not know of itself.
-OUTSIDE = ("files", "verification")
+# Known only once the file is complete, so not embedded in it.
+NOT_EMBEDDED = ("files", "verification")
 NORMALISATION: dict[str, Any] = {
     "input": "(value - floor) / (ceiling - floor), not clipped",
     "CT": {"floor": CT_FLOOR, "ceiling": f"percentile {CEILING_PERCENTILE['CT']:g}", "unit": "HU"},
     "MR": {"floor": "the lesser of 0 and the least value", "ceiling": f"percentile {CEILING_PERCENTILE['MR']:g}"},
 }
-ENLARGED: dict[StageName, str] = {"hw": "height and width", "d": "width, which is the depth of the scan"}
+UPSAMPLED_AXES: dict[StageName, str] = {"hw": "height and width", "d": "width, which is the depth of the scan"}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The facts of one exported file.
+    """The metadata of one exported file.
 
     Attributes:
         format: a name of `FORMATS`.
-        precision: of the arithmetic or of the weights; inputs and outputs are float32.
-        card: of the stage: family, stage, scale, reach, training data, weights' SHA-256.
-        inputs: names, types, layouts, shapes.
-        outputs: the same.
-        shape_limits: the batches that it takes.
-        target: what it runs on: {"hardware": "any"}, or the compute capabilities it was built for.
+        precision: of the arithmetic or of the weights; inputs and outputs are always float32.
+        card: of the stage: family, scale, receptive field radius, training data, SHA-256 of the weights.
+        inputs: names, dtypes, layouts and shapes.
+        outputs: names, dtypes, layouts and shapes.
+        shape_limits: the input shapes that it accepts.
+        target: hardware it runs on: {"hardware": "any"}, or the compute capabilities it was built for.
         versions: of the libraries that wrote it.
-        opset: of ONNX, where it has one.
-        axes: that the stage enlarges.
-        normalisation: of intensities before the input; outputs are turned back by the same.
-        verification: how far it is from Keras; see `Verification`. Its `status` is "passed" or "not verified".
-        files: path relative to the manifest, and SHA-256, of all that the artefact consists of.
+        opset: of ONNX; None for other formats.
+        axes: that the stage upsamples.
+        normalisation: of intensities before the input; the inverse applies to the outputs.
+        verification: how close its output is to that of Keras, see `sr_keras.export.verification.Verification`. Its
+            `status` is "passed" or "not verified".
+        files: SHA-256 of each file of the model, by path relative to the manifest.
         schema: of this manifest.
     """
 
@@ -67,15 +68,15 @@ class Manifest:
     schema: str = SCHEMA
 
     def metadata(self) -> dict[str, Any]:
-        """Return what the file itself carries."""
-        return {key: value for key, value in asdict(self).items() if key not in OUTSIDE}
+        """Return the metadata that is embedded in the file."""
+        return {key: value for key, value in asdict(self).items() if key not in NOT_EMBEDDED}
 
     def metadata_json(self) -> str:
-        """Return what the file itself carries, as JSON."""
+        """Return the metadata that is embedded in the file, as JSON."""
         return json.dumps(self.metadata(), separators=(",", ":"))
 
     def write(self, model_file: Path) -> Path:
-        """Write the manifest beside its artefact and return its path.
+        """Write the manifest beside its model file and return its path.
 
         Raises:
             OutputError: it cannot be written.
@@ -86,7 +87,7 @@ class Manifest:
         return path
 
     def check_files(self, model_file: Path) -> None:
-        """Refuse files that are not those the manifest was written for.
+        """Refuse files other than those the manifest was written for.
 
         Raises:
             ModelFileError: one is missing or has another SHA-256.
@@ -95,9 +96,8 @@ class Manifest:
             path = model_file.parent / name
             if not path.is_file() or file_sha256(path) != expected:
                 raise ModelFileError(
-                    f"An exported file must be the one its manifest was written for. Received: {path}, which is "
-                    f"missing or has another SHA-256 than {manifest_path(model_file).name} says. "
-                    "Copy or export both again."
+                    f"{path} is missing or has another SHA-256 than {manifest_path(model_file).name} states; copy or "
+                    "export both again."
                 )
 
     @classmethod
@@ -109,7 +109,7 @@ class Manifest:
             source: where it was read, for the message.
 
         Raises:
-            ModelFileError: it is not a manifest.
+            ModelFileError: it is not a manifest of this schema.
         """
         try:
             if (
@@ -122,35 +122,31 @@ class Manifest:
             return cls(**known | _parsed(content))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelFileError(
-                f"A manifest must follow the schema {SCHEMA}. Received: {source}: {error!r}. Export the model again."
+                f"{source} does not follow the schema {SCHEMA} ({error!r}); export the model again."
             ) from error
 
 
 def read_manifest(model_file: Path) -> Manifest | None:
-    """Return the manifest beside an artefact, None if there is none.
+    """Return the manifest beside a model file, None if there is none.
 
     Raises:
-        ModelFileError: it cannot be read, or the artefact is not the one it was written for.
+        ModelFileError: it cannot be read, or the model file is not the one it was written for.
     """
     path = manifest_path(model_file)
     if not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ModelFileError(f"A manifest must be JSON. Received: {path}: {error}. Export the model again.") from error
-    manifest = Manifest.parse(content, str(path))
+    manifest = Manifest.parse(read_json(path, ModelFileError), str(path))
     manifest.check_files(model_file)
     return manifest
 
 
 def manifest_path(model_file: Path) -> Path:
-    """Return where the manifest of an artefact lies: `x.onnx.json` beside `x.onnx`."""
+    """Return the path of a model file's manifest: `x.onnx.json` beside `x.onnx`."""
     return model_file.with_name(model_file.name + ".json")
 
 
 def files_of(model_file: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file an artefact consists of, by path relative to its folder."""
+    """Return the SHA-256 of each file that a model consists of, by path relative to its folder."""
     paths = sorted(path for path in model_file.rglob("*") if path.is_file()) if model_file.is_dir() else [model_file]
     weights = model_file.with_suffix(".bin")
     if model_file.suffix == FORMATS["openvino"].suffix and weights.is_file():
@@ -171,6 +167,8 @@ def versions_of(*packages: str) -> dict[str, str]:
 
 def _parsed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields whose values are objects."""
+    if not all(isinstance(content.get(name, {}), dict) for name in ("target", "versions", "verification", "files")):
+        raise TypeError("target, versions, verification and files are mappings")
     return {
         "card": StageCard.parse(content["card"]),
         "shape_limits": ShapeLimits(*(_range(content["shape_limits"][axis]) for axis in AXES)),

@@ -1,12 +1,13 @@
-"""What the engines of all exported files share."""
+"""The base class of engines that run an exported file."""
 
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
+from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.signature import ShapeLimits, Tensor
@@ -16,15 +17,13 @@ from sr_keras.resources import memory_errors
 
 
 class ModelFileEngine(ABC):
-    """Runs an exported file in its own runtime, which is loaded at the first run.
+    """Runs an exported file in its runtime, which is imported at the first run.
 
     Args:
-        path: of the file, or of the folder.
-        manifest: what it is.
-        name: what to call it; the file's name if empty.
+        path: of the file, or of the SavedModel's folder.
+        manifest: its description.
+        name: how to call the engine; empty is the file's name.
     """
-
-    runtime: ClassVar[str]
 
     def __init__(self, path: Path, manifest: Manifest, name: str = "") -> None:
         self.path = path
@@ -33,17 +32,22 @@ class ModelFileEngine(ABC):
 
     @property
     def card(self) -> StageCard:
-        """What the stage is."""
+        """The card of the stage."""
         return self.manifest.card
 
     @property
+    def runtime(self) -> str:
+        """The runtime that runs it, for example "onnxruntime"."""
+        return FORMATS[self.manifest.format].runtime
+
+    @property
     def shape_limits(self) -> ShapeLimits:
-        """The batches that `run` takes."""
+        """The input shapes that `run` accepts."""
         return self.manifest.shape_limits
 
     @property
     def dynamic_shape(self) -> bool:
-        """See `NamedEngine.dynamic_shape`; most runtimes prepare themselves for each size anew."""
+        """See `NamedEngine.dynamic_shape`; most runtimes prepare each new size."""
         return False
 
     @property
@@ -60,7 +64,7 @@ class ModelFileEngine(ABC):
         """Return the final output for a batch; see `Engine.run`.
 
         Raises:
-            ModelFileError: the batch is outside the limits, or the runtime refuses the file.
+            ModelFileError: the shape is outside the limits, or the runtime refuses the file.
             DeviceMemoryError: the batch does not fit into the device's memory.
             MissingDependencyError: the runtime is not installed.
         """
@@ -81,21 +85,29 @@ class ModelFileEngine(ABC):
     @staticmethod
     @abstractmethod
     def embedded(path: Path) -> str | None:
-        """Return the facts that lie inside a file, JSON; None if there are none."""
+        """Return the metadata embedded in a file, JSON; None if it has none.
+
+        Raises:
+            ValueError: the file or its metadata is damaged.
+            MissingDependencyError: the package that reads the format is not installed.
+        """
 
     @abstractmethod
     def _load(self) -> Any:
-        """Return what the runtime makes of the file."""
+        """Load the file into the runtime and return the runtime's object."""
 
     @abstractmethod
     def _infer(self, session: Any, batch: Images) -> Images:
-        """Return the final output (batch, height, width, 1) for an input of that layout, both float32."""
+        """Return the final output for an input, both (batch, height, width, 1), float32."""
 
 
 def refused(path: Path, runtime: str, error: Exception) -> ModelFileError:
-    """Return the error for a file that its runtime cannot read."""
-    reason = (str(error).strip().splitlines() or [repr(error)])[0]
-    return ModelFileError(
-        f"{path} must be a whole file that {runtime} can read. Received: one that it refuses: {reason[:300]}. "
-        "Copy or export it again."
-    )
+    """Return the error for a file that its runtime cannot read.
+
+    Args:
+        path: of the file.
+        runtime: that refused it.
+        error: what the runtime raised.
+    """
+    reason = (str(error).strip().splitlines() or [repr(error)])[0].rstrip(".")
+    return ModelFileError(f"{path} cannot be read by {runtime}: {reason[:300]}; copy or export it again.")

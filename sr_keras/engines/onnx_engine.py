@@ -1,37 +1,35 @@
-"""Runs ONNX files on onnxruntime."""
+"""The engine that runs ONNX files on onnxruntime."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sr_keras.engines.interface import Images
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module
 
 METADATA_KEY = "sr_keras"
-# In the order of preference. TF32 is off where it can be: it rounds inputs to 10 bits.
+# In order of preference. TF32, which rounds inputs to 10 bits, is disabled where possible.
 PROVIDERS: dict[str, dict[str, str]] = {
     "TensorrtExecutionProvider": {},
     "CUDAExecutionProvider": {"use_tf32": "0"},
     "CPUExecutionProvider": {},
 }
-# Errors of onnxruntime are raised as well; only fatal ones are logged on top.
+# Log level: errors are raised as exceptions and need not be logged as well.
 ONLY_FATAL = 4
 
 
 class OnnxEngine(ModelFileEngine):
-    """Runs an ONNX file on TensorRT, CUDA or the CPU: on the first of them that this onnxruntime has."""
-
-    runtime: ClassVar[str] = "onnxruntime"
+    """Runs an ONNX file on TensorRT, CUDA or the CPU, the first of them that the installed onnxruntime supports."""
 
     @staticmethod
     def embedded(path: Path) -> str | None:
-        """Return the facts in the file's metadata_props, JSON; None if there are none."""
+        """Return the embedded metadata, an entry of metadata_props; see `ModelFileEngine.embedded`."""
         metadata: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         return metadata
 
     @property
     def dynamic_shape(self) -> bool:
-        """See `NamedEngine.dynamic_shape`: on processors alone, since GPUs choose their ways for each size anew."""
+        """See `NamedEngine.dynamic_shape`: true on CPUs only, since GPU libraries select kernels for each size."""
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:
@@ -46,7 +44,7 @@ def _open(path: Path) -> Any:
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL
-    # Plans of memory for one shape, which take nearly twice as much of it and save no time.
+    # Memory patterns are planned for each shape; they nearly double the peak memory and save no time.
     options.enable_mem_pattern = False
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]

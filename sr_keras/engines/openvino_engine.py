@@ -1,8 +1,8 @@
-"""Runs OpenVINO files."""
+"""The engine that runs OpenVINO files."""
 
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
@@ -13,18 +13,16 @@ RT_INFO_KEY = "sr_keras"
 
 
 class OpenvinoEngine(ModelFileEngine):
-    """Runs an OpenVINO file (.xml, and .bin beside it) on the CPU."""
-
-    runtime: ClassVar[str] = "openvino"
+    """Runs an OpenVINO file (.xml, with its .bin beside it) on the CPU."""
 
     @staticmethod
     def embedded(path: Path) -> str | None:
-        """Return the facts in the model's rt_info, JSON; None if there are none."""
+        """Return the embedded metadata, an entry of rt_info; see `ModelFileEngine.embedded`."""
         model = _core().read_model(str(path))
         return str(model.get_rt_info(RT_INFO_KEY).value) if model.has_rt_info(RT_INFO_KEY) else None
 
     def _load(self) -> Any:
-        # Left to itself, OpenVINO computes in bfloat16 where the processor can.
+        # By default OpenVINO computes in bfloat16 where the processor supports it.
         return _core().compile_model(str(self.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def _infer(self, session: Any, batch: Images) -> Images:
@@ -33,13 +31,13 @@ class OpenvinoEngine(ModelFileEngine):
 
 
 def load_openvino() -> Any:
-    """Import OpenVINO without the telemetry that it comes with, and return it.
+    """Import OpenVINO with its telemetry disabled, and return it.
 
-    Its converter reports each use to a server, from a process that it forks off a thread. Medical software must not,
-    and a fork while numpy multiplies matrices leaves numpy waiting for ever.
+    Its converter reports each use to a server, from a process forked by a thread. Medical software must not do that,
+    and forking while numpy multiplies matrices deadlocks numpy.
 
     Raises:
-        MissingDependencyError: it is not installed.
+        MissingDependencyError: OpenVINO is not installed.
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return load_module("openvino", FORMATS["openvino"].install)

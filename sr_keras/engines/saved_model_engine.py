@@ -1,17 +1,17 @@
-"""Runs TensorFlow SavedModels."""
+"""The engine that runs TensorFlow SavedModels."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module
 
-# TensorFlow keeps what belongs to a model but not to its graph in this folder.
+# TensorFlow's folder for files that belong to a model but not to its graph.
 METADATA_FILE = Path("assets.extra") / "sr_keras.json"
-# A SavedModel is a program, and some operators of TensorFlow read and write files or run Python. Only those that
-# compute with tensors, and those that load the model's own variables, are let through.
+# A SavedModel is a program, and some TensorFlow operators read and write files or run Python. Only operators that
+# compute with tensors, and those that load the model's own variables, are allowed.
 _COMPUTING = """
 Add AddN AddV2 AvgPool BatchToSpaceND BiasAdd BroadcastTo Cast ClipByValue ConcatV2 Const Conv2D Conv2DBackpropInput
 DepthToSpace DepthwiseConv2dNative Elu Exp ExpandDims Fill FusedBatchNormV3 GatherV2 Identity IdentityN LeakyRelu MatMul
@@ -30,11 +30,9 @@ OPERATORS = frozenset([*_COMPUTING.split(), *_LOADING.split()])
 class SavedModelEngine(ModelFileEngine):
     """Runs a SavedModel's `serving_default` signature on TensorFlow."""
 
-    runtime: ClassVar[str] = "TensorFlow"
-
     @staticmethod
     def embedded(path: Path) -> str | None:
-        """Return the facts in the folder's assets, JSON; None if there are none."""
+        """Return the embedded metadata, a file in `assets.extra`; see `ModelFileEngine.embedded`."""
         metadata = path / METADATA_FILE
         return metadata.read_text() if metadata.is_file() else None
 
@@ -42,7 +40,7 @@ class SavedModelEngine(ModelFileEngine):
         tensorflow = load_module("tensorflow", FORMATS["saved_model"].install)
         _check_operators(self.path)
         model = tensorflow.saved_model.load(str(self.path))
-        # The function does not keep alive the variables that it reads.
+        # The function does not hold references to its variables; the model does.
         return model, model.signatures["serving_default"], tensorflow.constant
 
     def _infer(self, session: Any, batch: Images) -> Images:
@@ -55,7 +53,7 @@ def _check_operators(path: Path) -> None:
     """Refuse a graph that could do more than compute.
 
     Raises:
-        ValueError: an operator is not among those that only compute.
+        ValueError: an operator is not in `OPERATORS`.
     """
     protos = load_module("tensorflow.core.protobuf.saved_model_pb2", FORMATS["saved_model"].install)
     errors = load_module("google.protobuf.message", FORMATS["saved_model"].install)
@@ -67,7 +65,7 @@ def _check_operators(path: Path) -> None:
     nodes = [node for graph in graphs for part in (graph, *graph.library.function) for node in _nodes(part)]
     unknown = sorted({node.op for node in nodes} - OPERATORS - _functions(graphs))
     if unknown:
-        raise ValueError(f"its graph has operators that are not known to only compute: {', '.join(unknown)}")
+        raise ValueError(f"its graph has operators that may do more than compute: {', '.join(unknown)}")
 
 
 def _nodes(part: Any) -> Any:

@@ -1,31 +1,31 @@
-"""What an exported network takes and gives: names, shapes, and the batches that it accepts."""
+"""The input signature of an engine: names, layouts, and the shapes that it accepts."""
 
 from dataclasses import dataclass
 
 from sr_keras.errors import ModelFileError
 
-# The least and the largest length of an axis; None is any.
+# The smallest and the largest length of an axis; None is unlimited.
 Range = tuple[int, int | None]
 AXES = ("batch", "height", "width")
 
 
 @dataclass(frozen=True)
 class ShapeLimits:
-    """The batches that an engine takes: the least and the largest length of each axis; None is any."""
+    """The input shapes that an engine accepts: the smallest and the largest length of each axis, None is unlimited."""
 
     batch: Range = (1, None)
     height: Range = (1, None)
     width: Range = (1, None)
 
     def check(self, shape: tuple[int, ...], name: str) -> None:
-        """Refuse a batch (batch, height, width) outside the limits.
+        """Refuse a batch whose shape is outside the limits.
 
         Args:
-            shape: of the batch.
-            name: of the engine.
+            shape: (batch, height, width).
+            name: of the engine, for the message.
 
         Raises:
-            ModelFileError: an axis is too short or too long.
+            ModelFileError: the shape has another number of axes, or an axis is too short or too long.
         """
         ranges = (self.batch, self.height, self.width)
         inside = len(shape) == 3 and all(
@@ -34,12 +34,12 @@ class ShapeLimits:
         )
         if not inside:
             raise ModelFileError(
-                f"A batch for {name} must have {self}. Received: {'x'.join(map(str, shape))}. "
-                "Predict with sr-keras, which cuts scans to fit, or export with other limits."
+                f"{name} accepts {self}. Received: {'x'.join(map(str, shape))}. Run it through "
+                "sr_keras.engines.tiled, or export it with another shape."
             )
 
     def __str__(self) -> str:
-        return ", ".join(f"{axis} {_words(getattr(self, axis))}" for axis in AXES)
+        return ", ".join(f"{axis} {_describe(getattr(self, axis))}" for axis in AXES)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Tensor:
     """An input or output of an exported network.
 
     Attributes:
-        name: stable: "lr", "final" or "intermediate".
+        name: "lr", "final" or "intermediate".
         dtype: of its elements, "float32".
         layout: "NHWC": batch, height, width, one channel.
         shape: the length of each axis; None is free.
@@ -60,11 +60,16 @@ class Tensor:
 
 
 def tensors(names: tuple[str, ...], shape: tuple[int | None, int | None, int | None]) -> tuple[Tensor, ...]:
-    """Return float32 tensors of one shape (batch, height, width)."""
+    """Return float32 tensors of one shape.
+
+    Args:
+        names: a tensor is made for each.
+        shape: (batch, height, width); None is free.
+    """
     return tuple(Tensor(name, "float32", "NHWC", (*shape, 1)) for name in names)
 
 
-def _words(limits: Range) -> str:
+def _describe(limits: Range) -> str:
     low, high = limits
     if high is None:
         return "any" if low == 1 else f"{low} or more"

@@ -1,10 +1,10 @@
-"""Runs TensorRT and TensorRT-RTX engines: one code for both, whose Python modules have the same interface."""
+"""The engine that runs TensorRT and TensorRT-RTX files; the Python modules of both have the same interface."""
 
 import base64
 import re
 import zlib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -13,66 +13,61 @@ from sr_keras.engines.interface import Images
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.engines.signature import Tensor
 from sr_keras.errors import MissingDependencyError, ModelFileError
+from sr_keras.files import LARGEST_JSON
 from sr_keras.framework import load_module
 from sr_keras.networks import output_factors
 
-MODULES: dict[str, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
-# The facts lie in the network's name, which stands as it is in the engine: this and compressed JSON in base 64.
+# The metadata is embedded as the network's name, which is stored verbatim: this prefix and compressed JSON in base64.
 NAME_PREFIX = "sr_keras:"
-FACTS = re.compile(re.escape(NAME_PREFIX).encode() + rb"([A-Za-z0-9+/]+=*)")
+METADATA = re.compile(re.escape(NAME_PREFIX).encode() + rb"([A-Za-z0-9+/]+=*)")
 
 
 class TensorrtEngine(ModelFileEngine):
-    """Runs a TensorRT engine on the GPU it was built for."""
-
-    runtime: ClassVar[str] = "TensorRT"
-    format: ClassVar[FormatName] = "tensorrt"
+    """Runs a TensorRT or TensorRT-RTX engine on a GPU of a compute capability that it was built for."""
 
     @staticmethod
     def embedded(path: Path) -> str | None:
-        """Return the facts in the engine, JSON; None if there are none. Needs no GPU."""
+        """Return the embedded metadata; see `ModelFileEngine.embedded`. Needs no GPU."""
         return unpack_metadata(path.read_bytes())
 
     def _load(self) -> Any:
-        install = FORMATS[self.format].install
-        tensorrt = load_module(MODULES[self.format], install)
-        cuda = load_module("cuda.bindings.runtime", install)
+        tensorrt = load_tensorrt(self.manifest.format)
+        cuda = load_module("cuda.bindings.runtime", FORMATS[self.manifest.format].install)
         check_hardware(self.path.name, self.manifest.target, compute_capability(cuda))
         messages: list[str] = []
-        # Code for the host that an engine may carry is not run unless it is allowed; it is not.
+        # `engine_host_code_allowed` stays off: an engine file may embed code for the host.
         runtime = tensorrt.Runtime(collecting_logger(tensorrt, messages))
         engine = runtime.deserialize_cuda_engine(self.path.read_bytes())
         if engine is None:
             raise RuntimeError(messages[0] if messages else "no reason was given")
-        return _Session(cuda, runtime, engine)
+        return _DeviceEngine(cuda, runtime, engine)
 
-    def _infer(self, session: "_Session", batch: Images) -> Images:
+    def _infer(self, session: "_DeviceEngine", batch: Images) -> Images:
         card = self.card
         height, width = output_factors(card.stage, card.scale)
         shape = (batch.shape[0], batch.shape[1] * height, batch.shape[2] * width, 1)
         return session.run(batch, self.outputs, shape)
 
 
-class TensorrtRtxEngine(TensorrtEngine):
-    """Runs a TensorRT-RTX engine on a GPU of one of the compute capabilities it was built for."""
-
-    runtime: ClassVar[str] = "TensorRT-RTX"
-    format: ClassVar[FormatName] = "tensorrt-rtx"
-
-
-class _Session:
-    """An engine on the device, and buffers as large as the largest batch so far."""
+class _DeviceEngine:
+    """An engine on the device, and buffers for the largest batch so far."""
 
     def __init__(self, cuda: Any, runtime: Any, engine: Any) -> None:
         self._cuda = cuda
-        # An engine does not keep alive the runtime that made it.
+        # An engine does not hold a reference to the runtime that made it.
         self._runtime, self._engine = runtime, engine
         self._context = engine.create_execution_context()
         self._stream = _checked(cuda, cuda.cudaStreamCreate())
         self._buffers: dict[str, tuple[int, int]] = {}
 
     def run(self, batch: Images, outputs: tuple[Tensor, ...], shape: tuple[int, ...]) -> Images:
-        """Return the output `final`, of a shape (batch, height, width, 1)."""
+        """Return the output `final`.
+
+        Args:
+            batch: (batch, height, width, 1), float32.
+            outputs: of the network.
+            shape: of the output, (batch, height, width, 1).
+        """
         cuda, final = self._cuda, np.empty(shape, np.float32)
         self._context.set_input_shape("lr", batch.shape)
         self._bind("lr", batch.nbytes)
@@ -99,24 +94,37 @@ class _Session:
         _checked(self._cuda, self._cuda.cudaMemcpyAsync(target, source, size, kind, self._stream))
 
 
+def load_tensorrt(name: FormatName) -> Any:
+    """Import TensorRT or TensorRT-RTX and return it.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    return load_module(name.replace("-", "_"), FORMATS[name].install)
+
+
 def pack_metadata(metadata: str) -> str:
-    """Return facts as a network's name."""
+    """Return metadata, JSON, as a network's name."""
     return NAME_PREFIX + base64.b64encode(zlib.compress(metadata.encode(), 9)).decode()
 
 
 def unpack_metadata(content: bytes) -> str | None:
-    """Return the facts in the bytes of an engine, None if there are none.
+    """Return the metadata in the bytes of an engine, JSON; None if it has none.
 
     Raises:
-        ValueError: they are damaged.
+        ValueError: the metadata is damaged or longer than a network's name can be.
     """
-    found = FACTS.search(content)
+    found = METADATA.search(content)
     if found is None:
         return None
     try:
-        return zlib.decompress(base64.b64decode(found[1])).decode()
+        inflate = zlib.decompressobj()
+        metadata = inflate.decompress(base64.b64decode(found[1]), LARGEST_JSON)
     except zlib.error as error:
-        raise ValueError(f"its facts are damaged: {error}") from error
+        raise ValueError(f"its metadata is damaged: {error}") from error
+    if inflate.unconsumed_tail or not inflate.eof:
+        raise ValueError("its metadata is damaged")
+    return metadata.decode()
 
 
 def compute_capability(cuda: Any) -> str:
@@ -126,7 +134,7 @@ def compute_capability(cuda: Any) -> str:
         cuda: the module cuda.bindings.runtime.
 
     Raises:
-        MissingDependencyError: there is no GPU, or its driver is too old.
+        MissingDependencyError: there is no GPU, or its driver does not support the CUDA version.
     """
     attributes = cuda.cudaDeviceAttr
     numbers = []
@@ -134,8 +142,8 @@ def compute_capability(cuda: Any) -> str:
         error, number = cuda.cudaDeviceGetAttribute(attribute, 0)
         if error != cuda.cudaError_t.cudaSuccess:
             raise MissingDependencyError(
-                f"TensorRT engines run on NVIDIA GPUs only. Received: this machine, where CUDA says {error.name}. "
-                "Use the GPU the engine was built for, or an .onnx file, which runs anywhere."
+                f"TensorRT finds no NVIDIA GPU here (CUDA: {error.name}); use the GPU the engine was built for, or an "
+                ".onnx file, which runs anywhere."
             )
         numbers.append(number)
     return f"SM{numbers[0]}{numbers[1]}"
@@ -145,30 +153,34 @@ def check_hardware(name: str, target: dict[str, Any], present: str) -> None:
     """Refuse an engine that was built for other hardware.
 
     Args:
-        name: of the engine's file.
+        name: of the engine file.
         target: of its manifest.
-        present: this GPU's compute capability, "SM89".
+        present: compute capability of this GPU, "SM89".
 
     Raises:
-        ModelFileError: it was.
+        ModelFileError: the engine was not built for this compute capability.
     """
     built = target.get("compute_capabilities", [])
     if present not in built:
         raise ModelFileError(
-            f"A TensorRT engine runs on the compute capability it was built for. Received: {name}, built for "
-            f"{', '.join(built)}, on a GPU of {present}. Export it again on or for this GPU."
+            f"{name} was built for {', '.join(built)}, and this GPU is {present}; export it again for this GPU."
         )
 
 
 def collecting_logger(tensorrt: Any, messages: list[str]) -> Any:
-    """Return a TensorRT logger that keeps errors for their exceptions instead of writing them to stderr."""
+    """Return a TensorRT logger that collects errors instead of writing them to stderr.
+
+    Args:
+        tensorrt: the module.
+        messages: receives the text of each error.
+    """
 
     class Collecting(tensorrt.ILogger):
         def __init__(self) -> None:
             tensorrt.ILogger.__init__(self)
 
         def log(self, severity: Any, message: str) -> None:
-            """Keep errors."""
+            """Collect errors."""
             if severity in (tensorrt.ILogger.ERROR, tensorrt.ILogger.INTERNAL_ERROR):
                 messages.append(message)
 
@@ -176,7 +188,7 @@ def collecting_logger(tensorrt: Any, messages: list[str]) -> Any:
 
 
 def _checked(cuda: Any, answer: Any) -> Any:
-    """Return what a CUDA call gave besides its error code, if that is success."""
+    """Return the result of a CUDA call, or raise its error."""
     error, *values = answer
     if error != cuda.cudaError_t.cudaSuccess:
         raise RuntimeError(f"CUDA: {error.name}")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,15 +56,20 @@ def measure(ground_truth: Floats, results: Floats, *, data_range: float, axis: i
 
 
 def psnr(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
-    """Return the peak signal-to-noise ratio in dB; infinite where both are equal.
+    """Return the peak signal-to-noise ratio in dB.
 
     Args:
-        ground_truth: any shape.
-        results: the same shape and units.
-        data_range: the range of the intensities, in the same units.
+        ground_truth: of any shape.
+        results: of the same shape and unit.
+        data_range: the range of the intensities, in the same unit.
+
+    Returns:
+        20 log10(data_range) - 10 log10(mean squared error), computed in float64; infinite for equal arrays.
     """
+    differences = np.subtract(ground_truth, results, dtype=np.float64)
+    error = np.mean(np.square(differences, out=differences))
     with np.errstate(divide="ignore"):
-        return float(peak_signal_noise_ratio(ground_truth, results, data_range=data_range))
+        return float(20 * np.log10(data_range) - 10 * np.log10(error))
 
 
 def ssim(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
@@ -76,6 +80,9 @@ def ssim(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
         results: the same shape and units.
         data_range: the range of the intensities, in the same units.
     """
+    # Imported here, so that PSNR is available without the extra `evaluate`.
+    from skimage.metrics import structural_similarity
+
     return float(
         structural_similarity(
             ground_truth,

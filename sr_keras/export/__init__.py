@@ -1,11 +1,13 @@
-"""Export of trained stages, one module a format, and the proof that each file computes what its stage computes.
+"""Export of trained stages, one module per format, and numerical verification of each exported file.
 
+For example:
+
+from sr_keras import find_stage
 from sr_keras.export import Request, export_stage
-from sr_keras.export.reference_slices import shipped_slices
-from sr_keras.models.stages import find_stage
+from sr_keras.export.reference_slices import shipped_reference_slices
 
-request = Request(find_stage("georgescu2020_hw_x2"), "fp16", shipped_slices())
-artefact, manifest = export_stage(request, "onnx", Path("out"))
+request = Request(find_stage("georgescu2020_hw_x2"), "fp16", shipped_reference_slices())
+path, manifest = export_stage(request, "onnx", "out")
 """
 
 from sr_keras.export.request import Request, parse_shape

@@ -16,7 +16,15 @@ from sr_keras.framework import load_module
 
 
 def write(request: Request, path: Path) -> Manifest:
-    """Write the file and return its manifest. Inputs and outputs are float32 whatever the precision."""
+    """Write a LiteRT file and return its manifest. Inputs and outputs are float32 whatever the precision.
+
+    Args:
+        request: the export.
+        path: of the file.
+
+    Raises:
+        MissingDependencyError: a package that writes the format is not installed.
+    """
     load_module("ai_edge_litert.schema_py_generated", FORMATS["litert"].install)
     manifest = request.manifest("litert", ("ai-edge-litert",))
     settings = _settings(request)
@@ -29,7 +37,7 @@ def write(request: Request, path: Path) -> Manifest:
 
 
 def _settings(request: Request) -> dict[str, Any]:
-    """Return the converter's settings for a precision."""
+    """Return the converter's settings for the precision of a request."""
     lite = load_module("tensorflow", FORMATS["saved_model"].install).lite
     if request.precision == "fp32":
         return {}
@@ -49,7 +57,7 @@ def _settings(request: Request) -> dict[str, Any]:
 
 
 def _embed(path: Path, metadata: str) -> None:
-    """Write facts into the file's metadata."""
+    """Embed metadata in the file."""
     schema = load_module("ai_edge_litert.schema_py_generated", FORMATS["litert"].install)
     flatbuffers = load_module("flatbuffers", FORMATS["litert"].install)
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)

@@ -14,14 +14,23 @@ from sr_keras.export.request import FREE, Request, quiet
 from sr_keras.framework import load_keras, load_module
 from sr_keras.networks import output_factors
 
-# The lowest opset that serves is taken. Axes to squeeze are an input, and quantisation is by channel, from 13 on.
+# The lowest sufficient opset is used. From 13 on the axes of Squeeze are an input, and quantisation is per channel.
 OPSETS: dict[Precision, tuple[int, ...]] = {"fp32": (13, 17), "fp16": (9, 11, 13, 17), "int8": (13, 17)}
 
 
 def write(request: Request, path: Path) -> Manifest:
-    """Write the file and return its manifest."""
+    """Write an ONNX file and return its manifest.
+
+    Args:
+        request: the export.
+        path: of the file.
+
+    Raises:
+        ModelFileError: no opset can express the network.
+        MissingDependencyError: a package that writes the format is not installed.
+    """
     onnx = load_module("onnx", FORMATS["onnx"].install)
-    # Half precision is for GPUs, and what suits floats was not tried on integers.
+    # fp16 is for GPUs, and the rewriting was not measured on int8.
     model = onnx_model(request, for_processors=request.precision == "fp32")
     manifest = request.manifest("onnx", ("onnx", "tf2onnx", "onnxslim", "onnxruntime"), opset=opset_of(model))
     onnx.helper.set_model_props(model, {METADATA_KEY: manifest.metadata_json()})
@@ -31,14 +40,14 @@ def write(request: Request, path: Path) -> Manifest:
 
 
 def onnx_model(request: Request, *, for_processors: bool = False) -> Any:
-    """Return the stage as an ONNX model of the shape and precision asked for.
+    """Return the stage as an ONNX model of the requested shape and precision.
 
     Args:
-        request: what to export.
-        for_processors: whether it is drawn as runtimes on processors are fast, see `optimise`.
+        request: the export.
+        for_processors: whether the graph is optimised for CPUs, see `optimise`.
 
     Raises:
-        ModelFileError: it can be expressed in none of our opsets.
+        ModelFileError: no opset can express the network.
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
     model = _lowest(onnx, request, for_processors=for_processors)
@@ -51,7 +60,7 @@ def onnx_model(request: Request, *, for_processors: bool = False) -> Any:
 
 
 def opset_of(model: Any) -> int:
-    """Return the version of the standard operators that a model is written in."""
+    """Return the opset version of a model's standard operators."""
     return next(int(entry.version) for entry in model.opset_import if not entry.domain)
 
 
@@ -75,13 +84,13 @@ def _lowest(onnx: Any, request: Request, *, for_processors: bool) -> Any:
         ) as error:
             reasons.append(f"opset {opset}: {error}")
     raise ModelFileError(
-        f"A network must be expressible in an ONNX opset of {OPSETS[request.precision]}. Received: {card.family}, "
-        f"which is not: {reasons[-1].splitlines()[0]}. Choose another format."
+        f"{card.name} cannot be expressed in ONNX opsets {OPSETS[request.precision]}: {reasons[-1].splitlines()[0]}; "
+        "choose another format."
     )
 
 
 def _converted(onnx: Any, request: Request, opset: int) -> Any:
-    """Return what Keras exports, with free axes, after onnxslim."""
+    """Return Keras's export with free axes, simplified by onnxslim."""
     load_module("tf2onnx", FORMATS["onnx"].install)
     slim = load_module("onnxslim", FORMATS["onnx"].install)
     signature = [load_keras().InputSpec(shape=(*FREE, 1), dtype="float32", name="lr")]

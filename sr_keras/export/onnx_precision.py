@@ -13,12 +13,17 @@ from sr_keras.export.onnx_graph import LAYOUT_CHANGES
 from sr_keras.export.request import quiet
 from sr_keras.framework import load_module
 
-# Activations are calibrated to this percentile of what the slices show: a few bright pixels would coarsen all others.
+# Activations are calibrated to this percentile; the range of a few bright pixels would coarsen all others.
 CALIBRATION_PERCENTILE = 99.999
 
 
 def to_half(onnx: Any, model: Any) -> Any:
-    """Return the model with float16 weights and arithmetic, between a float32 input and float32 outputs."""
+    """Return the model with float16 weights and arithmetic; its input and outputs stay float32.
+
+    Args:
+        onnx: the module.
+        model: a float32 model; it is changed.
+    """
     graph, types = model.graph, onnx.TensorProto
     for constant in graph.initializer:
         if constant.data_type == types.FLOAT:
@@ -47,14 +52,14 @@ def to_half(onnx: Any, model: Any) -> Any:
 def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
     """Return the model quantised after training, in the Q/DQ form that TensorRT reads.
 
-    Convolutions take int8: weights by channel, activations by tensor, both symmetric. Biases, sums, and the
-    convolutions at either end, through which the image itself passes, stay float32. So do the values between a
-    convolution and its ReLU, whose negative half would take a bit from the other.
+    Convolutions are quantised to int8: weights per channel, activations per tensor, both symmetric. Biases, sums, and
+    the first and the last convolution, through which the image itself passes, stay float32. So do the values between a
+    convolution and its ReLU, whose negative half would cost a bit of precision.
 
     Args:
         onnx: the module.
         model: a float32 model of opset 13 or later.
-        batches: (batch, height, width), real and normalised.
+        batches: real slices for calibration, (batch, height, width), normalised.
     """
     quantization = load_module("onnxruntime.quantization", FORMATS["onnx"].install)
     convolutions, image = [node for node in model.graph.node if node.op_type == "Conv"], _image_values(model.graph)
@@ -85,7 +90,7 @@ def to_int8(onnx: Any, model: Any, batches: Iterator[Images]) -> Any:
 
 
 def _image_values(graph: Any) -> set[str]:
-    """Return the names of the values that are the input itself, in any layout."""
+    """Return the names of the values that hold the input itself, in any layout."""
     names = {value.name for value in graph.input}
     for node in graph.node:
         if node.op_type in LAYOUT_CHANGES and node.input[0] in names:
@@ -94,7 +99,7 @@ def _image_values(graph: Any) -> set[str]:
 
 
 def _reader(quantization: Any, batches: Iterator[Images]) -> Any:
-    """Return batches as onnxruntime reads them."""
+    """Return batches as a calibration data reader of onnxruntime."""
 
     class Reader(quantization.CalibrationDataReader):
         def get_next(self) -> dict[str, Images] | None:

@@ -1,4 +1,4 @@
-"""Export to OpenVINO: an .xml, and its .bin beside it."""
+"""Export to OpenVINO: an .xml with its .bin beside it."""
 
 from pathlib import Path
 
@@ -8,7 +8,15 @@ from sr_keras.export.request import Request, quiet
 
 
 def write(request: Request, path: Path) -> Manifest:
-    """Write the two files and return their manifest. Half precision is that of the weights."""
+    """Write the two files and return their manifest. fp16 is the precision of the weights.
+
+    Args:
+        request: the export.
+        path: of the .xml.
+
+    Raises:
+        MissingDependencyError: OpenVINO is not installed.
+    """
     openvino = load_openvino()
     manifest = request.manifest("openvino", ("openvino",))
     plain = path.with_name("plain.xml")

@@ -1,6 +1,6 @@
-"""Real slices: what int8 is calibrated on, and what exported files are compared with Keras on.
+"""Real slices for the calibration of int8 and for the verification of exported files.
 
-Those that ship come from `samples/t1w_brain.nii.gz`; `export/make_slices.py` made them.
+Those that ship are slices of `samples/t1w_brain.nii.gz`, written by `export/make_slices.py`.
 """
 
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume, format_shape
 
 Stack = npt.NDArray[np.float32]
-# Slices of each kind that are taken from a scan: for calibration, and for each of two sizes for comparison.
-CALIBRATION, COMPARISON = 8, 3
+# Number of slices from a scan: for calibration, and of each of two sizes for verification.
+CALIBRATION, VERIFICATION = 8, 3
 SHIPPED = "slices.npz"
 KEYS = ("calibration", "first", "second")
 
@@ -31,9 +31,9 @@ class ReferenceSlices:
     """Normalised slices of a scan, float32, (slice, height, width).
 
     Attributes:
-        calibration: those that int8 may see.
-        first: others, for comparison.
-        second: still others, of another size.
+        calibration: slices for the calibration of int8.
+        first: other slices, for verification.
+        second: slices of another size, for verification.
     """
 
     calibration: Stack
@@ -41,13 +41,22 @@ class ReferenceSlices:
     second: Stack
 
     def calibration_inputs(self, card: StageCard) -> Iterator[Stack]:
-        """Yield the inputs (1, height, width) that a stage is calibrated on."""
+        """Yield the low-resolution inputs (1, height, width) that a stage is calibrated on."""
         for number in range(len(self.calibration)):
-            yield reduced(self.calibration[number : number + 1], card)[0]
+            yield downsampled(self.calibration[number : number + 1], card)[0]
 
 
-def reduced(ground_truth: Stack, card: StageCard) -> tuple[Stack, Stack]:
-    """Return a stage's input for true slices, and those slices cropped to whole multiples of its factors."""
+def downsampled(ground_truth: Stack, card: StageCard) -> tuple[Stack, Stack]:
+    """Return a stage's input for ground truth slices, and those slices cropped to multiples of its factors.
+
+    Args:
+        ground_truth: (slice, height, width), normalised, float32.
+        card: of the stage.
+
+    Returns:
+        The input (slice, height / scale, width / scale), for the d stage (slice, height, width / scale), and the
+        cropped ground truth.
+    """
     factors = output_factors(card.stage, card.scale)
     height, width = (length // factor * factor for length, factor in zip(ground_truth.shape[1:], factors, strict=True))
     cropped = np.ascontiguousarray(ground_truth[:, :height, :width])
@@ -55,12 +64,12 @@ def reduced(ground_truth: Stack, card: StageCard) -> tuple[Stack, Stack]:
 
 
 def fit_to_limits(images: Stack, limits: ShapeLimits, factors: tuple[int, int] = (1, 1)) -> Stack:
-    """Return images cropped, or mirrored on, to a batch within limits.
+    """Return images cropped, or padded by mirroring, to a shape within limits.
 
     Args:
         images: (batch, height, width).
-        limits: of the input of a network.
-        factors: by which height and width of these images are larger than that input.
+        limits: the input shapes that an engine accepts.
+        factors: by which height and width of the images are larger than that input, 1 or more.
     """
     ranges = (limits.batch, limits.height, limits.width)
     for axis, ((low, high), factor) in enumerate(zip(ranges, (1, *factors), strict=True)):
@@ -73,34 +82,34 @@ def fit_to_limits(images: Stack, limits: ShapeLimits, factors: tuple[int, int] =
 
 
 def shipped_reference_slices() -> ReferenceSlices:
-    """Return the slices that come with the package."""
+    """Return the slices that ship with the package."""
     path = Path(str(files("sr_keras") / "export" / SHIPPED))
     with np.load(path, allow_pickle=False) as content:
         return ReferenceSlices(*(content[key].astype(np.float32) for key in KEYS))
 
 
 def reference_slices_of(volume: Volume) -> ReferenceSlices:
-    """Take slices with tissue from a scan, evenly spread: across its third axis, and across its first.
+    """Return slices with tissue from a scan, evenly spread along its third axis and along its first.
 
     Raises:
-        VolumeError: too few slices have tissue in them.
+        VolumeError: too few slices contain tissue.
     """
     normalization = normalization_of(volume)
     voxels = np.maximum(normalization.apply(volume.voxels), 0)
     mask = tissue_mask(volume, normalization)
     third, first = tissue_slices(mask, 2), tissue_slices(mask, 0)
-    if len(third) < CALIBRATION + COMPARISON or len(first) < COMPARISON:
+    if len(third) < CALIBRATION + VERIFICATION or len(first) < VERIFICATION:
         raise VolumeError(
-            f"{volume.source}: slices for export are taken from a scan with at least {CALIBRATION + COMPARISON} slices "
-            f"of tissue. Received: {format_shape(volume.shape)}. Give a larger scan."
+            f"{volume.source} ({format_shape(volume.shape)}) has fewer than {CALIBRATION + VERIFICATION} slices with "
+            "tissue; choose a larger scan."
         )
-    order = _evenly(third, CALIBRATION + COMPARISON)
-    compared = order[1 :: len(order) // COMPARISON][:COMPARISON]
-    calibration = [index for index in order if index not in compared]
+    order = _evenly(third, CALIBRATION + VERIFICATION)
+    verification = order[1 :: len(order) // VERIFICATION][:VERIFICATION]
+    calibration = [index for index in order if index not in verification]
     return ReferenceSlices(
         np.moveaxis(voxels[:, :, calibration], 2, 0),
-        np.moveaxis(voxels[:, :, compared], 2, 0),
-        voxels[_evenly(first, COMPARISON)],
+        np.moveaxis(voxels[:, :, verification], 2, 0),
+        voxels[_evenly(first, VERIFICATION)],
     )
 
 

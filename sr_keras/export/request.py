@@ -1,4 +1,4 @@
-"""What is to be exported, and how the writers of all formats get at it."""
+"""An export request, and what the writers of all formats share."""
 
 import logging
 import warnings
@@ -11,7 +11,7 @@ from typing import Any
 
 from sr_keras.engines.formats import FormatName, Precision
 from sr_keras.engines.interface import Images
-from sr_keras.engines.manifest import ENLARGED, Manifest, versions_of
+from sr_keras.engines.manifest import UPSAMPLED_AXES, Manifest, versions_of
 from sr_keras.engines.signature import ShapeLimits, tensors
 from sr_keras.errors import ConfigurationError
 from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits
@@ -22,23 +22,23 @@ from sr_keras.networks import build_network, output_factors
 # (batch, height, width) of the input; None is free.
 Shape = tuple[int | None, int | None, int | None]
 FREE: Shape = (None, None, None)
-# Scratch memory that a TensorRT engine may ask for at the top of its profile, in bytes.
+# Largest workspace of a TensorRT engine, in bytes.
 WORKSPACE = 1 << 30
 
 
 @dataclass(frozen=True)
 class Request:
-    """One file to be made.
+    """One file to export.
 
     Attributes:
         stage: the trained stage.
         precision: of the file.
-        slices: real ones, for the calibration of int8.
-        shape: of the input; None is free.
-        intermediate: whether the output of that name is wanted too.
-        compute_capabilities: of the GPUs a TensorRT-RTX engine is for, "SM89".
-        workspace: bytes that a TensorRT engine may ask for.
-        timing_cache: a file in which TensorRT keeps what it measured, for the next build.
+        slices: real slices for the calibration of int8 and for the verification.
+        shape: (batch, height, width) of the input; None is free.
+        intermediate: whether the file has the output `intermediate` too.
+        compute_capabilities: of the GPUs that a TensorRT-RTX engine is built for, "SM89"; empty is all.
+        workspace: largest workspace of a TensorRT engine, in bytes.
+        timing_cache: file in which TensorRT keeps its measurements for the next build; set by `export_stage`.
     """
 
     stage: TrainedStage
@@ -57,11 +57,15 @@ class Request:
 
     @property
     def shape_limits(self) -> ShapeLimits:
-        """The batches that a file of this shape takes."""
+        """The input shapes that the file accepts."""
         return ShapeLimits(*((1, None) if length is None else (length, length) for length in self.shape))
 
     def model(self, policy: str = "float32") -> Any:
-        """Return the Keras model with the outputs wanted, its weights in the type of a dtype policy."""
+        """Return the Keras model with the requested outputs.
+
+        Args:
+            policy: Keras dtype policy of its layers.
+        """
         keras, trained, card = load_keras(), self.stage.network, self.stage.card
         network = trained
         if policy != "float32":
@@ -70,49 +74,52 @@ class Request:
         return keras.Model(network.input, {name: network.output[name] for name in self.outputs})
 
     def signature(self) -> list[Any]:
-        """Return the input's signature for Keras's `Model.export`."""
+        """Return the input signature for Keras's `Model.export`."""
         return [load_keras().InputSpec(shape=(*self.shape, 1), dtype="float32", name="lr")]
 
     def calibration_inputs(self) -> Iterator[Images]:
-        """Yield the batches (batch, height, width) that int8 is calibrated on, of the shape of the input."""
+        """Yield the batches (batch, height, width) for the calibration of int8, in the input's shape."""
         for images in self.slices.calibration_inputs(self.stage.card):
             yield fit_to_limits(images, self.shape_limits)
 
     def manifest(self, kind: FormatName, packages: tuple[str, ...], **details: Any) -> Manifest:
-        """Return the manifest of the file, without its SHA-256 and parity.
+        """Return the manifest of the file, still without its SHA-256 and verification.
 
         Args:
             kind: the format.
-            packages: whose versions are recorded.
+            packages: whose versions are recorded besides those of Keras, TensorFlow and numpy.
             details: fields that differ from those of a file for any hardware.
         """
         card = self.stage.card
         height, width = output_factors(card.stage, card.scale)
         batch, rows, columns = self.shape
-        enlarged = (batch, None if rows is None else rows * height, None if columns is None else columns * width)
+        upsampled = (batch, None if rows is None else rows * height, None if columns is None else columns * width)
         general: dict[str, Any] = {"shape_limits": self.shape_limits, "target": {"hardware": "any"}}
         return Manifest(
             format=kind,
             precision=self.precision,
             card=card,
             inputs=tensors(("lr",), self.shape),
-            outputs=tensors(self.outputs, enlarged),
+            outputs=tensors(self.outputs, upsampled),
             versions=versions_of("keras", "tensorflow", "tensorflow-cpu", "numpy", *packages),
-            axes=ENLARGED[card.stage],
+            axes=UPSAMPLED_AXES[card.stage],
             **general | details,
         )
 
 
 def parse_shape(text: str) -> Shape:
-    """Return the shape that "1x256x256" stands for; "?" leaves an axis free.
+    """Return the shape that a text denotes; "?" is a free axis.
 
     Raises:
-        ConfigurationError: it is no such text.
+        ConfigurationError: the text is not of the form 1x256x256.
+
+    >>> parse_shape("1x256x?")
+    (1, 256, None)
     """
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(part == "?" or (part.isdigit() and int(part) > 0) for part in parts):
         raise ConfigurationError(
-            f"A shape must be batch, height and width as in 1x256x256, ? for a free one. Received: {text}."
+            f"{text} is not a shape; write batch, height and width as in 1x256x256, with ? for a free axis."
         )
     batch, height, width = (None if part == "?" else int(part) for part in parts)
     return batch, height, width
@@ -120,7 +127,7 @@ def parse_shape(text: str) -> Shape:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep converters from talking: they log at the level of warnings whatever they do."""
+    """Silence converters, which log their progress as warnings."""
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow", "absl", "root")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

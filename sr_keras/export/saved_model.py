@@ -7,12 +7,17 @@ from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.saved_model_engine import METADATA_FILE
 from sr_keras.export.request import Request, quiet
 
-# Half precision is Keras's float16 policy, whose outputs our networks turn back to float32.
+# fp16 is Keras's float16 policy; the networks cast their outputs to float32.
 POLICIES: dict[Precision, str] = {"fp32": "float32", "fp16": "float16"}
 
 
 def write(request: Request, path: Path) -> Manifest:
-    """Write the folder and return its manifest."""
+    """Write the folder and return its manifest.
+
+    Args:
+        request: the export.
+        path: of the folder.
+    """
     model = request.model(POLICIES[request.precision])
     with quiet():
         model.export(path, format="tf_saved_model", verbose=False, input_signature=request.signature())

@@ -1,7 +1,7 @@
-"""Export to TensorRT and TensorRT-RTX engines, from the ONNX model: one code for both.
+"""Export to TensorRT and TensorRT-RTX engines, from the ONNX model.
 
-TensorRT builds for the GPU of this machine. TensorRT-RTX builds ahead of time, on any machine, for the compute
-capabilities asked for. Precision comes from the graph: the network is strongly typed.
+TensorRT builds for the GPU of this machine. TensorRT-RTX builds ahead of time, on any machine, for chosen compute
+capabilities. The network is strongly typed: its precision is that of the graph.
 """
 
 from dataclasses import fields, replace
@@ -12,7 +12,7 @@ from typing import Any
 from sr_keras.engines.formats import FORMATS, FormatName
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.signature import Range, ShapeLimits
-from sr_keras.engines.tensorrt_engine import MODULES, collecting_logger, compute_capability, pack_metadata
+from sr_keras.engines.tensorrt_engine import collecting_logger, compute_capability, load_tensorrt, pack_metadata
 from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.export.onnx import onnx_model, opset_of
 from sr_keras.export.request import Request
@@ -23,46 +23,63 @@ from sr_keras.networks import output_factors
 from sr_keras.resources import format_bytes
 
 RTX_CAPABILITIES = ("SM75", "SM80", "SM86", "SM89", "SM120", "SM121")
-# The largest CT matrix in common use; larger slices are cut.
+# The largest CT matrix in common use; larger slices are tiled.
 LARGEST_SIDE = 512
-# No network of ours reaches further than a slice this short.
+# Shorter slices are padded.
 SHORTEST_SIDE = 8
-# What a pixel of an output takes of the scratch memory: a few layers of 32 float32 channels are alive at a time.
+# Workspace per output pixel: activations of a few layers of 32 float32 channels exist at a time.
 ACTIVATION_BYTES_PER_PIXEL = 3 * 32 * 4
-# The share of the scratch memory that those may take: the input's layers and alignment need some too.
+# Share of the workspace for those activations; the rest is for the input's layers and alignment.
 SHARE = 15 / 16
-# The slice that tactics are chosen for.
+# Side of the slice that TensorRT optimises for.
 TYPICAL_SIDE = 256
 LARGEST_BATCH = 8
+# Longest name of a network, which embeds the metadata.
 NAME_LENGTH = 4096
-# Left out of the facts in this order where they are longer than a network's name may be; the manifest has them.
+# Fields of the card omitted from the embedded metadata, in this order, where it is too long; the manifest has them.
 DISPENSABLE = ("scores", "data", "validated_on", "trained_on", "configuration")
 
 
 def write(request: Request, path: Path) -> Manifest:
-    """Write a TensorRT engine for this machine's GPU and return its manifest."""
+    """Write a TensorRT engine for this machine's GPU and return its manifest.
+
+    Args:
+        request: the export.
+        path: of the file.
+
+    Raises:
+        ConfigurationError: the shape does not fit into the workspace.
+        ModelFileError: TensorRT cannot build the network.
+        MissingDependencyError: TensorRT or an NVIDIA GPU is missing.
+    """
     cuda = load_module("cuda.bindings.runtime", FORMATS["tensorrt"].install)
     capability = compute_capability(cuda)
     return _write(request, path, "tensorrt", {"compute_capabilities": [capability], "device": _device(cuda)})
 
 
 def write_rtx(request: Request, path: Path) -> Manifest:
-    """Write a TensorRT-RTX engine for the compute capabilities asked for and return its manifest.
+    """Write a TensorRT-RTX engine for the requested compute capabilities and return its manifest.
+
+    Args:
+        request: the export.
+        path: of the file.
 
     Raises:
-        ConfigurationError: it cannot be built for one of them.
+        ConfigurationError: a compute capability is not supported, or the shape does not fit into the workspace.
+        ModelFileError: TensorRT-RTX cannot build the network.
+        MissingDependencyError: TensorRT-RTX is not installed.
     """
     wanted = request.compute_capabilities or RTX_CAPABILITIES
     for name in wanted:
         if name not in RTX_CAPABILITIES:
             raise ConfigurationError(
-                f"A compute capability must be one of {', '.join(RTX_CAPABILITIES)}. Received: {name}."
+                f"{name} is not a compute capability of TensorRT-RTX; choose from {', '.join(RTX_CAPABILITIES)}."
             )
     return _write(request, path, "tensorrt-rtx", {"compute_capabilities": list(wanted)})
 
 
 def profile(request: Request) -> ShapeLimits:
-    """Return the batches an engine is built for: those of the shape asked for, else what fits into its scratch memory.
+    """Return the input shapes that an engine is built for: the requested one, else those that fit into its workspace.
 
     Raises:
         ConfigurationError: not even one slice fits.
@@ -75,8 +92,8 @@ def profile(request: Request) -> ShapeLimits:
     batch = request.shape[0] or min(LARGEST_BATCH, pixels // (height * width))
     if side < SHORTEST_SIDE or batch * height * width > pixels:
         raise ConfigurationError(
-            f"A batch must fit into the engine's scratch memory of {format_bytes(request.workspace)}, "
-            f"{pixels} pixels. Received: {batch}x{height}x{width}. Choose a smaller --shape, or a larger --workspace."
+            f"{batch}x{height}x{width} exceeds the workspace of {format_bytes(request.workspace)}, which holds "
+            f"{pixels} pixels; choose a smaller --shape or a larger --workspace."
         )
     return ShapeLimits(
         _range(request.shape[0], 1, batch),
@@ -90,7 +107,7 @@ def _range(length: int | None, low: int, high: int) -> Range:
 
 
 def _write(request: Request, path: Path, kind: FormatName, target: dict[str, Any]) -> Manifest:
-    tensorrt = load_module(MODULES[kind], FORMATS[kind].install)
+    tensorrt = load_tensorrt(kind)
     model = onnx_model(request)
     limits = profile(request)
     manifest = request.manifest(
@@ -98,17 +115,17 @@ def _write(request: Request, path: Path, kind: FormatName, target: dict[str, Any
         ("onnx", "tf2onnx", "onnxslim"),
         opset=opset_of(model),
         shape_limits=limits,
-        target=target | {"workspace_bytes": request.workspace, MODULES[kind]: tensorrt.__version__},
+        target=target | {"workspace_bytes": request.workspace, tensorrt.__name__: tensorrt.__version__},
     )
     path.write_bytes(_build(tensorrt, model.SerializeToString(), manifest, request.timing_cache))
     return manifest
 
 
 def _build(tensorrt: Any, model: bytes, manifest: Manifest, cache: Path | None) -> bytes:
-    """Return the engine.
+    """Return the serialised engine.
 
     Raises:
-        ModelFileError: the parser or the builder refuses.
+        ModelFileError: the parser or the builder refuses the network.
     """
     messages: list[str] = []
     logger = collecting_logger(tensorrt, messages)
@@ -138,7 +155,7 @@ def _configuration(tensorrt: Any, builder: Any, manifest: Manifest) -> Any:
     shapes.set_shape("lr", (*lows, 1), (*typical, 1), (*highs, 1))
     config.add_optimization_profile(shapes)
     config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, manifest.target["workspace_bytes"])
-    # It rounds the inputs of float32 products to 10 bits.
+    # TF32 rounds the inputs of float32 products to 10 bits.
     config.clear_flag(tensorrt.BuilderFlag.TF32)
     if manifest.format == "tensorrt-rtx":
         names = manifest.target["compute_capabilities"]
@@ -149,20 +166,20 @@ def _configuration(tensorrt: Any, builder: Any, manifest: Manifest) -> Any:
 
 
 def _strongly_typed(tensorrt: Any) -> int:
-    """Return the flag for a strongly typed network; a TensorRT without it knows no other."""
+    """Return the flag for a strongly typed network; versions without the flag have no other networks."""
     flag = getattr(tensorrt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)
 
 
 def _load_timing(config: Any, path: Path) -> Any:
-    """Return the timing cache that the build uses and adds to. TensorRT-RTX has none."""
+    """Return the timing cache that the build reads and extends. TensorRT-RTX has none."""
     cache = config.create_timing_cache(path.read_bytes() if path.is_file() else b"")
     config.set_timing_cache(cache, ignore_mismatch=False)
     return cache
 
 
 def _name(manifest: Manifest) -> str:
-    """Return the facts as the network's name, without what makes them too long for one."""
+    """Return the metadata as the network's name, without the dispensable fields that make it too long."""
     card = {item.name: getattr(manifest.card, item.name) for item in fields(manifest.card)}
     for name in ("", *DISPENSABLE):
         if name:
@@ -181,6 +198,6 @@ def _device(cuda: Any) -> str:
 def _refused(manifest: Manifest, messages: list[str]) -> ModelFileError:
     reason = messages[0].splitlines()[0][:300] if messages else "no reason was given"
     return ModelFileError(
-        f"{FORMATS[manifest.format].title} must be able to build the network. Received: {manifest.card.family} "
-        f"{manifest.card.stage} x{manifest.card.scale} {manifest.precision}, which it refuses: {reason}."
+        f"{FORMATS[manifest.format].title} cannot build {manifest.card.name} {manifest.precision}: {reason}; choose "
+        "another precision or format."
     )

@@ -1,4 +1,4 @@
-"""Proof that an exported file computes what its stage computes: both run on real slices, and their results compared."""
+"""Numerical verification of an exported file: it and its stage run on real slices, and their outputs are compared."""
 
 import logging
 import sys
@@ -12,34 +12,35 @@ import numpy as np
 from sr_keras.engines.formats import Precision
 from sr_keras.engines.interface import Images, NamedEngine
 from sr_keras.errors import ModelFileError
-from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits, reduced
+from sr_keras.evaluation.metrics import psnr
+from sr_keras.export.reference_slices import ReferenceSlices, downsampled, fit_to_limits
 from sr_keras.networks import output_factors
 
-# The largest difference from Keras that float32 may have, on the networks' range of 0 to 1.
+# Largest absolute error of float32 against Keras, in normalised intensities (0 to 1).
 FLOAT32_ERROR = 1e-5
-# The PSNR against the truth that a lower precision may lose, in dB.
+# Largest loss of PSNR against the ground truth, in dB, of a lower precision.
 PSNR_LOSS: dict[Precision, float] = {"fp16": 0.02, "int8": 0.15}
-# Relative errors are taken where the reference is at least this: below it they only say how dark a pixel is.
+# Relative errors are taken where the reference is at least this; in darker pixels they say little.
 RELATIVE_FLOOR = 0.01
-# How many slices of the first and of the second size make a batch: two sizes, three batch sizes.
+# Sizes of the batches of slices of the first and of the second size: two image sizes, three batch sizes.
 BATCHES = ((1, 3), (2,))
 
 
 @dataclass(frozen=True)
 class Verification:
-    """How far an exported file is from its reference.
+    """The differences between the outputs of an exported file and those of its reference.
 
     Attributes:
         status: "passed" or "not verified".
-        reason: why it is not verified, and what was checked instead.
-        runtime: what ran the file.
-        reference: what it was compared with.
-        batches: that were run, (batch, height, width).
-        largest_error: absolute, on the networks' range of 0 to 1.
-        largest_relative_error: where the reference is at least 0.01.
-        psnr_to_reference: in dB, data_range 1; None where both are equal.
-        psnr_to_ground_truth: the same against the true slices.
-        psnr_loss: the reference's PSNR against the truth less the file's, in dB.
+        reason: why it is not verified, and what was checked instead; empty if it passed.
+        runtime: that ran the file, with its version.
+        reference: the engine that it was compared with.
+        batches: shapes (batch, height, width) that were run.
+        largest_error: absolute, in normalised intensities (0 to 1).
+        largest_relative_error: over the pixels whose reference is at least 0.01.
+        psnr_to_reference: in dB, data_range 1; None if the outputs are equal.
+        psnr_to_ground_truth: in dB, data_range 1; None if the outputs are equal.
+        psnr_loss: PSNR of the reference to the ground truth minus that of the file, in dB.
     """
 
     status: Literal["passed", "not verified"]
@@ -54,7 +55,7 @@ class Verification:
     psnr_loss: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what a manifest keeps."""
+        """Return the fields as a manifest stores them."""
         return asdict(self)
 
 
@@ -64,18 +65,18 @@ def verify_outputs(
     """Compare an engine with its reference on real slices.
 
     Args:
-        engine: the exported file.
-        reference: the stage on Keras, or what was proved equal to it.
+        engine: of the exported file.
+        reference: the stage on Keras, or an engine that was verified against it.
         precision: of the file.
-        slices: true slices of two sizes.
-        runtime: what runs the file, for the record.
+        slices: ground truth slices of two sizes.
+        runtime: that runs the file, with its version, for the record.
 
     Raises:
-        ModelFileError: the difference is over the limit of its precision.
+        ModelFileError: the difference exceeds the tolerance of its precision.
     """
     card, limits = engine.card, engine.shape_limits
     pairs = [
-        reduced(fit_to_limits(stack[:count], limits, output_factors(card.stage, card.scale)), card)
+        downsampled(fit_to_limits(stack[:count], limits, output_factors(card.stage, card.scale)), card)
         for stack, counts in zip((slices.first, slices.second), BATCHES, strict=True)
         for count in counts
     ]
@@ -96,45 +97,51 @@ def verify_outputs(
 def compare(
     outputs: Sequence[Images], expected: Sequence[Images], ground_truths: Sequence[Images], **record: Any
 ) -> Verification:
-    """Return the figures of outputs against those of a reference and against the truth, over all batches together."""
+    """Return the differences of outputs from those of a reference and from the ground truth, over all batches.
+
+    Args:
+        outputs: of the exported file, a (batch, height, width) for each batch.
+        expected: of the reference, with the same shapes.
+        ground_truths: with the same shapes.
+        record: further fields of the `Verification`.
+    """
     output, reference, ground_truth = (
         np.concatenate([part.ravel() for part in parts]) for parts in (outputs, expected, ground_truths)
     )
     errors = np.abs(output.astype(np.float64) - reference)
     bright = np.abs(reference) >= RELATIVE_FLOOR
-    to_truth = psnr(ground_truth, output)
+    to_ground_truth = psnr(ground_truth, output, data_range=1)
     return Verification(
         "passed",
         largest_error=float(errors.max()),
         largest_relative_error=float((errors[bright] / np.abs(reference[bright])).max(initial=0.0)),
-        psnr_to_reference=_finite(psnr(reference, output)),
-        psnr_to_ground_truth=_finite(to_truth),
-        psnr_loss=psnr(ground_truth, reference) - to_truth,
+        psnr_to_reference=_finite(psnr(reference, output, data_range=1)),
+        psnr_to_ground_truth=_finite(to_ground_truth),
+        psnr_loss=psnr(ground_truth, reference, data_range=1) - to_ground_truth,
         **record,
     )
 
 
 def check(verification: Verification, precision: Precision, name: str) -> None:
-    """Refuse a difference over the limit of a precision.
+    """Refuse a difference that exceeds the tolerance of a precision.
+
+    Args:
+        verification: the differences.
+        precision: of the file.
+        name: of the file, for the message.
 
     Raises:
-        ModelFileError: it is.
+        ModelFileError: the difference exceeds the tolerance, or is not a number.
     """
     if precision == "fp32":
-        limit, value, what = FLOAT32_ERROR, verification.largest_error, "differ from its reference by at most"
+        tolerance, value, difference = FLOAT32_ERROR, verification.largest_error, "differs from its reference by {}"
     else:
-        limit, value, what = PSNR_LOSS[precision], verification.psnr_loss, "lose at most, in dB against the truth,"
-    if value is None or not value <= limit:
+        tolerance, value, difference = PSNR_LOSS[precision], verification.psnr_loss, "loses {} dB of PSNR"
+    if value is None or not value <= tolerance:
         raise ModelFileError(
-            f"A file of precision {precision} must {what} {limit:g}. Received: {value:.3g} for {name}. "
-            "Use a higher precision."
+            f"{name} {difference.format(f'{value:.3g}')}, and {precision} allows at most {tolerance:g}; use a higher "
+            "precision."
         )
-
-
-def psnr(expected: Images, received: Images) -> float:
-    """Return the PSNR in dB of arrays on the networks' range (data_range 1); infinite where they are equal."""
-    error = float(np.mean((expected.astype(np.float64) - received) ** 2))
-    return float("inf") if error == 0 else -10 * float(np.log10(error))
 
 
 def _finite(value: float) -> float | None:
@@ -143,7 +150,7 @@ def _finite(value: float) -> float | None:
 
 @contextmanager
 def _exact_tensorflow() -> Iterator[None]:
-    """Keep TensorFlow from rounding to TF32 on a GPU, and from talking, while it is the reference."""
+    """Disable TF32 and TensorFlow's log output while TensorFlow computes the reference."""
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         yield
@@ -151,7 +158,7 @@ def _exact_tensorflow() -> Iterator[None]:
     settings, logger = tensorflow.config.experimental, logging.getLogger("tensorflow")
     before, level = settings.tensor_float_32_execution_enabled(), logger.level
     settings.enable_tensor_float_32_execution(False)
-    # It warns that each size of image is traced anew, which is what is wanted here.
+    # It warns of retracing for each image size, which is intended here.
     logger.setLevel(logging.ERROR)
     try:
         yield

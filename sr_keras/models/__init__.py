@@ -1,1 +1,1 @@
-"""Trained stages: their cards and weights, which of them ship, and how much arithmetic they need."""
+"""Trained stages: cards and weights, which of them ship, and their computational complexity."""

@@ -1,31 +1,31 @@
-"""Which of the models that ship serve a scan: one family of networks for each quality that users ask for."""
+"""Selection among the models that ship: one network family for each `--quality`."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from sr_keras.errors import StageError
+from sr_keras.errors import StageError, printable
 from sr_keras.networks import STAGES
 
 if TYPE_CHECKING:
     from sr_keras.models.stages import StageCard, TrainedStage
     from sr_keras.volumes.volume import Volume
 
-# The family that runs unless another is named.
+# The family used by default.
 DEFAULT_FAMILY = "fast"
 
 
 def choose_stages(stages: "Mapping[str, TrainedStage]", family: str = DEFAULT_FAMILY) -> "dict[str, TrainedStage]":
-    """Return the stages of a family, by name: one for each stage and scale.
+    """Return the stages of a family, by name: one for each kind of stage and scale.
 
     Args:
         stages: by name, as `shipped_stages` returns them.
         family: a name of `sr_keras.networks.FAMILIES`: "fast", "best" or "georgescu2020".
 
     Returns:
-        Those stages whose card names the family, in the order of `stages`.
+        The stages of the family, in the order of `stages`.
 
     Raises:
-        StageError: the family ships without an hw stage or without a d stage.
+        StageError: the family has no hw stage or no d stage.
 
     >>> from sr_keras import choose_stages, shipped_stages
     >>> list(choose_stages(shipped_stages(), "fast"))
@@ -34,12 +34,12 @@ def choose_stages(stages: "Mapping[str, TrainedStage]", family: str = DEFAULT_FA
     chosen = {name: stage for name, stage in stages.items() if stage.card.family == family}
     missing = [name for name in STAGES if name not in {stage.card.stage for stage in chosen.values()}]
     if missing:
-        raise StageError(f"{family} ships without a stage {' and '.join(missing)}; name the stages with --model.")
+        raise StageError(f"No {' or '.join(missing)} stage of {family} ships; name the stages with --model.")
     return chosen
 
 
 def by_family(stages: "Mapping[str, TrainedStage]") -> "dict[str, dict[str, TrainedStage]]":
-    """Return stages in the same order by family, then by name."""
+    """Return stages grouped by family, in the same order; each group is keyed by name."""
     families: dict[str, dict[str, TrainedStage]] = {}
     for name, stage in stages.items():
         families.setdefault(stage.card.family, {})[name] = stage
@@ -47,16 +47,19 @@ def by_family(stages: "Mapping[str, TrainedStage]") -> "dict[str, dict[str, Trai
 
 
 def modality_warning(volume: "Volume", cards: "Iterable[StageCard]") -> str:
-    """Return one sentence if some stage was trained on no scan of a volume's modality, else an empty text.
+    """Return a warning if a stage was not trained on a volume's modality, else an empty text.
 
     Args:
         volume: the scan.
         cards: of the stages that are to super-resolve it.
+
+    Returns:
+        One sentence in one line.
     """
     untrained = [card for card in cards if volume.modality not in card.modalities]
     if not untrained:
         return ""
-    known = sorted({modality for card in untrained for modality in card.modalities})
+    known = sorted({printable(modality) for card in untrained for modality in card.modalities})
     return (
         f"Warning: {', '.join(card.name for card in untrained)} was trained on {' and '.join(known)} only, not on "
         f"{volume.modality}; the result may be worse than its model card says."

@@ -1,10 +1,11 @@
-"""Trained stages: weights with a card that says what they are, shipped with the package or made by a run.
+"""Trained stages: weights and a card that describes them, shipped with the package or written by a training run.
 
-A stage is two files of one name, `NAME.json` (the card) and `NAME.weights.h5`. Nothing in them is ever executed: the
-network is built from its family's code, and the weights are plain arrays.
+A stage is two files of one name, `NAME.json` (the card) and `NAME.weights.h5`. Neither holds code: the network is built
+by its family's module, and the weights are plain arrays.
 """
 
 import json
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -13,37 +14,37 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
-from sr_keras.errors import StageError
-from sr_keras.files import atomic_write, file_sha256
+from sr_keras.errors import StageError, UnknownModelError
+from sr_keras.files import atomic_write, file_sha256, read_json
 from sr_keras.framework import load_keras
-from sr_keras.networks import StageName, build_network
+from sr_keras.networks import STAGES, StageName, build_network
 
 WEIGHTS_SUFFIX = ".weights.h5"
-# Where the stages lie that come with the package.
+# The folder of the stages that ship with the package.
 SHIPPED = Path(str(files("sr_keras") / "weights"))
 
 
 @dataclass(frozen=True)
 class StageCard:
-    """What a trained stage is and where it came from.
+    """Description and provenance of a trained stage.
 
     Attributes:
-        family: the network's family.
+        family: the network family.
         stage: "hw" or "d".
-        scale: the factor it enlarges by.
+        scale: upsampling factor, 2 or more.
         receptive_field_radius: of the network along height and width, in low-resolution pixels.
-        modalities: what it was trained on, of "CT" and "MR".
+        modalities: of the training scans, "CT" or "MR".
         trained_on: file name and SHA-256 of each training scan.
-        scores: rows of `sr-keras evaluate` for this stage, under its family's name, and for all interpolations, where
-            they were measured.
+        scores: rows of `sr-keras evaluate` for this stage, under its family's name, and for each interpolation; empty
+            if it was not evaluated.
         configuration: of the training run.
-        versions: of the libraries it was trained with.
-        weights_sha256: of the weights' file.
-        validated_on: file name and SHA-256 of each scan that the best epoch was chosen on.
-        data: by training scan what it shows, its `source` and its `licence`, where that was looked up.
-        training_seconds: how long training took, over all sessions of the run; None where nobody measured it.
-        parameters: numbers that training fitted; 0 on cards that do not say.
-        macs: of all convolutions for one low-resolution pixel; 0 on cards that do not say.
+        versions: of the libraries used for training.
+        weights_sha256: SHA-256 of the weights file.
+        validated_on: file name and SHA-256 of each scan by which the best epoch was selected.
+        data: `what`, `source` and `licence` of each training scan, as far as known.
+        training_seconds: duration of training over all sessions of the run; None if not recorded.
+        parameters: number of trainable parameters; 0 if not recorded.
+        macs: MACs of all convolutions for one low-resolution pixel; 0 if not recorded.
     """
 
     family: str
@@ -64,19 +65,40 @@ class StageCard:
 
     @property
     def name(self) -> str:
-        """What the stage is called where it ships, "georgescu2020_hw_x2"."""
+        """The name under which the stage ships, "georgescu2020_hw_x2"."""
         return f"{self.family}_{self.stage}_x{self.scale}"
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """Return the card that parsed JSON describes. What older cards do not say stays unknown.
+        """Return the card that parsed JSON describes. Optional fields that an older card lacks keep their defaults.
 
         Raises:
-            KeyError: what every card says is missing.
-            TypeError: it is no mapping, or its radius no list.
+            KeyError: a required field is missing.
+            TypeError: a required field is missing, or the content is no mapping.
+            ValueError: a field has a value that no card can have.
         """
         known = {item.name: content[item.name] for item in fields(cls) if item.name in content}
-        return cls(**known | {"receptive_field_radius": tuple(content["receptive_field_radius"])})
+        card = cls(**known | {"receptive_field_radius": tuple(content["receptive_field_radius"])})
+        card._check()
+        return card
+
+    def _check(self) -> None:
+        """Refuse values that would fail, or reach a terminal, later on: cards may come from anywhere."""
+        radius = self.receptive_field_radius
+        valid = {
+            "family": isinstance(self.family, str) and self.family.isidentifier(),
+            "stage": self.stage in STAGES,
+            "scale": _is_count(self.scale) and self.scale > 1,
+            "receptive_field_radius": len(radius) == 2 and all(map(_is_count, radius)),
+            "modalities": isinstance(self.modalities, list) and all(isinstance(each, str) for each in self.modalities),
+            "scores": isinstance(self.scores, list) and all(isinstance(row, dict) for row in self.scores),
+            "parameters": _is_count(self.parameters),
+            "macs": _is_count(self.macs),
+        }
+        mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data)
+        wrong = [name for name, holds in valid.items() if not holds]
+        if wrong or not all(isinstance(each, dict) for each in mappings):
+            raise ValueError(f"invalid {wrong[0] if wrong else 'mapping'}")
 
 
 @dataclass(frozen=True)
@@ -84,9 +106,9 @@ class TrainedStage:
     """A card and the weights beside it.
 
     Attributes:
-        name: the shipped name, or the path it was found at.
-        card: what it is.
-        weights: the weights' file.
+        name: the shipped name, or the path given to `find_stage`.
+        card: description and provenance.
+        weights: path of the weights file.
     """
 
     name: str
@@ -103,62 +125,78 @@ class TrainedStage:
         """
         if not self.weights.is_file() or file_sha256(self.weights) != self.card.weights_sha256:
             raise StageError(
-                f"The weights of {self.name} must be the file its card was written for. Received: {self.weights.name}, "
-                "which is missing or has another SHA-256. Copy both files again."
+                f"{self.weights.name} is missing or has another SHA-256 than the card of {self.name} states; "
+                "copy both files again."
             )
         load_keras()
-
         model = build_network(self.card.family, self.card.stage, self.card.scale)
         try:
             with warnings.catch_warnings():
-                # Keras only warns where a file lacks a layer, and leaves it untrained.
+                # Keras only warns where a layer is missing from the file, and leaves it untrained.
                 warnings.simplefilter("error", UserWarning)
                 model.load_weights(self.weights)
         except (OSError, ValueError, KeyError, UserWarning) as error:
             raise StageError(
-                f"The weights must fit the configuration on their card ({self.card.family}, {self.card.stage}, "
-                f"x{self.card.scale}). Received: {self.weights.name}, which does not. Use the card it was saved with."
+                f"{self.weights.name} does not fit the network on its card ({self.card.family}, {self.card.stage}, "
+                f"x{self.card.scale}); use the card it was saved with."
             ) from error
         return model
 
 
 def shipped_stages() -> dict[str, TrainedStage]:
-    """Return the stages that come with the package, by name."""
+    """Return the stages that ship with the package, by name.
+
+    >>> from sr_keras import shipped_stages
+    >>> shipped_stages()["best_hw_x4"].card.scale
+    4
+    """
     return {path.stem: _read_stage(path, path.stem) for path in sorted(SHIPPED.glob("*.json"))}
 
 
-def find_stage(name: str) -> TrainedStage:
-    """Return a stage by its shipped name, by the path of its card, or by the folder of the run that trained it.
+def find_stage(name: str | os.PathLike[str]) -> TrainedStage:
+    """Return a trained stage.
+
+    Args:
+        name: a shipped name, the path of a stage's card, or the folder of the run that trained it.
 
     Raises:
-        StageError: there is none, or its card cannot be read.
+        UnknownModelError: it is none of those.
+        StageError: its card cannot be read.
+
+    >>> from sr_keras import find_stage
+    >>> find_stage("fast_d_x2").card.receptive_field_radius
+    (5, 5)
     """
-    path = Path(name)
+    path, name = Path(name), os.fspath(name)
     if path.is_dir():
         path = path / "stage.json"
     if path.suffix == ".json" and path.is_file():
         return _read_stage(path, name)
     stages = shipped_stages()
     if name not in stages:
-        raise StageError(
-            f"A model must be a run's folder, a stage's .json file, or one of {', '.join(stages)}. Received: {name}."
+        raise UnknownModelError(
+            f"{name} is not a model; name a training run's folder, a stage's .json file or one of {', '.join(stages)}."
         )
     return stages[name]
 
 
-def save_stage(network: Any, card: StageCard, path: Path) -> Path:
+def save_stage(network: Any, card: StageCard, path: str | os.PathLike[str]) -> Path:
     """Write the weights of a Keras model and their card.
 
     Args:
-        network: the trained model.
-        card: what it is; `weights_sha256` is filled in here.
-        path: where, without suffix.
+        network: the trained Keras model. It loses its optimizer.
+        card: its description; `weights_sha256` is filled in here.
+        path: of both files, without suffix.
 
     Returns:
         The path of the card.
+
+    Raises:
+        OutputError: a file cannot be written.
     """
+    path = Path(path)
     weights, target = path.with_name(path.name + WEIGHTS_SUFFIX), path.with_name(path.name + ".json")
-    # A copy without optimizer, whose state would make the file three times as large.
+    # The state of the optimizer would make the file three times as large.
     network.optimizer = None
     with atomic_write(weights) as temporary:
         network.save_weights(temporary)
@@ -166,22 +204,28 @@ def save_stage(network: Any, card: StageCard, path: Path) -> Path:
     return target
 
 
-def write_card(card: StageCard, path: Path) -> None:
+def write_card(card: StageCard, path: str | os.PathLike[str]) -> None:
     """Write a card as JSON.
 
+    Args:
+        card: the card.
+        path: of the file; an existing one is replaced.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the file cannot be written.
     """
-    with atomic_write(path) as temporary:
+    with atomic_write(Path(path)) as temporary:
         temporary.write_text(json.dumps(asdict(card), indent=2) + "\n")
 
 
 def _read_stage(path: Path, name: str) -> TrainedStage:
+    content = read_json(path, StageError)
     try:
-        card = StageCard.parse(json.loads(path.read_text()))
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
-        raise StageError(
-            f"A stage's card must be JSON with the fields that save_stage writes. Received: {path}: {error!r}. "
-            "Copy it again from the run that made it."
-        ) from error
+        card = StageCard.parse(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StageError(f"{path} is not a stage's card ({error!r}); copy it again from its training run.") from error
     return TrainedStage(name, card, path.with_name(path.stem + WEIGHTS_SUFFIX))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0

@@ -1,13 +1,13 @@
-"""The families of networks. A family is one module of this package, listed in `FAMILIES`.
+"""The network families. A family is one module of this package, listed in `FAMILIES`.
 
 A family's module defines
 
 - `build(stage, scale, precision)`: a Keras functional model from (batch, height, width, 1) to a dictionary of the
-  outputs `intermediate` and `final`, height and width free; and
+  outputs `intermediate` and `final`; height and width are free; and
 - `receptive_field_radius(stage, scale)`: along height and width, in low-resolution pixels.
 
-Both stages are networks of two-dimensional images. The hw stage enlarges both axes. The d stage enlarges the *second*
-axis of the image only: its input is (batch, in-plane, depth, 1).
+Both stages process two-dimensional images. The hw stage upsamples both axes. The d stage upsamples the *second* axis
+only: its input is (batch, in-plane, depth, 1).
 """
 
 from importlib import import_module
@@ -18,24 +18,35 @@ from sr_keras.errors import ConfigurationError
 StageName = Literal["hw", "d"]
 STAGES: tuple[StageName, ...] = ("hw", "d")
 FAMILIES: tuple[str, ...] = ("fast", "best", "georgescu2020")
-SCALES: tuple[int, ...] = (2, 3, 4)
+SCALES: tuple[int, ...] = (2, 4)
 
 
 class Family(Protocol):
-    """What a family's module offers."""
+    """The interface of a family's module."""
 
     def build(self, stage: StageName, scale: int, precision: str = "float32") -> Any:
-        """Return a new, untrained Keras model."""
+        """Return a new, untrained Keras model.
+
+        Args:
+            stage: "hw" or "d".
+            scale: upsampling factor, one of `SCALES`.
+            precision: a Keras dtype policy.
+        """
 
     def receptive_field_radius(self, stage: StageName, scale: int) -> tuple[int, int]:
-        """Return the radius of the receptive field along height and width, in low-resolution pixels."""
+        """Return the radius of the receptive field along height and width, in low-resolution pixels.
+
+        Args:
+            stage: "hw" or "d".
+            scale: upsampling factor, one of `SCALES`.
+        """
 
 
 def family_named(name: str) -> Family:
     """Return the module of a family. Imports Keras.
 
     Raises:
-        ConfigurationError: there is no such family.
+        ConfigurationError: the family does not exist.
     """
     if name not in FAMILIES:
         raise ConfigurationError(f"The family must be one of {', '.join(FAMILIES)}. Received: {name}.")
@@ -43,7 +54,15 @@ def family_named(name: str) -> Family:
 
 
 def output_factors(stage: StageName, scale: int) -> tuple[int, int]:
-    """Return how many times a stage enlarges the height and the width of its images."""
+    """Return the upsampling factors of a stage along the height and the width of its images.
+
+    Args:
+        stage: "hw" upsamples both axes, "d" the second one.
+        scale: upsampling factor, 2 or more.
+
+    >>> output_factors("d", 4)
+    (1, 4)
+    """
     return (scale, scale) if stage == "hw" else (1, scale)
 
 
@@ -53,15 +72,21 @@ def build_network(family: str, stage: StageName, scale: int, precision: str = "f
     Args:
         family: a name of `FAMILIES`.
         stage: "hw" or "d".
-        scale: 2, 3 or 4.
+        scale: upsampling factor, one of `SCALES`.
         precision: a Keras dtype policy: "float32", "mixed_float16" or "mixed_bfloat16". Outputs are float32.
 
     Returns:
         A Keras functional model: (batch, height, width, 1) -> {"intermediate", "final"}, each (batch, height * scale or
-        height, width * scale, 1).
+        height, width * scale, 1). For the d stage width is the depth of the scan.
 
     Raises:
-        ConfigurationError: an argument is none of those.
+        ConfigurationError: an argument has none of those values.
+        MissingDependencyError: Keras or its backend is not installed.
+
+    >>> from sr_keras import build_network
+    >>> network = build_network("fast", "hw", 2)
+    >>> network.output["final"].shape
+    (None, None, None, 1)
     """
     if stage not in STAGES:
         raise ConfigurationError(f"The stage must be hw (height and width) or d (depth). Received: {stage}.")

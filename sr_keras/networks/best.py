@@ -1,7 +1,7 @@
-"""A network for the best picture, at most twice the MACs of `georgescu2020`.
+"""The family with the highest PSNR, at most twice the MACs of `georgescu2020`.
 
-Like `fast` it learns what a cubic enlargement lacks, and all its convolutions see the low-resolution image. Chosen by
-the experiments in `docs/experiments.md`.
+Like `fast` it predicts the residual of cubic interpolation, with all convolutions at low resolution. Selected by the
+experiments in `docs/experiments.md`.
 """
 
 import keras
@@ -10,24 +10,33 @@ from sr_keras.networks import StageName
 from sr_keras.networks.chain import build_chain, chain_receptive_field_radius
 
 FILTERS = 48
-# Convolutions of FILTERS channels. The d stage at x2 has the smallest reference.
+# Convolutions of FILTERS channels. The d stage at x2 has fewest because `georgescu2020` needs fewest MACs there.
 DEPTHS: dict[tuple[StageName, int], int] = {
     ("hw", 2): 11,
-    ("hw", 3): 11,
     ("hw", 4): 11,
     ("d", 2): 8,
-    ("d", 3): 9,
     ("d", 4): 11,
 }
 
 
 def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Model:
-    """Return the untrained network of a stage; see `build_chain`."""
+    """Return the untrained network of a stage; see `build_chain` for its input and outputs.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor, 2 or 4.
+        precision: a Keras dtype policy.
+    """
     return build_chain("best", stage, scale, precision, widths=_widths(stage, scale), skip=True)
 
 
 def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
-    """Return the radius of the receptive field along height and width, in low-resolution pixels."""
+    """Return the radius of the receptive field along height and width, in low-resolution pixels.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor, 2 or 4.
+    """
     return chain_receptive_field_radius(_widths(stage, scale))
 
 

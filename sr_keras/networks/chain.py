@@ -1,4 +1,4 @@
-"""What `fast` and `best` are made of: a chain of convolutions that learns what a cubic enlargement lacks."""
+"""The network of `fast` and `best`: a chain of convolutions that predicts the residual of cubic interpolation."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,22 +13,22 @@ from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle
 def build_chain(
     family: str, stage: StageName, scale: int, precision: str, *, widths: Sequence[int], skip: bool
 ) -> keras.Model:
-    """Return an untrained chain, all of whose convolutions see the low-resolution image.
+    """Return an untrained chain whose convolutions all run at low resolution.
 
     Args:
-        family: whose network it is, for its name.
+        family: name of the family, for the model's name.
         stage: "hw" or "d".
-        scale: the factor.
-        precision: a Keras dtype policy; the sum with the cubic enlargement is float32 whatever it is.
-        widths: filters of each convolution but the last.
-        skip: whether what the first of these gives is added to what the last of these gives.
+        scale: upsampling factor, 2 or more.
+        precision: a Keras dtype policy; the sum with the cubic interpolation is always float32.
+        widths: number of filters of each convolution but the last.
+        skip: whether a skip connection adds the output of the first convolution to that of the last but one.
 
     Input shape:
         (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
 
     Output shape:
         A dictionary of `intermediate` and `final`, each (batch, height * scale, width * scale, 1); for the d stage
-        (batch, in-plane, depth * scale, 1); float32. Both are what the upscaling layer gives: nothing follows it.
+        (batch, in-plane, depth * scale, 1); float32. Both are the output of the upscaling layer, which is the last one.
     """
     height_factor, width_factor = output_factors(stage, scale)
     policy = keras.DTypePolicy(precision)

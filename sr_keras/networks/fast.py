@@ -1,7 +1,7 @@
-"""A small network for real time: all its convolutions see the low-resolution image.
+"""A small family for real-time use, at most a quarter of the MACs of `georgescu2020`.
 
-It learns what a cubic enlargement lacks. Chosen by the experiments in `docs/experiments.md`, for at most a quarter of
-the MACs of `georgescu2020`.
+It predicts the residual of cubic interpolation, with all convolutions at low resolution. Selected by the experiments in
+`docs/experiments.md`.
 """
 
 import keras
@@ -9,23 +9,32 @@ import keras
 from sr_keras.networks import StageName
 from sr_keras.networks.chain import build_chain, chain_receptive_field_radius
 
-# Filters of each convolution but the last: as many as a quarter of the reference's arithmetic allows, in multiples of
-# 16, which is what engines pad channels to.
+# Filters of each convolution but the last: as many as a quarter of the MACs of `georgescu2020` allows, in multiples of
+# 16, to which runtimes pad channels.
 WIDTHS: dict[tuple[StageName, int], tuple[int, ...]] = {
     ("hw", 2): (32, 32, 32, 16, 16),
-    ("hw", 3): (32,) * 6,
     ("hw", 4): (32,) * 9,
     ("d", 2): (32, 32, 16, 16),
-    ("d", 3): (32, 32, 32),
     ("d", 4): (32, 32, 32, 16, 16),
 }
 
 
 def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Model:
-    """Return the untrained network of a stage; see `build_chain`."""
+    """Return the untrained network of a stage; see `build_chain` for its input and outputs.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor, 2 or 4.
+        precision: a Keras dtype policy.
+    """
     return build_chain("fast", stage, scale, precision, widths=WIDTHS[stage, scale], skip=False)
 
 
 def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
-    """Return the radius of the receptive field along height and width, in low-resolution pixels."""
+    """Return the radius of the receptive field along height and width, in low-resolution pixels.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor, 2 or 4.
+    """
     return chain_receptive_field_radius(WIDTHS[stage, scale])

@@ -11,18 +11,23 @@ from sr_keras.networks import StageName, output_factors
 from sr_keras.networks.upscaling import pixel_shuffle
 
 FILTERS = 32
-# 3 x 3 convolutions, each of which sees one pixel further: before the upscaling layer, and after it.
+# Each 3 x 3 convolution adds one pixel to the receptive field radius: before the upscaling layer, and after it.
 CONVOLUTIONS_BEFORE, CONVOLUTIONS_AFTER = 6, 4
 
 
 def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Model:
     """Return the untrained network of a stage.
 
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor, 2 or 4.
+        precision: a Keras dtype policy.
+
     Input shape:
         (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
 
     Output shape:
-        A dictionary of `intermediate` (right after the upscaling layer) and `final`, each (batch, height * scale,
+        A dictionary of `intermediate` (the output of the upscaling layer) and `final`, each (batch, height * scale,
         width * scale, 1); for the d stage (batch, in-plane, depth * scale, 1); float32.
     """
     height_factor, width_factor = output_factors(stage, scale)
@@ -50,7 +55,12 @@ def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Mod
 
 
 def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
-    """Return the radius of the receptive field along height and width, in low-resolution pixels."""
+    """Return the radius of the receptive field along height and width, in low-resolution pixels.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor, 2 or 4.
+    """
     height, width = (CONVOLUTIONS_BEFORE - (-CONVOLUTIONS_AFTER // factor) for factor in output_factors(stage, scale))
     return height, width
 

@@ -1,4 +1,4 @@
-"""The upscaling layers that all families share."""
+"""Upscaling layers shared by all families."""
 
 from typing import Any
 
@@ -9,18 +9,17 @@ from keras import layers, ops
 from sr_keras.networks import StageName, output_factors
 from sr_keras.volumes.resampling import cubic_matrix
 
-# Taps of cubic interpolation along an axis, around the low-resolution pixel whose phases they give.
+# Taps of cubic interpolation along an axis, centred on the low-resolution pixel whose phases they compute.
 CUBIC_TAPS = 5
 
 
 def pixel_shuffle(images: Any, stage: StageName, scale: int) -> Any:
-    """Spread the channels of an image out in place: the sub-pixel layer of W. Shi et al., CVPR 2016, DOI
-    10.1109/CVPR.2016.207.
+    """Rearrange channels into pixels: the sub-pixel layer of W. Shi et al., CVPR 2016, DOI 10.1109/CVPR.2016.207.
 
     Args:
         images: (batch, height, width, scale * scale) for the hw stage, (batch, in-plane, depth, scale) for the d stage.
-        stage: "hw" enlarges both axes, "d" the second one.
-        scale: the factor.
+        stage: "hw" upsamples both axes, "d" the second one.
+        scale: upsampling factor.
 
     Returns:
         (batch, height * scale, width * scale, 1), or (batch, in-plane, depth * scale, 1).
@@ -29,15 +28,15 @@ def pixel_shuffle(images: Any, stage: StageName, scale: int) -> Any:
 
 
 def cubic_phases(images: Any, stage: StageName, scale: int) -> Any:
-    """Enlarge images by cubic interpolation, with the enlarged pixels as channels: what `pixel_shuffle` spreads out.
+    """Interpolate images by the cubic kernel, with the upsampled pixels as channels, the layout `pixel_shuffle` takes.
 
-    A convolution with a fixed kernel, which every engine runs. It stays float32 whatever the precision of the network,
-    since the image itself passes through it. Outside the image it sees zeros, as the other convolutions do.
+    It is a convolution with a fixed kernel, which every engine runs. It is float32 whatever the precision of the
+    network, since the image itself passes through it. Like the other convolutions it pads with zeros.
 
     Args:
         images: (batch, height, width, 1), float32; for the d stage (batch, in-plane, depth, 1).
-        stage: "hw" enlarges both axes, "d" the second one.
-        scale: the factor.
+        stage: "hw" upsamples both axes, "d" the second one.
+        scale: upsampling factor.
 
     Returns:
         (batch, height, width, scale * scale), or (batch, in-plane, depth, scale).
@@ -59,18 +58,23 @@ def cubic_phases(images: Any, stage: StageName, scale: int) -> Any:
 
 @keras.saving.register_keras_serializable("sr_keras")
 class CubicKernel(keras.initializers.Initializer):
-    """The kernel of `cubic_phases`: for each phase of an enlarged pixel, the weights of the pixels around it.
+    """The kernel of `cubic_phases`: for each phase of an upsampled pixel, the weights of the pixels around it.
 
     Args:
         stage: "hw" or "d".
-        scale: the factor.
+        scale: upsampling factor.
     """
 
     def __init__(self, stage: StageName, scale: int) -> None:
         self.stage, self.scale = stage, scale
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        """Return the kernel (taps along height, taps along width, 1, phases)."""
+        """Return the kernel.
+
+        Args:
+            shape: (taps along height, taps along width, 1, phases).
+            dtype: of the kernel; None is Keras's default.
+        """
         rows, columns = (self._phases(factor) for factor in output_factors(self.stage, self.scale))
         kernel = np.einsum("pa,qb->abpq", rows, columns).reshape(shape)
         return ops.convert_to_tensor(kernel, dtype=dtype)
@@ -80,7 +84,7 @@ class CubicKernel(keras.initializers.Initializer):
         return {"stage": self.stage, "scale": self.scale}
 
     def _phases(self, factor: int) -> Any:
-        """Return the weights (phases, taps) along an axis: those of the middle of five pixels."""
+        """Return the weights (phases, taps) along an axis, those of the centre of `CUBIC_TAPS` pixels."""
         if factor == 1:
             return np.ones((1, 1))
         middle = CUBIC_TAPS // 2 * factor

@@ -1,4 +1,4 @@
-"""What samples say, worked out by hand."""
+"""Figures of samples, computed by hand."""
 
 import json
 import subprocess
@@ -90,12 +90,12 @@ def test_a_quiet_machine_needs_no_warning_and_a_noisy_one_gets_it():
     assert warnings_of(report(SLOW, FAST)) == []
     noisy = measured("noisy", 1, [[0.1], [0.11], [0.1]])
     (sentence,) = warnings_of(report(noisy))
-    assert sentence == "The machine is too noisy for figures within 5 %: medians differed for noisy at batch 1 by 10%."
+    assert sentence == "The machine is too noisy for figures within 5 %: medians differ for noisy at batch 1 by 10%."
     (sentence,) = warnings_of(report(SLOW, rates=(1e11, 0.9e11, 1e11)))
-    assert sentence == "The machine drifts: its matrix product rate differed by 10% between repeats."
-    skipped = measured("small", 8, [], skipped="it takes batch 1, height any, width any")
+    assert sentence == "The machine drifts: its rate of matrix products differs by 10% between repeats."
+    skipped = measured("small", 8, [], skipped="it accepts batch 1, height any, width any")
     (sentence,) = warnings_of(report(SLOW, skipped))
-    assert sentence == "small at batch 8 was not measured: it takes batch 1, height any, width any."
+    assert sentence == "small at batch 8 was not measured: it accepts batch 1, height any, width any."
     clocks = {
         "gpu_before": [{"name": "a GPU", "clocks.sm": "1900"}],
         "gpu_after": [{"name": "a GPU", "clocks.sm": "1500"}],
@@ -119,7 +119,7 @@ def test_a_report_is_read_back_and_keeps_its_schema(tmp_path):
     write_report(report(SLOW), tmp_path / "report.json")
     assert read_report(tmp_path / "report.json") == report(SLOW)
     (tmp_path / "other.json").write_text('{"format": "another"}')
-    with pytest.raises(ConfigurationError, match=r"must be JSON that sr-keras benchmark wrote. Received: .*other.json"):
+    with pytest.raises(ConfigurationError, match=r"other.json is not a report of sr-keras benchmark; run"):
         read_report(tmp_path / "other.json")
 
 

@@ -92,7 +92,7 @@ def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
         (("--dtype", "int7"), 1, "one of uint8, int8"),
         (("--memory", "lots"), 2, "write it like 4G, 500M or 4GiB"),
         (("--memory", "20M"), 1, "20.0 MB may be used; allow more with --memory"),
-        (("--model", "unet"), 1, "A model must be"),
+        (("--model", "unet"), 2, "unet is not a model; "),
         (("--slice-axis", "3"), 2, "--slice-axis"),
         (("--scale", "2", "--spacing", "1"), 2, "--scale or --spacing, not both"),
         (("--model", "georgescu2020_hw_x2", "--model", CARD), 2, "two are for the same"),

@@ -1,4 +1,4 @@
-"""Batches that shrink where memory runs out, and images that are not run twice: the same bits in each case."""
+"""Smaller batches and tiles where memory runs out, and cached outputs of constant images: all bit-identical."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ HW = load_engine("georgescu2020_hw_x2", "onnx")
 
 
 class Small:
-    """A shipped stage on a device that takes a number of pixels, as it says in the words of a runtime."""
+    """A shipped stage on a device with memory for a number of pixels; beyond it, a runtime's own error."""
 
     def __init__(self, name, pixels, limits=None):
         self._engine, self._pixels = load_engine(name, "onnx"), pixels
@@ -45,7 +45,7 @@ def test_the_batch_changes_no_bit(name, batch, images):
 
 @pytest.mark.parametrize("name", shipped_stages())
 @pytest.mark.parametrize("pixels", [3 * 80 * 80, 80 * 80, 80 * 60, 56 * 56])
-def test_where_memory_runs_out_batches_are_halved_then_images_cut(name, pixels, images):
+def test_where_memory_runs_out_batches_are_halved_then_images_tiled(name, pixels, images):
     device = Small(name, pixels)
     batched = Batched(device, 8)
     np.testing.assert_array_equal(batched.run(images), load_engine(name, "onnx").run(images))
@@ -59,20 +59,20 @@ def test_where_memory_runs_out_batches_are_halved_then_images_cut(name, pixels, 
 
 
 @pytest.mark.parametrize(("pixels", "limits"), [(100, None), (80 * 70, ShapeLimits((1, 1), (80, 80), (80, 80)))])
-def test_a_device_that_takes_nothing_is_an_error(pixels, limits, images):
-    with pytest.raises(DeviceMemoryError, match="for small must fit into its device's memory. Received: BFCArena: F"):
+def test_a_device_that_is_too_small_for_any_tile_is_an_error(pixels, limits, images):
+    with pytest.raises(DeviceMemoryError, match="^small runs out of memory on its device: BFCArena: F"):
         Batched(Small("georgescu2020_hw_x2", pixels, limits), 4).run(images)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 8])
-def test_images_of_one_value_are_run_once_and_are_what_they_were(batch, images):
+def test_constant_images_are_run_once_and_give_the_same_output(batch, images):
     stack = np.concatenate([np.zeros((3, 80, 80), np.float32), images, np.full((2, 80, 80), 0.25, np.float32)])
     device = Small("georgescu2020_hw_x2", 10**9)
     batched = Batched(device, batch)
     expected = HW.run(stack)
     for _ in range(2):
         np.testing.assert_array_equal(batched.run(stack), expected)
-    # Two values, which are known when they come again, and of each run the others.
+    # The two constant values once, and in each run the other images.
     assert sum(shape[0] for shape in device.shapes) == 2 + 2 * len(images)
     np.testing.assert_array_equal(batched.run(stack[:2, :40]), HW.run(stack[:2, :40]))
 
@@ -96,21 +96,21 @@ SHORTAGES = [
 
 
 @pytest.mark.parametrize("error", SHORTAGES, ids=repr)
-def test_every_runtime_s_word_for_it_is_understood(error):
+def test_the_out_of_memory_errors_of_all_runtimes_are_recognised(error):
     reason = str(error) or "MemoryError"
-    message = f"A batch for x must fit .* Received: {re.escape(reason)}. End other"
+    message = f"^x runs out of memory on its device: {re.escape(reason)}; end other"
     with pytest.raises(DeviceMemoryError, match=message), memory_errors("x"):
         raise error
 
 
 @pytest.mark.parametrize("error", [ValueError("wrong shape"), ModelFileError("refused"), KeyboardInterrupt()])
-def test_other_errors_stay_what_they_are(error):
+def test_other_errors_are_passed_on(error):
     with pytest.raises(type(error)) as caught, memory_errors("x"):
         raise error
     assert caught.value is error
 
 
-def test_onnxruntime_goes_on_where_its_memory_runs_out():
+def test_onnxruntime_continues_after_it_ran_out_of_memory():
     program = """
 import resource, numpy as np
 from sr_keras.engines import Batched, load_engine

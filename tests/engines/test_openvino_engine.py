@@ -1,4 +1,4 @@
-"""OpenVINO keeps to itself."""
+"""OpenVINO sends no telemetry."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The readers in export/ run each file without sr_keras and give what Keras gives."""
+"""The readers in export/ run each file without sr_keras; their output is that of Keras."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ READERS = Path(__file__).parents[2] / "export"
 
 
 @pytest.mark.parametrize("kind", ["saved_model", "onnx", "litert", "openvino"])
-def test_a_reader_gives_what_keras_gives(exported, kind, tmp_path):
+def test_the_output_of_a_reader_is_that_of_keras(exported, kind, tmp_path):
     images = shipped_reference_slices().second[:2, :40, :48]
     np.save(tmp_path / "images.npy", images)
     reader = READERS / f"read_{kind}.py"

@@ -1,4 +1,4 @@
-"""Batches of any size on engines with limits: no seams, nothing lost."""
+"""Batches of any shape on engines with shape limits: no seams, no missing pixels."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from sr_keras.models.stages import find_stage, shipped_stages
 
 
 class Limited:
-    """The shipped stage with limits, which records the batches it is given."""
+    """A shipped stage with shape limits, which records the shapes that it runs."""
 
     def __init__(self, name, limits):
         self._engine = load_engine(name)
@@ -37,13 +37,13 @@ def images(sample):
     ],
     ids=str,
 )
-def test_parts_join_to_what_the_whole_image_gives(name, limits, images):
+def test_tiles_join_to_the_output_for_the_whole_image(name, limits, images):
     engine = Limited(name, limits)
     np.testing.assert_allclose(tiled(engine).run(images), load_engine(name).run(images), atol=2e-6)
     assert len(engine.shapes) > 1
 
 
-def test_images_shorter_than_a_fixed_shape_differ_near_the_border_alone(images):
+def test_images_shorter_than_a_fixed_shape_differ_near_the_border_only(images):
     name = "georgescu2020_hw_x2"
     output = tiled(Limited(name, ShapeLimits((1, 1), (96, 96), (96, 96)))).run(images)
     whole = load_engine(name).run(images)
@@ -52,22 +52,20 @@ def test_images_shorter_than_a_fixed_shape_differ_near_the_border_alone(images):
     assert np.abs(output - whole).max() < 0.1
 
 
-def test_an_engine_without_limits_is_left_as_it_is():
+def test_an_engine_without_limits_is_returned_itself():
     engine = KerasEngine(find_stage("georgescu2020_hw_x2"))
     assert tiled(engine) is engine
 
 
-def test_parts_shorter_than_the_reach_are_refused(images):
+def test_tiles_smaller_than_the_receptive_field_are_refused(images):
     engine = Limited("georgescu2020_hw_x2", ShapeLimits((1, 1), (16, 16), (16, 16)))
-    with pytest.raises(ModelFileError, match="parts of 17 pixels or more, .* Received: parts of 16"):
+    with pytest.raises(ModelFileError, match="^Tiles of 16 pixels are smaller than the receptive field of 17; export"):
         tiled(engine).run(images)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 7, 32), (1, 32, 33), (32, 32)])
-def test_run_says_its_limits(shape):
+def test_a_shape_outside_the_limits_is_refused(shape):
     limits = ShapeLimits((1, 2), (8, 32), (8, 32))
-    with pytest.raises(
-        ModelFileError, match="A batch for x must have batch 1 to 2, height 8 to 32, width 8 to 32. Rec"
-    ):
+    with pytest.raises(ModelFileError, match="^x accepts batch 1 to 2, height 8 to 32, width 8 to 32. Received: "):
         limits.check(shape, "x")
     limits.check((2, 8, 32), "x")

@@ -1,4 +1,4 @@
-"""Every shipped stage in every format that runs here, within the limits of parity."""
+"""Every shipped stage passes numerical verification in every format that runs here."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Graphs that are drawn for processors give the images of the plain ones, at sizes that blocks fit and at others."""
+"""Graphs optimised for CPUs give the outputs of plain ones, at sizes that are multiples of a block and at others."""
 
 import numpy as np
 import onnx
@@ -39,12 +39,12 @@ def name_and_sessions(request):
 def test_images_of_any_size_are_the_same(name_and_sessions, size, seed, scale):
     name, *sessions = name_and_sessions
     images = np.random.default_rng(seed).random((*size, 1), np.float32) * np.float32(scale)
-    plain, drawn = (session.run(["final", "intermediate"], {"lr": images}) for session in sessions)
-    for before, after in zip(plain, drawn, strict=True):
+    plain, optimised = (session.run(["final", "intermediate"], {"lr": images}) for session in sessions)
+    for before, after in zip(plain, optimised, strict=True):
         if "_hw_" in name:
             np.testing.assert_array_equal(before, after)
         else:
-            # Turned, the sums have another order.
+            # In the transposed graph the sums have another order.
             np.testing.assert_allclose(before, after, atol=2e-6 * max(scale, 1))
 
 
@@ -59,19 +59,19 @@ def filters_of(model):
         # The layer before the shuffle and the last one.
         ("georgescu2020_hw_x2", [4, 1]),
         ("georgescu2020_d_x4", [4, 1]),
-        # The interpolation, which goes around the others, and the last layer.
+        # The interpolation, parallel to the other layers, and the last layer.
         ("fast_hw_x2", [4, 4]),
         ("fast_d_x2", [2, 2]),
         ("best_hw_x4", []),
     ],
 )
 def test_no_convolution_has_fewer_than_sixteen_filters(name, narrow):
-    plain, drawn = (filters_of(model_of(name, for_processors=choice)) for choice in (False, True))
+    plain, optimised = (filters_of(model_of(name, for_processors=choice)) for choice in (False, True))
     assert [count for count in plain if count < 16] == narrow
-    assert drawn == [count if count >= 16 else 16 for count in plain]
+    assert optimised == [count if count >= 16 else 16 for count in plain]
 
 
-def test_only_images_that_blocks_do_not_fill_are_cut():
+def test_only_images_that_are_not_multiples_of_a_block_are_cropped():
     for shape, expected in (((1, 24, 22), 0), ((1, 24, 21), 2), ((1, None, 24), 2)):
         model = model_of("georgescu2020_hw_x2", for_processors=True, shape=shape)
         onnx.checker.check_model(model, full_check=True)
@@ -80,7 +80,7 @@ def test_only_images_that_blocks_do_not_fill_are_cut():
         assert ("Shape" in operators) is bool(expected)
 
 
-def test_images_that_grow_in_width_alone_have_their_columns_first():
+def test_graphs_that_upsample_the_width_only_are_transposed():
     for name, expected in (
         ("georgescu2020_d_x2", [(0, 2, 1)] * 2),
         ("georgescu2020_hw_x2", [(0, 3, 1, 2), (0, 2, 3, 1)]),

@@ -19,6 +19,6 @@ def test_a_volume_is_cut_once_by_the_hw_stage_and_twice_by_the_d_stage():
     assert stacks_of("d", (20, 30, 40), 2) == [(30, 20, 40), (20, 30, 40)]
 
 
-def test_work_of_stacks():
-    work = workload_of(D, [(30, 20, 40), (20, 30, 40)])
-    assert work == {"slices": 50, "megapixels": 2 * 30 * 20 * 80 / 1e6, "macs": 75_744 * 2 * 30 * 20 * 40}
+def test_workload_of_stacks():
+    workload = workload_of(D, [(30, 20, 40), (20, 30, 40)])
+    assert workload == {"slices": 50, "megapixels": 2 * 30 * 20 * 80 / 1e6, "macs": 75_744 * 2 * 30 * 20 * 40}

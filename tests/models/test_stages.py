@@ -1,12 +1,13 @@
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.errors import StageError
+from sr_keras.errors import StageError, UnknownModelError
 from sr_keras.files import file_sha256
 from sr_keras.models.stages import find_stage, shipped_stages
 
@@ -48,31 +49,73 @@ def test_a_stage_is_found_by_name_by_card_and_by_folder(copy):
 
 
 def test_names_that_are_none():
-    with pytest.raises(StageError, match=rf"one of {', '.join(shipped_stages())}\. Received: unet"):
+    names = ", ".join(shipped_stages())
+    with pytest.raises(UnknownModelError, match=rf"^unet is not a model; name .* one of {names}\.$"):
         find_stage("unet")
 
 
-def test_a_damaged_card(copy):
-    (copy / "stage.json").write_text("{")
-    with pytest.raises(
-        StageError, match=r"card must be JSON with the fields that save_stage writes. Received: .*stage.json"
-    ):
-        find_stage(str(copy))
+def test_a_path_object_is_as_good_as_a_text(copy):
+    assert find_stage(copy).card == find_stage(copy / "stage.json").card
+    assert find_stage(copy).name == str(copy)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "is not valid JSON: Expecting property name"),
+        (b"[" * 200_000, "is not valid JSON: nested too deeply; copy or export it again"),
+        (b'"' + b"x" * (17 << 20) + b'"', "larger than 16.8 MB"),
+        (b"\xff\xfe\xfd", "is not valid JSON: "),
+        (b"[]", r"is not a stage's card \(TypeError"),
+        (b"{}", r"is not a stage's card \(KeyError\('receptive_field_radius'\)\); copy it again"),
+    ],
+    ids=["half", "deep", "long", "bytes", "list", "empty"],
+)
+def test_a_damaged_card_is_refused_by_one_line_at_once(copy, content, message):
+    (copy / "stage.json").write_bytes(content)
+    start = time.perf_counter()
+    with pytest.raises(StageError, match=rf"stage\.json .*{message}") as caught:
+        find_stage(copy)
+    assert "\n" not in str(caught.value)
+    assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("family", "fast\x1b[2J"),
+        ("family", None),
+        ("stage", "hwd"),
+        ("scale", "2"),
+        ("scale", 0),
+        ("scale", True),
+        ("receptive_field_radius", [1]),
+        ("receptive_field_radius", [1, -1]),
+        ("modalities", "CT"),
+        ("scores", [1]),
+        ("trained_on", []),
+        ("macs", -1),
+    ],
+)
+def test_a_card_with_an_impossible_field_is_refused(copy, name, value):
+    rewrite(copy, **{name: value})
+    with pytest.raises(StageError, match=rf"is not a stage's card \(ValueError\('invalid ({name}|mapping)'\)\)"):
+        find_stage(copy)
 
 
 def test_damaged_weights(copy):
     with (copy / "stage.weights.h5").open("r+b") as file:
         file.write(b"damage")
-    with pytest.raises(StageError, match=r"Received: stage.weights.h5, which is missing or has another SHA-256"):
+    with pytest.raises(StageError, match=r"^stage.weights.h5 is missing or has another SHA-256 than the card"):
         find_stage(str(copy)).network  # noqa: B018
     (copy / "stage.weights.h5").unlink()
-    with pytest.raises(StageError, match="which is missing or has another SHA-256"):
+    with pytest.raises(StageError, match="is missing or has another SHA-256"):
         find_stage(str(copy)).network  # noqa: B018
 
 
 def test_weights_that_do_not_fit_their_configuration(copy):
     rewrite(copy, scale=4)
-    with pytest.raises(StageError, match=r"fit the configuration on their card \(georgescu2020, hw, x4\)") as caught:
+    with pytest.raises(StageError, match=r"does not fit the network on its card \(georgescu2020, hw, x4\)") as caught:
         find_stage(str(copy)).network  # noqa: B018
     assert "\n" not in str(caught.value)
 
@@ -80,5 +123,5 @@ def test_weights_that_do_not_fit_their_configuration(copy):
 def test_weights_that_are_no_weights(copy):
     (copy / "stage.weights.h5").write_bytes(b"not HDF5")
     rewrite(copy, weights_sha256=file_sha256(copy / "stage.weights.h5"))
-    with pytest.raises(StageError, match="Received: stage.weights.h5, which does not"):
+    with pytest.raises(StageError, match="^stage.weights.h5 does not fit the network on its card"):
         find_stage(str(copy)).network  # noqa: B018

@@ -26,8 +26,8 @@ def macs(network: keras.Model) -> int:
     )
 
 
-@pytest.mark.parametrize(("stage", "scale", "parameters", "arithmetic"), PUBLISHED)
-def test_parameters_and_arithmetic_are_those_published(stage, scale, parameters, arithmetic):
+@pytest.mark.parametrize(("stage", "scale", "parameters", "expected_macs"), PUBLISHED)
+def test_parameters_and_macs_are_those_published(stage, scale, parameters, expected_macs):
     network = build_network("georgescu2020", stage, scale)
     assert network.count_params() == parameters
-    assert macs(network) == arithmetic
+    assert macs(network) == expected_macs

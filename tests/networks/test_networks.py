@@ -8,8 +8,8 @@ from sr_keras.networks import FAMILIES, STAGES, build_network, family_named, out
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_both_outputs_have_the_enlarged_shape_whatever_the_input(family, stage, scale):
+@pytest.mark.parametrize("scale", [2, 4])
+def test_both_outputs_have_the_upsampled_shape_whatever_the_input(family, stage, scale):
     network = build_network(family, stage, scale)
     height, width = output_factors(stage, scale)
     for shape in ((1, 9, 14), (3, 12, 8)):
@@ -42,7 +42,7 @@ def test_mixed_precision_gives_float32_outputs(family, layer):
     [
         (("unet", "hw", 2), "family must be one of fast, best, georgescu2020. Received: unet"),
         (("georgescu2020", "xy", 2), "stage must be hw .* or d .* Received: xy"),
-        (("georgescu2020", "d", 5), "scale must be one of 2, 3, 4. Received: 5"),
+        (("georgescu2020", "d", 3), "scale must be one of 2, 4. Received: 3"),
     ],
 )
 def test_unknown_networks_are_refused(arguments, message):
@@ -51,13 +51,13 @@ def test_unknown_networks_are_refused(arguments, message):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [2, 4])
 @pytest.mark.parametrize(("family", "share"), [("fast", 0.25), ("best", 2.0)])
-def test_arithmetic_keeps_to_its_share_of_the_reference(family, share, stage, scale):
-    assert arithmetic(family, stage, scale) <= share * arithmetic("georgescu2020", stage, scale)
+def test_macs_are_at_most_a_share_of_the_published_network_s(family, share, stage, scale):
+    assert macs(family, stage, scale) <= share * macs("georgescu2020", stage, scale)
 
 
-def arithmetic(family: str, stage: str, scale: int) -> int:
+def macs(family: str, stage: str, scale: int) -> int:
     """Return the MACs of all convolutions for one image of 8x8 pixels."""
     network = build_network(family, stage, scale)
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
@@ -69,7 +69,7 @@ def arithmetic(family: str, stage: str, scale: int) -> int:
 
 
 def changed_pixels(family: str, stage: str, scale: int) -> tuple[int, int]:
-    """Return how far along height and width of the input a change of one pixel is felt."""
+    """Return how far along height and width of the input a change of one pixel changes the output."""
     keras.utils.set_random_seed(0)
     network = build_network(family, stage, scale)
     for layer in network.layers:
@@ -86,5 +86,5 @@ def changed_pixels(family: str, stage: str, scale: int) -> tuple[int, int]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("stage", "scale"), [("hw", 2), ("hw", 4), ("d", 2), ("d", 4)])
-def test_reach_is_what_a_change_of_one_pixel_shows(family, stage, scale):
+def test_the_receptive_field_radius_is_what_a_change_of_one_pixel_shows(family, stage, scale):
     assert changed_pixels(family, stage, scale) == family_named(family).receptive_field_radius(stage, scale)

@@ -16,7 +16,7 @@ def test_depth_shuffle_interleaves_channels_along_the_depth():
 
 
 @pytest.mark.parametrize("stage", ["hw", "d"])
-@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("scale", [2, 4])
 def test_cubic_phases_are_the_cubic_interpolation_of_pillow(stage, scale):
     images = keras.Input((None, None, 1))
     network = keras.Model(images, pixel_shuffle(cubic_phases(images, stage, scale), stage, scale))
@@ -26,8 +26,8 @@ def test_cubic_phases_are_the_cubic_interpolation_of_pillow(stage, scale):
     # At the border Pillow shortens the kernel, while a convolution sees zeros.
     top, side = (CUBIC_TAPS // 2 * factor if factor > 1 else 0 for factor in (rows, columns))
     inner = slice(top, 20 * rows - top), slice(side, 16 * columns - side)
-    enlarged = np.asarray(network(image[None, ..., None]))[0, ..., 0]
-    np.testing.assert_allclose(enlarged[inner], expected[inner], atol=1e-6)
+    upsampled = np.asarray(network(image[None, ..., None]))[0, ..., 0]
+    np.testing.assert_allclose(upsampled[inner], expected[inner], atol=1e-6)
 
 
 def test_cubic_phases_are_not_trained_and_stay_float32():
