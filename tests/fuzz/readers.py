@@ -1,0 +1,241 @@
+"""Every reader of files that come from elsewhere, as a function of bytes, and the seeds that fuzzing begins with."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from dicom.synthetic import classic, enhanced
+from helpers import SAMPLE
+from pydicom import dcmwrite
+from pydicom.uid import ImplicitVRLittleEndian
+
+from sr_keras.dicom.reading import read_series
+from sr_keras.engines.manifest import read_manifest
+from sr_keras.files import file_sha256
+from sr_keras.inference import timing
+from sr_keras.io.nifti import read_volume
+from sr_keras.io.scans import read_scan
+from sr_keras.models.stages import SHIPPED, find_stage
+from sr_keras.training.configuration import read_configuration
+
+SEEDS = Path(__file__).parents[1] / "data" / "fuzz"
+SMALL = 6
+# Stands for the path of a scan.
+SCAN = b"@SCAN@"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One reader.
+
+    Attributes:
+        name: in the table, and of its folder of seeds.
+        read: reads bytes that were put into a folder of its own.
+        cases: of a hundred thousand.
+        quick: cases that `make test` runs.
+        made: makes a seed that is too large to be kept.
+    """
+
+    name: str
+    read: Callable[[bytes, Path], object]
+    cases: int
+    quick: int
+    made: Callable[[], bytes] | None = None
+
+    def seeds(self) -> list[bytes]:
+        """Return intact inputs, each of which is read without an error."""
+        kept = [path.read_bytes() for path in sorted((SEEDS / self.name).glob("*"))]
+        return [*kept, *([self.made()] if self.made else [])]
+
+
+def put(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file and return its path."""
+    (folder / name).write_bytes(data)
+    return folder / name
+
+
+def read_slice(data: bytes, folder: Path) -> object:
+    """Read a series whose first two slices are intact."""
+    series = folder / "series"
+    if not series.exists():
+        series.mkdir()
+        for number, intact in enumerate(slices()[:2]):
+            put(series, f"{number}.dcm", intact)
+    put(series, "2.dcm", data)
+    return read_series(series)
+
+
+def read_card(data: bytes, folder: Path) -> object:
+    """Read a card, and format what is said of it."""
+    from sr_keras.evaluation.model_cards import card_text
+
+    put(folder, "stage.weights.h5", b"")
+    return card_text(find_stage(str(put(folder, "stage.json", data))))
+
+
+def read_log(data: bytes, folder: Path) -> object:
+    """Read the log of a training run."""
+    from sr_keras.training.callbacks import rewind_log
+
+    return rewind_log(put(folder, "log.csv", data), 2)
+
+
+def read_times(data: bytes, folder: Path) -> object:
+    """Read the seconds of each epoch of a training run."""
+    from sr_keras.training.callbacks import EpochTimes
+
+    return EpochTimes(put(folder, "seconds.json", data), 2).seconds
+
+
+def read_run(data: bytes, folder: Path) -> object:
+    """Resume a run by its description; its scan is too small, so that no training begins."""
+    from sr_keras.training.run import resume_training
+
+    run = folder / "run"
+    if not run.exists():
+        run.mkdir()
+        shutil.copy(Path(__file__).parents[2] / "configs" / "fast_hw_x2.yaml", run / "configuration.yaml")
+        put(folder, "scan.nii", (SEEDS / "nifti" / "int16.nii").read_bytes())
+    put(run, "run.json", data.replace(SCAN, str(folder / "scan.nii").encode()))
+    return resume_training(run)
+
+
+def read_checkpoint(data: bytes, folder: Path) -> object:
+    """Load a training run's weights and optimizer state."""
+    from sr_keras.training.callbacks import restore_checkpoint
+
+    return restore_checkpoint(network(), put(folder, "last.weights.h5", data), 2)
+
+
+def read_weights(data: bytes, folder: Path) -> object:
+    """Load a stage's weights, whose card was written for them."""
+    weights = put(folder, "fast_hw_x2.weights.h5", data)
+    card = json.loads((SHIPPED / "fast_hw_x2.json").read_text()) | {"weights_sha256": file_sha256(weights)}
+    return find_stage(str(put(folder, "fast_hw_x2.json", json.dumps(card).encode()))).network
+
+
+@cache
+def network() -> object:
+    """Return a compiled network that checkpoints are loaded into."""
+    from sr_keras.training.run import compiled_network
+
+    return compiled_network(read_configuration("fast_hw_x2"))
+
+
+def checkpoint() -> bytes:
+    """Return a checkpoint before the first step."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "last.weights.h5"
+        model = network()
+        model.optimizer.build(model.trainable_variables)
+        model.save_weights(path)
+        return path.read_bytes()
+
+
+READERS = (
+    Reader("nifti", lambda data, folder: read_volume(put(folder, "scan.nii", data)), 26_000, 400),
+    Reader("gzip", lambda data, folder: read_volume(put(folder, "scan.nii.gz", data)), 10_000, 200),
+    Reader(
+        "nifti_in_gzip", lambda data, folder: read_volume(put(folder, "s.nii.gz", gzip.compress(data, 1))), 8_000, 200
+    ),
+    Reader("dicom_slice", read_slice, 12_000, 150),
+    Reader("dicom", lambda data, folder: read_scan(put(folder, "scan.dcm", data)), 10_000, 150),
+    Reader("zip", lambda data, folder: read_scan(put(folder, "scan.zip", data)), 6_000, 100),
+    Reader("yaml", lambda data, folder: read_configuration(str(put(folder, "a.yaml", data))), 7_000, 200),
+    Reader("card", read_card, 5_000, 150),
+    Reader("manifest", lambda data, folder: manifest(data, folder), 5_000, 150),
+    Reader("timings", lambda data, folder: timing._read(put(folder, "timings.json", data)), 4_000, 100),
+    Reader("training_log", read_log, 2_500, 100),
+    Reader("training_times", read_times, 1_500, 50),
+    Reader("training_run", read_run, 1_000, 30),
+    Reader("checkpoint", read_checkpoint, 1_000, 10, lambda: checkpoint()),
+    Reader("weights", read_weights, 1_000, 10, (SHIPPED / "fast_hw_x2.weights.h5").read_bytes),
+)
+
+
+def manifest(data: bytes, folder: Path) -> object:
+    """Read the manifest of a file that is the one it was written for."""
+    put(folder, "fast_hw_x2.onnx", b"model")
+    put(folder, "fast_hw_x2.onnx.json", data)
+    return read_manifest(folder / "fast_hw_x2.onnx")
+
+
+def slices() -> list[bytes]:
+    """Return the files of a tiny series of the same identity each time."""
+    return [path.read_bytes() for path in sorted((SEEDS / "series").glob("*"))]
+
+
+def write_seeds() -> None:
+    """Write the seeds anew; UIDs are new each time."""
+    brain = nibabel.load(SAMPLE).slicer[80 : 80 + SMALL, 40 : 40 + SMALL, 50 : 50 + SMALL]
+    voxels = np.asarray(brain.dataobj)
+    files: dict[str, bytes] = {}
+    for dtype in ("int16", "uint8", "float32"):
+        image = nibabel.Nifti1Image(voxels.astype(dtype), brain.affine)
+        if dtype == "uint8":
+            image.header.set_slope_inter(2.0, -10.0)
+        files[f"nifti/{dtype}.nii"] = image.to_bytes()
+    files["nifti/nifti2.nii"] = nibabel.Nifti2Image(voxels, brain.affine).to_bytes()
+    big = nibabel.Nifti1Image(voxels, brain.affine, nibabel.Nifti1Header(endianness=">"))
+    files["nifti/big_endian.nii"] = big.to_bytes()
+    for name in list(files):
+        files[name.replace("nifti/", "nifti_in_gzip/")] = files[name]
+    files["gzip/int16.nii.gz"] = gzip.compress(files["nifti/int16.nii"], 9, mtime=0)
+    files["gzip/stored.nii.gz"] = gzip.compress(files["nifti/uint8.nii"], 0, mtime=0)
+    files |= _dicom_seeds()
+    files["yaml/fast_hw_x2.yaml"] = (Path(__file__).parents[2] / "configs" / "fast_hw_x2.yaml").read_bytes()
+    for name in ("fast_hw_x2", "georgescu2020_d_x4"):
+        files[f"card/{name}.json"] = (SHIPPED / f"{name}.json").read_bytes()
+        files[f"manifest/{name}.json"] = (SHIPPED / "onnx" / f"{name}.onnx.json").read_bytes()
+    files["timings/one.json"] = b'{"[\\"onnxruntime\\", 16, 16]": {"batch": 4, "seconds": 0.001}}'
+    files["training_log/log.csv"] = b"epoch,loss,val_final_psnr\r\n0,0.2,23.7\r\n1,0.19,23.9\r\n2,0.18,24.1\r\n"
+    files["training_times/seconds.json"] = b"[1.5, 1.25, 1.0]\n"
+    digests = {SCAN.decode(): hashlib.sha256(files["nifti/int16.nii"]).hexdigest()}
+    description = {"training": digests, "validation": digests, "seed": 0, "versions": {"keras": "3.15"}, "python": "3"}
+    files["training_run/run.json"] = json.dumps(description).encode()
+    for name, content in files.items():
+        (SEEDS / name).parent.mkdir(parents=True, exist_ok=True)
+        (SEEDS / name).write_bytes(content)
+
+
+def _dicom_seeds() -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    series = [_cropped(each) for each in classic("CT", slices=3)]
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, dataset in enumerate(series):
+            files[f"series/{number}.dcm"] = _bytes(dataset)
+            archive.writestr(f"{number}.dcm", files[f"series/{number}.dcm"])
+    files["zip/series.zip"] = packed.getvalue()
+    files["dicom_slice/ct.dcm"] = files["series/2.dcm"]
+    files["dicom/ct.dcm"] = files["series/0.dcm"]
+    files["dicom/mr.dcm"] = _bytes(_cropped(classic("MR", np.uint16, slices=1)[0]))
+    series[1].file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    files["dicom/implicit.dcm"] = _bytes(series[1])
+    many = enhanced(slices=3)
+    many.Rows = many.Columns = SMALL
+    many.PixelData = many.PixelData[: 3 * SMALL * SMALL * 2]
+    files["dicom/enhanced.dcm"] = _bytes(many)
+    return files
+
+
+def _cropped(dataset):
+    dataset.Rows = dataset.Columns = SMALL
+    dataset.PixelData = dataset.PixelData[: SMALL * SMALL * 2]
+    return dataset
+
+
+def _bytes(dataset) -> bytes:
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
