@@ -24,8 +24,8 @@ from sr_keras.cli.options import (
 if TYPE_CHECKING:
     from sr_keras.inference.jobs import PredictionJob
 
-SCALE = Parsed("scale", "sr_keras.inference.grid", "parse_scale")
-SPACING = Parsed("spacing", "sr_keras.inference.grid", "parse_spacing")
+SCALE = Parsed("scale", "sr_keras.inference.output_grid", "parse_scale")
+SPACING = Parsed("spacing", "sr_keras.inference.output_grid", "parse_spacing")
 SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 
 

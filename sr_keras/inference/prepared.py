@@ -10,7 +10,7 @@ import numpy as np
 from sr_keras.engines import Engine, Images
 from sr_keras.inference.back_projection import back_project
 from sr_keras.inference.budget import Plan
-from sr_keras.inference.grid import OutputGrid
+from sr_keras.inference.output_grid import OutputGrid
 from sr_keras.inference.passes import slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.inference.self_ensemble import SelfEnsemble

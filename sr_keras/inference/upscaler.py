@@ -11,7 +11,7 @@ import numpy as np
 from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
-from sr_keras.inference.grid import OutputGrid, output_grid
+from sr_keras.inference.output_grid import OutputGrid, output_grid
 from sr_keras.inference.planning import SLOWEST_AXIS, Factors, Step, check_slices, plan_steps, slab_axis_of
 from sr_keras.inference.prepared import FLOAT_BYTES, PreparedJob, WarningCallback
 from sr_keras.inference.self_ensemble import SelfEnsemble

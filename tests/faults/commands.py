@@ -11,10 +11,10 @@ import h5py
 import nibabel
 import numpy as np
 import yaml
+from dicom.synthetic import classic, save
 from helpers import SAMPLE
 from PIL import Image
 from pydicom import dcmread
-from dicom.synthetic import classic, save
 
 from sr_keras.models.stages import SHIPPED
 

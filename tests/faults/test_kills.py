@@ -4,7 +4,7 @@ import random
 import signal
 
 import pytest
-from commands import BENCHMARK, EXPORT, PREDICT_DICOM, PREDICT_FOLDER, PREDICT_GZ, PREDICT_NII, TRAIN, VERIFY, WHOLE
+from commands import PREDICT_DICOM, PREDICT_FOLDER, PREDICT_GZ, WHOLE
 
 KILL = ("signal", str(int(signal.SIGKILL)))
 COMMANDS = [pytest.param(command, id=command.name, marks=pytest.mark.faults) for command in WHOLE]

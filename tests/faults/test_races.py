@@ -7,7 +7,17 @@ import nibabel
 import numpy as np
 import pytest
 from bench import judge, unclear
-from commands import EXPORT, PREDICT_DICOM, PREDICT_FOLDER, PREDICT_GZ, PREDICT_NII, TRAIN, VERIFY, EVALUATE, units, view
+from commands import (
+    EVALUATE,
+    EXPORT,
+    PREDICT_DICOM,
+    PREDICT_FOLDER,
+    PREDICT_GZ,
+    PREDICT_NII,
+    TRAIN,
+    units,
+    view,
+)
 from dicom.synthetic import classic, save
 
 SCANS = {"predict .nii": "scan.nii", "predict .nii.gz": "scan.nii.gz"}

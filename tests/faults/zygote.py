@@ -160,7 +160,7 @@ def main() -> None:
         import_module(f"sr_keras.{name}")
     for name in LIBRARIES:
         import_module(name)
-    for line in iter(lambda: answers.write("\n") and answers.flush() or sys.stdin.readline(), ""):
+    for line in iter(lambda: (answers.write("\n") and answers.flush()) or sys.stdin.readline(), ""):
         answers.write(json.dumps(run(json.loads(line))))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sr_keras.engines import load_engine
 from sr_keras.inference.budget import Budget, OutputBuffer, plan_within_budget
-from sr_keras.inference.grid import output_grid
+from sr_keras.inference.output_grid import output_grid
 from sr_keras.inference.planning import plan_steps
 from sr_keras.inference.prepared import PreparedJob
 from sr_keras.inference.streaming import _layout

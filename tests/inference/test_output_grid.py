@@ -1,7 +1,7 @@
 import pytest
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.inference.grid import parse_scale, parse_spacing
+from sr_keras.inference.output_grid import parse_scale, parse_spacing
 
 
 @pytest.mark.parametrize(
