@@ -7,7 +7,7 @@ from textwrap import indent
 
 import yaml
 
-from sr_keras.errors import ConfigurationError
+from sr_keras.errors import ConfigurationError, StageError
 from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
 from sr_keras.models.stages import StageCard, TrainedStage
 from sr_keras.networks import StageName
@@ -24,11 +24,21 @@ def card_text(stage: TrainedStage, further: Mapping[str, str] | None = None) -> 
     Args:
         stage: a shipped one, or that of a run.
         further: rows by name that the card itself does not hold, such as times on one machine.
+
+    Raises:
+        StageError: its weights are missing, or a score or another entry lacks what every card has there.
     """
+    try:
+        return _card_text(stage, further or {})
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StageError(f"{stage.name} has a damaged card or no weights; copy both files again.") from error
+
+
+def _card_text(stage: TrainedStage, further: Mapping[str, str]) -> str:
     card = stage.card
     parts = [
         f"## {card.name}",
-        markdown(("property", "value"), [*_facts(stage).items(), *(further or {}).items()]),
+        markdown(("property", "value"), [*_facts(stage).items(), *further.items()]),
         _quality(card),
         _data(card),
         f"To train it again on the same scans (`trained_on` and `validated_on` in the .json hold their SHA-256):\n\n"

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from nibabel.affines import voxel_sizes
 from nibabel.spatialimages import HeaderDataError
 
-from sr_keras.errors import OutputError
+from sr_keras.errors import OutputError, VolumeError
 from sr_keras.volumes.geometry import Affine, rescaled_affine
 from sr_keras.volumes.volume import Volume, format_shape
 
@@ -23,8 +23,15 @@ SCANNER, ALIGNED = 1, 2
 
 
 def affine_in_mm(image: Any) -> Affine:
-    """Return a NIfTI image's best affine, in mm whatever unit its header is in."""
-    scale = MM_PER_UNIT[image.header.get_xyzt_units()[0]]
+    """Return a NIfTI image's best affine, in mm whatever unit its header is in.
+
+    Raises:
+        VolumeError: the unit's code is none of NIfTI.
+    """
+    try:
+        scale = MM_PER_UNIT[image.header.get_xyzt_units()[0]]
+    except KeyError as error:
+        raise VolumeError(f"{image.get_filename()} has an unknown unit of length; repair its xyzt_units.") from error
     affine: Affine = np.diag([scale, scale, scale, 1.0]) @ image.affine
     return affine
 

@@ -81,7 +81,7 @@ class EpochTimes(keras.callbacks.Callback):
         super().__init__()
         self.epochs_done = epochs_done
         self._path, self._start = path, 0.0
-        self.seconds: list[float] = json.loads(path.read_text())[:epochs_done] if path.exists() else []
+        self.seconds = _read_seconds(path)[:epochs_done]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the clock."""
@@ -156,7 +156,7 @@ def restore_checkpoint(model: Any, path: Path) -> int:
         model.load_weights(path)
         with h5py.File(path) as file:
             return int(file.attrs[EPOCHS])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
         raise StageError(f"{path} is damaged or of another configuration; start a new run.") from error
 
 
@@ -169,16 +169,31 @@ def rewind_log(path: Path, epochs: int) -> float:
 
     Returns:
         The best validation PSNR in dB among the rows that stay, -inf where none does.
+
+    Raises:
+        StageError: the log is damaged.
     """
     if epochs == 0 or not path.exists():
         path.unlink(missing_ok=True)
         return -math.inf
-    with path.open(newline="") as file:
-        header, *rows = csv.reader(file)
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file)
+        column = header.index(MONITOR)
+        best = max(float(row[column]) for row in rows[:epochs])
+    except (csv.Error, ValueError, IndexError) as error:
+        raise StageError(f"{path} is damaged; start a new run.") from error
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *rows[:epochs]])
-    column = header.index(MONITOR)
-    return max(float(row[column]) for row in rows[:epochs])
+    return best
+
+
+def _read_seconds(path: Path) -> list[float]:
+    """Return the seconds of each epoch; none where they are missing or damaged, which ends no run."""
+    try:
+        return [float(each) for each in json.loads(path.read_text())]
+    except (OSError, ValueError, TypeError, RecursionError, OverflowError):
+        return []
 
 
 def _save(model: Any, path: Path, epochs: int) -> None:

@@ -20,6 +20,8 @@ Affine = npt.NDArray[np.float64]
 
 # Below this a voxel has no extent that any scanner could have meant, in mm.
 SMALLEST_SPACING = 1e-6
+# No scanner is so large, in mm; the squares of greater numbers may not be finite.
+FARTHEST = 1e9
 # Columns whose normalised volume is below this lie in one plane: the affine has no inverse worth using.
 SINGULAR_TOLERANCE = 1e-4
 # Spacings closer than this fraction are one spacing written with different rounding.
@@ -30,11 +32,11 @@ def checked_affine(affine: npt.ArrayLike) -> Affine:
     """Return `affine` as a read-only float64 4 x 4 array.
 
     Raises:
-        VolumeError: it is not 4 x 4 and finite, a spacing is zero, or its axes lie in one plane.
+        VolumeError: it is not 4 x 4 and finite, reaches too far, a spacing is zero, or its axes lie in one plane.
     """
     matrix = np.array(affine, dtype=np.float64)
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-        raise VolumeError("The affine must be 4 x 4 finite numbers; repair the header's qform or sform.")
+    if matrix.shape != (4, 4) or not (np.abs(matrix) < FARTHEST).all():
+        raise VolumeError("The affine must be 4 x 4 finite numbers below 1e9; repair the header's qform or sform.")
     spacing = voxel_sizes(matrix)
     if (spacing < SMALLEST_SPACING).any():
         raise VolumeError(

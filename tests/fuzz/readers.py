@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -114,7 +114,7 @@ def read_checkpoint(data: bytes, folder: Path) -> object:
     """Load a training run's weights and optimizer state."""
     from sr_keras.training.callbacks import restore_checkpoint
 
-    return restore_checkpoint(network(), put(folder, "last.weights.h5", data), 2)
+    return restore_checkpoint(network(), put(folder, "last.weights.h5", data))
 
 
 def read_weights(data: bytes, folder: Path) -> object:
@@ -134,11 +134,13 @@ def network() -> object:
 
 def checkpoint() -> bytes:
     """Return a checkpoint before the first step."""
+    from sr_keras.training.callbacks import _save as save_checkpoint
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.weights.h5"
         model = network()
         model.optimizer.build(model.trainable_variables)
-        model.save_weights(path)
+        save_checkpoint(model, path, 1)
         return path.read_bytes()
 
 
@@ -158,14 +160,16 @@ READERS = (
     Reader("training_log", read_log, 2_500, 100),
     Reader("training_times", read_times, 1_500, 50),
     Reader("training_run", read_run, 1_000, 30),
-    Reader("checkpoint", read_checkpoint, 1_000, 10, lambda: checkpoint()),
+    Reader("checkpoint", read_checkpoint, 1_000, 10, checkpoint),
     Reader("weights", read_weights, 1_000, 10, (SHIPPED / "fast_hw_x2.weights.h5").read_bytes),
 )
 
 
 def manifest(data: bytes, folder: Path) -> object:
     """Read the manifest of a file that is the one it was written for."""
-    put(folder, "fast_hw_x2.onnx", b"model")
+    for name in ("fast_hw_x2.onnx", "georgescu2020_d_x4.onnx"):
+        if not (folder / name).exists():
+            shutil.copy(SHIPPED / "onnx" / name, folder)
     put(folder, "fast_hw_x2.onnx.json", data)
     return read_manifest(folder / "fast_hw_x2.onnx")
 
@@ -201,7 +205,9 @@ def write_seeds() -> None:
     files["training_log/log.csv"] = b"epoch,loss,val_final_psnr\r\n0,0.2,23.7\r\n1,0.19,23.9\r\n2,0.18,24.1\r\n"
     files["training_times/seconds.json"] = b"[1.5, 1.25, 1.0]\n"
     digests = {SCAN.decode(): hashlib.sha256(files["nifti/int16.nii"]).hexdigest()}
-    description = {"training": digests, "validation": digests, "seed": 0, "versions": {"keras": "3.15"}, "python": "3"}
+    configuration = asdict(read_configuration("fast_hw_x2"))
+    versions = {"sr_keras": "0.1.0", "keras": "3.15", "numpy": "2", "tensorflow": "2.21"}
+    description = {"training": digests, "validation": digests, "configuration": configuration, "versions": versions}
     files["training_run/run.json"] = json.dumps(description).encode()
     for name, content in files.items():
         (SEEDS / name).parent.mkdir(parents=True, exist_ok=True)
@@ -218,10 +224,8 @@ def _dicom_seeds() -> dict[str, bytes]:
             archive.writestr(f"{number}.dcm", files[f"series/{number}.dcm"])
     files["zip/series.zip"] = packed.getvalue()
     files["dicom_slice/ct.dcm"] = files["series/2.dcm"]
-    files["dicom/ct.dcm"] = files["series/0.dcm"]
-    files["dicom/mr.dcm"] = _bytes(_cropped(classic("MR", np.uint16, slices=1)[0]))
-    series[1].file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    files["dicom/implicit.dcm"] = _bytes(series[1])
+    series[2].file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    files["dicom_slice/implicit.dcm"] = _bytes(series[2])
     many = enhanced(slices=3)
     many.Rows = many.Columns = SMALL
     many.PixelData = many.PixelData[: 3 * SMALL * SMALL * 2]
