@@ -13,6 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import array_from_file
+from nibabel.wrapstruct import WrapStructError
 
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.files import atomic_write
@@ -245,7 +246,8 @@ def _reading(path: Path) -> Iterator[None]:
         raise VolumeError(f"{path} is truncated or corrupt ({error}); copy it again from its source.") from error
     except FloatingPointError as error:
         raise VolumeError(f"{path}: scaled values are too large for 32-bit floats; rescale the scan.") from error
-    except (ImageFileError, HeaderDataError, OSError, ValueError) as error:
+    # A header of unknown codes ends in a KeyError of nibabel's tables.
+    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise VolumeError(f"{path} is no complete NIfTI file ({reason}); convert it, or copy it again.") from error
 

@@ -135,7 +135,7 @@ class TrainedStage:
                 # Keras only warns where a layer is missing from the file, and leaves it untrained.
                 warnings.simplefilter("error", UserWarning)
                 model.load_weights(self.weights)
-        except (OSError, ValueError, KeyError, UserWarning) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, UserWarning) as error:
             raise StageError(
                 f"{self.weights.name} does not fit the network on its card ({self.card.family}, {self.card.stage}, "
                 f"x{self.card.scale}); use the card it was saved with."
