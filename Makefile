@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow faults fuzz lint clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -13,10 +13,18 @@ demo: $(VENV)/installed
 	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not faults and not fuzz"
 
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
+
+# kill -9, full disks, limits and races, at every moment: a table of what was lost.
+faults: $(VENV)/installed
+	$(BIN)/python -m pytest tests/faults
+
+# Damaged inputs of every reader: a table of what ended in a traceback.
+fuzz: $(VENV)/installed
+	$(BIN)/python -m pytest tests/fuzz
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -153,6 +153,17 @@ def reserved(path: Path) -> Iterator[Path]:
         os.close(lock)
 
 
+def remove_stale(path: Path) -> None:
+    """Remove what a killed run left beside an output; leave it where another run is writing there.
+
+    Args:
+        path: of the output.
+    """
+    if path.with_name(_temporary_name(path.name)).exists():
+        with suppress(OutputError), reserved(path):
+            pass
+
+
 def publish(temporary: Path, path: Path, *, force: bool) -> None:
     """Move a finished file to its place.
 
@@ -188,8 +199,9 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise OutputError(f"{path} could not be written: {reason}. Free space or choose another place.") from error
+        raise OutputError(
+            f"{path} could not be written: {_reason(error)}. Free space or choose another place."
+        ) from error
 
 
 def open_passing(path: Path) -> io.BufferedWriter:
@@ -265,6 +277,12 @@ def parse_json(content: str | bytes, source: str, error: type[SrKerasError]) -> 
     except (ValueError, RecursionError) as failure:
         reason = "nested too deeply" if isinstance(failure, RecursionError) else failure
         raise error(f"{source} is not valid JSON: {reason}; copy or export it again.") from failure
+
+
+def _reason(error: OSError) -> str:
+    """Return what the system said; pydicom hides it behind an exception of its own."""
+    said = error.strerror or getattr(error.__cause__ or error.__context__, "strerror", None)
+    return said or (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _temporary_name(name: str) -> str:

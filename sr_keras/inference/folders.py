@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
+from sr_keras.files import remove_stale
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
 from sr_keras.inference.provenance import made_otherwise
@@ -88,7 +89,7 @@ def plan_folder(job: PredictionJob, folder: Path, output: Path) -> Iterator[tupl
                 continue
             yield name, job.prepare(scan, output / name)
         except (SrKerasError, OSError) as error:
-            yield name, f"fails: {str(error).removeprefix(f'{scan}: ')}"
+            yield name, f"fails: {_without(scan, error)}"
 
 
 def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
@@ -126,14 +127,20 @@ def _attempt(
     """Return the outcome of a scan, and why."""
     try:
         if target.exists() and not job.force:
+            remove_stale(target)
             otherwise = made_otherwise(scan, target, job.request)
             return ("failed", f"{target} {otherwise}; use --force to make it again") if otherwise else ("skipped", "")
         target.parent.mkdir(parents=True, exist_ok=True)
         job.run(scan, target, progress, (lambda text: warn(f"{scan.name}: {text}")) if warn else None)
     except (SrKerasError, OSError) as error:
         # The line begins with the scan's name already.
-        return "failed", str(error).removeprefix(f"{scan}: ")
+        return "failed", _without(scan, error)
     return "done", ""
+
+
+def _without(scan: Path, error: Exception) -> str:
+    """Return an error's text without the scan's path at its beginning."""
+    return str(error).removeprefix(str(scan)).lstrip(": ")
 
 
 def _unread(folder: Path) -> Iterator[Path]:

@@ -167,11 +167,15 @@ class PredictionJob:
         write_scan(result, path, like=job.volume, dtype=self.dtype, processing=self._processing(job, warnings))
 
     def _publish_nifti(self, place: Path, output: Path, sidecar: str) -> None:
-        """Move the file before its sidecar: a run killed between the two leaves a file that a rerun does not trust."""
-        temporary = place / sidecar_path(output).name
+        """Move the file and its sidecar, so that after a kill between the two a rerun does not trust the file."""
+        temporary, target = place / sidecar_path(output).name, sidecar_path(output)
         temporary.write_text(sidecar)
-        publish(place / output.name, output, force=self.force)
-        publish(temporary, sidecar_path(output), force=True)
+        if output.exists():
+            publish(place / output.name, output, force=self.force)
+            publish(temporary, target, force=True)
+        else:
+            publish(temporary, target, force=True)
+            publish(place / output.name, output, force=self.force)
 
     def _processing(self, job: PreparedJob, warnings: list[str]) -> Processing:
         """Return what was done to a scan, for the records of a DICOM series."""

@@ -18,6 +18,8 @@ from sr_keras.errors import ConfigurationError
 StageName = Literal["hw", "d"]
 STAGES: tuple[StageName, ...] = ("hw", "d")
 FAMILIES: tuple[str, ...] = ("fast", "best", "georgescu2020")
+# Families that can be trained as conditional networks, see `sr_keras.networks.conditional`.
+CONDITIONAL_FAMILIES: tuple[str, ...] = ("fast", "best")
 SCALES: tuple[int, ...] = (2, 4)
 
 

@@ -30,6 +30,11 @@ def build(stage: StageName, scale: int, precision: str = "float32") -> keras.Mod
     return build_chain("fast", stage, scale, precision, widths=WIDTHS[stage, scale], skip=False)
 
 
+def chain(stage: StageName, scale: int) -> tuple[tuple[int, ...], bool]:
+    """Return the filters of each convolution but the last, and whether there is a skip; see `build_chain`."""
+    return WIDTHS[stage, scale], False
+
+
 def receptive_field_radius(stage: StageName, scale: int) -> tuple[int, int]:
     """Return the radius of the receptive field along height and width, in low-resolution pixels.
 

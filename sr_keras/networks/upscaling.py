@@ -65,6 +65,8 @@ class CubicKernel(keras.initializers.Initializer):
         scale: upsampling factor.
     """
 
+    taps = CUBIC_TAPS
+
     def __init__(self, stage: StageName, scale: int) -> None:
         self.stage, self.scale = stage, scale
 
@@ -87,8 +89,8 @@ class CubicKernel(keras.initializers.Initializer):
         """Return the weights (phases, taps) along an axis, those of the centre of `CUBIC_TAPS` pixels."""
         if factor == 1:
             return np.ones((1, 1))
-        middle = CUBIC_TAPS // 2 * factor
-        return cubic_matrix(CUBIC_TAPS, CUBIC_TAPS * factor, 1 / factor)[middle : middle + factor]
+        middle = self.taps // 2 * factor
+        return cubic_matrix(self.taps, self.taps * factor, 1 / factor)[middle : middle + factor]
 
 
 @keras.saving.register_keras_serializable("sr_keras")

@@ -1,7 +1,7 @@
 """A process that has imported the package and forks a child for each command it is asked to run, faults included.
 
-A fork takes milliseconds where a fresh interpreter takes half a second, or ten with TensorFlow: a thousand runs fit into
-minutes. It reads a line of JSON with a list of jobs, runs them at once, and writes a line with their outcomes.
+A fork takes milliseconds where a fresh interpreter takes half a second, or ten with TensorFlow: a thousand runs fit
+into minutes. It reads a line of JSON with a list of jobs, runs them at once, and writes a line with their outcomes.
 """
 
 import json

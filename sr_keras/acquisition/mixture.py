@@ -1,0 +1,78 @@
+"""The mixture of acquisitions that networks are trained on."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from sr_keras.acquisition.description import Acquisition, InPlane, Noise, ThroughPlane
+
+# Shares of the ways to reduce, and of scans without added noise.
+MR_IN_PLANE = {"k_space": 0.6, "cubic": 0.25, "gaussian": 0.1, "box": 0.05}
+CT_IN_PLANE = {"gaussian": 0.5, "box": 0.25, "cubic": 0.25}
+MR_THROUGH_PLANE = {"slr": 0.25, "gaussian": 0.35, "box": 0.2, "cubic": 0.2}
+CT_THROUGH_PLANE = {"raised_cosine": 0.5, "gaussian": 0.2, "box": 0.1, "cubic": 0.2}
+WINDOWS = {"none": 0.3, "fermi": 0.3, "tukey": 0.15, "hamming": 0.25}
+WITHOUT_NOISE = 0.25
+# The paper smooths half of the patches before cubic interpolation, by up to half a voxel.
+BLUR_SHARE, LARGEST_BLUR = 0.5, 0.5
+
+
+def draw_acquisition(modality: str, generator: np.random.Generator) -> Acquisition:
+    """Draw an acquisition from the mixture.
+
+    Args:
+        modality: "CT" or "MR".
+        generator: the source of randomness.
+    """
+    is_ct = modality == "CT"
+    in_plane = _in_plane(_choice(CT_IN_PLANE if is_ct else MR_IN_PLANE, generator), is_ct, generator)
+    through_plane = _through_plane(_choice(CT_THROUGH_PLANE if is_ct else MR_THROUGH_PLANE, generator), generator)
+    return Acquisition(in_plane, through_plane, _noise(is_ct, generator))
+
+
+def _in_plane(method: str, is_ct: bool, generator: np.random.Generator) -> InPlane:
+    if method == "cubic":
+        return InPlane(method, blur=_blur(generator))
+    if method != "k_space":
+        return InPlane(
+            method, width=_log_uniform(0.7, 2.5 if is_ct else 2.0, generator) if method == "gaussian" else 1.0
+        )
+    zero_filled, partial = generator.random(2) < (0.25, 0.2)
+    drawn = InPlane(
+        method,
+        window=_choice(WINDOWS, generator),
+        cutoff=float(generator.uniform(0.8, 1.0)),
+        fall=float(generator.uniform(0.03, 0.2)),
+        alpha=float(generator.uniform(0.5, 0.8)),
+        acquired=float(generator.uniform(0.6, 1.0)) if zero_filled else 1.0,
+        partial_fourier=float(generator.uniform(0.75, 1.0)) if partial else 1.0,
+    )
+    return replace(drawn, fall=float(generator.uniform(0.1, 0.6))) if drawn.window == "tukey" else drawn
+
+
+def _through_plane(profile: str, generator: np.random.Generator) -> ThroughPlane:
+    if profile == "cubic":
+        return ThroughPlane(profile, blur=_blur(generator))
+    low, high = (0.8, 1.6) if profile == "raised_cosine" else (0.6, 1.3)
+    return ThroughPlane(profile, thickness=float(generator.uniform(low, high)))
+
+
+def _noise(is_ct: bool, generator: np.random.Generator) -> Noise:
+    if generator.random() < WITHOUT_NOISE:
+        return Noise()
+    if not is_ct:
+        return Noise("rician", _log_uniform(0.2, 5.0, generator))
+    return Noise("coloured", _log_uniform(2.0, 40.0, generator), peak=_log_uniform(0.07, 0.3, generator))
+
+
+def _blur(generator: np.random.Generator) -> float:
+    return float(generator.uniform(0.0, LARGEST_BLUR)) if generator.random() < BLUR_SHARE else 0.0
+
+
+def _log_uniform(low: float, high: float, generator: np.random.Generator) -> float:
+    return float(np.exp(generator.uniform(np.log(low), np.log(high))))
+
+
+def _choice(shares: dict[str, float], generator: np.random.Generator) -> str:
+    names = list(shares)
+    return names[int(generator.choice(len(names), p=list(shares.values())))]

@@ -1,0 +1,144 @@
+"""A chain of convolutions whose weights depend on the scan: mixed from a few bases, scaled and shifted.
+
+For one scan the weights are constants, so the network is folded into a plain chain of convolutions, with the arithmetic
+and the graph of an unconditional one. Y. Chen et al., "Dynamic Convolution", CVPR 2020, DOI
+10.1109/CVPR42600.2020.01104; E. Perez et al., "FiLM", AAAI 2018, DOI 10.1609/aaai.v32i1.11671.
+"""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from sr_keras.errors import ConfigurationError
+from sr_keras.networks import CONDITIONAL_FAMILIES, StageName, family_named, output_factors
+from sr_keras.networks.conditional_layers import PARTS, ConditionalConv2D, LinearKernel, Standardise, linear_size
+from sr_keras.networks.folding import ConditionalWeights, fold
+from sr_keras.networks.upscaling import pixel_shuffle
+
+# Width of the layers between the numbers that describe the scan and the weights.
+HIDDEN = 32
+
+
+def build_conditional(
+    stage: StageName,
+    scale: int,
+    precision: str,
+    *,
+    widths: Sequence[int],
+    skip: bool,
+    length: int,
+    bases: int,
+    groups: int = 1,
+    mean: Sequence[float] | None = None,
+    deviation: Sequence[float] | None = None,
+    name: str = "conditional",
+) -> keras.Model:
+    """Return an untrained conditional chain: images and `length` numbers about the scan in, enlarged images out."""
+    policy = keras.DTypePolicy(precision)
+    images, description = keras.Input((None, None, 1), name="lr"), keras.Input((length,), name="description")
+    standard = Standardise(mean, deviation, name="standard", dtype="float32")(description)
+    hidden = layers.Dense(HIDDEN, activation="relu", name="hidden1", dtype="float32")(standard)
+    hidden = layers.Dense(HIDDEN, activation="tanh", name="hidden2", dtype="float32")(hidden)
+    first = features = ConditionalConv2D(widths[0], bases=bases, groups=groups, name="conv1", dtype=policy)(
+        images, hidden
+    )
+    for number, filters in enumerate(widths[1:], 2):
+        layer = ConditionalConv2D(filters, bases=bases, groups=groups, name=f"conv{number}", dtype=policy)
+        features = layer(features, hidden)
+    if skip:
+        features = layers.Add(name="skip", dtype=policy)([features, first])
+    phases = prod(output_factors(stage, scale))
+    details = ConditionalConv2D(phases, bases=bases, activation="linear", groups=groups, name="details", dtype=policy)(
+        features, hidden
+    )
+    linear = ConditionalConv2D(
+        phases,
+        linear_size(stage, scale),
+        bases=bases,
+        activation="linear",
+        groups=groups,
+        first_kernel=LinearKernel(stage, scale),
+        name="linear",
+        dtype="float32",
+    )(images, hidden)
+    summed = layers.Add(name="sum", dtype="float32")([linear, details])
+    outputs = _named_outputs(pixel_shuffle(summed, stage, scale))
+    return keras.Model({"lr": images, "description": description}, outputs, name=f"{name}_{stage}_x{scale}")
+
+
+def conditional_chain(family: str, stage: StageName, scale: int) -> tuple[tuple[int, ...], bool]:
+    """Return the filters of each convolution of a family's chain but the last, and whether it has a skip.
+
+    Raises:
+        ConfigurationError: the family has no conditional networks.
+    """
+    if family not in CONDITIONAL_FAMILIES:
+        raise ConfigurationError(
+            f"The family of a conditional network must be one of {', '.join(CONDITIONAL_FAMILIES)}. Received: {family}."
+        )
+    module: Any = family_named(family)
+    chain: tuple[tuple[int, ...], bool] = module.chain(stage, scale)
+    return chain
+
+
+def build_folded(
+    stage: StageName, scale: int, *, widths: Sequence[int], skip: bool, name: str = "folded"
+) -> keras.Model:
+    """Return the plain chain that a conditional one becomes for one scan; `fold_into` gives it its weights.
+
+    Input shape:
+        (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
+
+    Output shape:
+        A dictionary of `intermediate` and `final`, each (batch, height * scale, width * scale, 1); for the d stage
+        (batch, in-plane, depth * scale, 1); float32.
+    """
+    images, phases = keras.Input((None, None, 1), name="lr"), prod(output_factors(stage, scale))
+    first = features = layers.Conv2D(widths[0], 3, padding="same", activation="relu", name="conv1")(images)
+    for number, filters in enumerate(widths[1:], 2):
+        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(features)
+    if skip:
+        features = layers.Add(name="skip")([features, first])
+    details = layers.Conv2D(phases, 3, padding="same", name="details")(features)
+    linear = layers.Conv2D(phases, linear_size(stage, scale), padding="same", name="linear")(images)
+    upscaled = pixel_shuffle(layers.Add(name="sum")([linear, details]), stage, scale)
+    return keras.Model(images, _named_outputs(upscaled), name=f"{name}_{stage}_x{scale}")
+
+
+def fold_into(model: keras.Model, weights: ConditionalWeights, description: Any) -> None:
+    """Give a model of `build_folded` the weights for a scan.
+
+    Args:
+        model: of the widths of the conditional chain.
+        weights: of the conditional chain.
+        description: (length,), the scan's fingerprint and how much of its noise is kept.
+    """
+    for name, arrays in fold(weights, np.asarray(description, np.float32)).items():
+        model.get_layer(name).set_weights(arrays)
+
+
+def conditional_weights(model: keras.Model) -> ConditionalWeights:
+    """Return what a model of `build_conditional` has learned."""
+    standard = model.get_layer("standard")
+    convolutions = [layer for layer in model.layers if isinstance(layer, ConditionalConv2D)]
+    return ConditionalWeights(
+        np.array(standard.mean, np.float32),
+        np.array(standard.deviation, np.float32),
+        [_dense(model.get_layer(name)) for name in ("hidden1", "hidden2")],
+        {layer.name: {part: np.array(layer.variable(part)) for part in PARTS} for layer in convolutions},
+    )
+
+
+def _dense(layer: layers.Layer) -> tuple[Any, Any]:
+    kernel, bias = (np.array(each) for each in layer.weights)
+    return kernel, bias
+
+
+def _named_outputs(upscaled: Any) -> dict[str, Any]:
+    return {
+        name: layers.Activation("linear", name=name, dtype="float32")(upscaled) for name in ("intermediate", "final")
+    }

@@ -1,0 +1,176 @@
+"""Layers whose weights depend on the scan: mixed from a few bases, scaled and shifted.
+
+Y. Chen et al., "Dynamic Convolution", CVPR 2020, DOI
+10.1109/CVPR42600.2020.01104; E. Perez et al., "FiLM", AAAI 2018, DOI 10.1609/aaai.v32i1.11671.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from sr_keras.networks import StageName, output_factors
+from sr_keras.networks.folding import LARGEST_DEVIATION
+from sr_keras.networks.upscaling import CubicKernel
+
+# Taps of the linear part along an enlarged axis, around the low-resolution pixel whose phases it gives.
+LINEAR_TAPS = 7
+# Standard deviation of the bases at first, over that of the shared kernel, and where that begins at zero.
+BASES_SHARE, LEAST_SPREAD = 0.2, 1e-3
+# The variables of a conditional convolution.
+PARTS = ("kernel", "bias", "bases", "mixing", "film")
+
+
+@keras.saving.register_keras_serializable("sr_keras")
+class ConditionalConv2D(layers.Layer):
+    """A convolution whose kernel is a mixture of bases, then scaled and shifted, as a description of the scan says.
+
+    Args:
+        filters: output channels.
+        kernel_size: (height, width).
+        bases: kernels that are added to the first one, each by its own amount.
+        activation: "relu" or "linear".
+        groups: in training a batch consists of this many equal parts, the images of each being of one scan; else all
+            images of a batch are of one scan.
+
+    Input shape:
+        Images (batch, height, width, channels), and numbers (batch, features) made of the description of the scan.
+
+    Output shape:
+        (batch, height, width, filters).
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Sequence[int] = (3, 3),
+        bases: int = 3,
+        activation: str = "relu",
+        groups: int = 1,
+        first_kernel: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(autocast=False, **options)
+        self.filters, self.kernel_size, self.bases = filters, tuple(kernel_size), bases
+        self.activation, self.groups, self.first_kernel = activation, groups, first_kernel
+
+    def build(self, images_shape: tuple[int | None, ...], features_shape: tuple[int | None, ...]) -> None:
+        """Make the kernels, the bias and the layer that mixes them."""
+        shape = (*self.kernel_size, images_shape[-1], self.filters)
+        # A chain begins as interpolation: what it adds to that begins at zero.
+        first = self.first_kernel or ("he_uniform" if self.activation == "relu" else "zeros")
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=first)
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
+        self.basis_kernels = self.add_weight(
+            name="bases",
+            shape=(self.bases, *shape),
+            initializer=keras.initializers.RandomNormal(stddev=self._spread(shape)),
+        )
+        self.mixing = self.add_weight(
+            name="mixing", shape=(features_shape[-1], self.bases), initializer="glorot_uniform"
+        )
+        self.film = self.add_weight(name="film", shape=(features_shape[-1], 2 * self.filters), initializer="zeros")
+
+    def compute_output_shape(
+        self, images_shape: tuple[int | None, ...], features_shape: tuple[int | None, ...]
+    ) -> tuple[int | None, ...]:
+        """Return the shape of the output."""
+        del features_shape
+        return (*images_shape[:3], self.filters)
+
+    def compute_output_spec(self, images: Any, features: Any, training: bool = False) -> Any:
+        """Return a symbolic tensor of the output."""
+        del training
+        return keras.KerasTensor(self.compute_output_shape(images.shape, features.shape), dtype=self.compute_dtype)
+
+    def _spread(self, shape: Sequence[Any]) -> float:
+        """Return how large the bases are at first: small beside the kernel that all scans share."""
+        return float(BASES_SHARE * np.sqrt(2.0 / np.prod(shape[:3]))) if self.activation == "relu" else LEAST_SPREAD
+
+    def variable(self, name: str) -> Any:
+        """Return a variable by its name of `PARTS`."""
+        return {
+            "kernel": self.kernel,
+            "bias": self.bias,
+            "bases": self.basis_kernels,
+            "mixing": self.mixing,
+            "film": self.film,
+        }[name]
+
+    def weights_for(self, features: Any) -> tuple[Any, Any]:
+        """Return the kernel and the bias for one scan's features (features,)."""
+        amounts = ops.matmul(features[None], ops.cast(self.mixing, features.dtype))[0]
+        kernel = self.kernel + ops.tensordot(amounts, self.basis_kernels, axes=1)
+        scale, offset = ops.split(ops.matmul(features[None], self.film)[0], 2)
+        return kernel * (1.0 + scale), self.bias * (1.0 + scale) + offset
+
+    def _convolved(self, images: Any, kernel: Any) -> Any:
+        """Return the convolution; of one channel as a matrix product, whose gradient is ten times as fast."""
+        if kernel.shape[2] > 1:
+            return ops.conv(images, kernel, padding="same")
+        patches = ops.image.extract_patches(images, self.kernel_size, strides=1, padding="same")
+        return ops.matmul(patches, ops.reshape(kernel, (-1, self.filters)))
+
+    def call(self, images: Any, features: Any, training: bool = False) -> Any:
+        """Return the convolved images."""
+        images = ops.cast(images, self.compute_dtype)
+        groups = self.groups if training else 1
+        parts = ops.split(images, groups) if groups > 1 else [images]
+        size = (features.shape[0] or groups) // groups
+        results = []
+        for number, part in enumerate(parts):
+            kernel, bias = self.weights_for(ops.cast(features[number * size], "float32"))
+            result = self._convolved(part, ops.cast(kernel, part.dtype)) + ops.cast(bias, part.dtype)
+            results.append(ops.relu(result) if self.activation == "relu" else result)
+        return ops.concatenate(results) if groups > 1 else results[0]
+
+
+@keras.saving.register_keras_serializable("sr_keras")
+class Standardise(layers.Layer):
+    """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`; both are kept as weights.
+
+    Args:
+        mean: of each number; None leaves it to the weights that are loaded.
+        deviation: of each number; None leaves it to the weights that are loaded.
+
+    Input shape:
+        (batch, numbers).
+
+    Output shape:
+        (batch, numbers).
+    """
+
+    def __init__(
+        self, mean: Sequence[float] | None = None, deviation: Sequence[float] | None = None, **options: Any
+    ) -> None:
+        super().__init__(trainable=False, **options)
+        self.first_mean, self.first_deviation = mean, deviation
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
+        self.deviation = self.add_weight(name="deviation", shape=shape, initializer="ones", trainable=False)
+        if self.first_mean is not None:
+            self.mean.assign(self.first_mean)
+        if self.first_deviation is not None:
+            self.deviation.assign(self.first_deviation)
+
+    def call(self, numbers: Any) -> Any:
+        """Return the standardised numbers."""
+        return ops.clip((numbers - self.mean) / self.deviation, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+
+
+@keras.saving.register_keras_serializable("sr_keras")
+class LinearKernel(CubicKernel):
+    """Cubic interpolation as the kernel that the linear part of a chain begins with; see `CubicKernel`."""
+
+    taps = LINEAR_TAPS
+
+
+def linear_size(stage: StageName, scale: int) -> tuple[int, int]:
+    """Return the size of the linear part's kernel along height and width."""
+    height, width = (LINEAR_TAPS if factor > 1 else 1 for factor in output_factors(stage, scale))
+    return height, width

@@ -1,0 +1,90 @@
+import keras
+import numpy as np
+import pytest
+
+from sr_keras.networks.conditional import build_conditional, build_folded, conditional_weights, fold_into
+from sr_keras.networks.folding import fold, load_conditional_weights, save_conditional_weights
+from sr_keras.volumes.resampling import resample_axis
+
+# Folding multiplies in another order than the network does.
+FOLDED_TOLERANCE = 1e-5
+WIDTHS = (8, 4, 8)
+
+
+def conditional(stage="hw", scale=2, *, groups=1, skip=False):
+    """A chain whose weights depend on its description, as if trained."""
+    keras.utils.set_random_seed(0)
+    model = build_conditional(
+        stage,
+        scale,
+        "float32",
+        widths=WIDTHS,
+        skip=skip,
+        length=3,
+        bases=2,
+        groups=groups,
+        mean=[1.0, 0.0, 0.0],
+        deviation=[0.5, 1.0, 2.0],
+    )
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        if variable.name in ("film", "bias", "bases") or variable.path.startswith("details"):
+            variable.assign(generator.normal(0, 0.2, variable.shape))
+    return model
+
+
+def images(count=2, shape=(12, 10)):
+    return np.random.default_rng(1).random((count, *shape, 1), np.float32)
+
+
+@pytest.mark.parametrize("stage", ["hw", "d"])
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("skip", [False, True])
+def test_folded_for_a_scan_it_gives_what_the_conditional_chain_gives(stage, scale, skip):
+    model = conditional(stage, scale, skip=skip)
+    folded = build_folded(stage, scale, widths=WIDTHS, skip=skip)
+    weights = conditional_weights(model)
+    for description in ([0.3, -2.0, 1.0], [9.0, 0.0, 0.0]):
+        fold_into(folded, weights, description)
+        expected = model({"lr": images(), "description": np.tile(np.array(description, np.float32), (2, 1))})["final"]
+        assert np.abs(folded(images())["final"] - expected).max() < FOLDED_TOLERANCE
+
+
+def test_other_scans_give_other_weights():
+    weights = conditional_weights(conditional())
+    first, second = (fold(weights, np.array(each, np.float32))["conv1"][0] for each in ([0, 0, 0], [1, 1, 1]))
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_each_group_of_a_batch_has_a_description_of_its_own():
+    one, grouped = conditional(), conditional(groups=2)
+    grouped.set_weights(one.get_weights())
+    descriptions = np.repeat(np.array([[0.0, 1, 0], [2, 0, 1]], np.float32), 2, axis=0)
+    together = grouped({"lr": images(4), "description": descriptions}, training=True)["final"]
+    apart = [
+        one({"lr": images(4)[part], "description": descriptions[part]})["final"] for part in (slice(0, 2), slice(2, 4))
+    ]
+    assert np.abs(together - np.concatenate(apart)).max() < FOLDED_TOLERANCE
+
+
+def test_it_begins_with_cubic_interpolation_as_its_linear_part():
+    model = build_conditional("hw", 2, "float32", widths=WIDTHS, skip=False, length=3, bases=2)
+    weights = conditional_weights(model)
+    folded = build_folded("hw", 2, widths=WIDTHS, skip=False)
+    fold_into(folded, weights, np.zeros(3))
+    folded.get_layer("details").set_weights([np.zeros_like(each) for each in folded.get_layer("details").get_weights()])
+    image = images(1, (16, 16))
+    cubic = resample_axis(resample_axis(image[0, ..., 0], 0, 32, 0.5), 1, 32, 0.5)
+    inner = slice(8, -8)
+    assert np.abs(folded(image)["final"][0, inner, inner, 0] - cubic[inner, inner]).max() < 0.02
+
+
+def test_weights_are_read_back(tmp_path):
+    weights = conditional_weights(conditional())
+    save_conditional_weights(tmp_path / "stage.npz", weights)
+    description = np.array([0.3, -2.0, 1.0], np.float32)
+    first, second = (fold(each, description) for each in (weights, load_conditional_weights(tmp_path / "stage.npz")))
+    assert first.keys() == second.keys()
+    for name, arrays in first.items():
+        for one, other in zip(arrays, second[name], strict=True):
+            assert (one == other).all()
