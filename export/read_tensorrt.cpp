@@ -51,16 +51,16 @@ int main(int count, char** words) {
   if (!context || !context->setInputShape("lr", nvinfer1::Dims4(batch, height, width, 1))) return 1;
   void *lr = nullptr, *result = nullptr;
   cudaStream_t stream = nullptr;
-  const size_t bytes = images.size() * sizeof(float), enlarged = final.size() * sizeof(float);
-  bool done = ok(cudaStreamCreate(&stream)) && ok(cudaMalloc(&lr, bytes)) && ok(cudaMalloc(&result, enlarged)) &&
+  const size_t bytes = images.size() * sizeof(float), result_bytes = final.size() * sizeof(float);
+  bool done = ok(cudaStreamCreate(&stream)) && ok(cudaMalloc(&lr, bytes)) && ok(cudaMalloc(&result, result_bytes)) &&
               ok(cudaMemcpyAsync(lr, images.data(), bytes, cudaMemcpyHostToDevice, stream)) &&
               context->setTensorAddress("lr", lr) && context->setTensorAddress("final", result) &&
               context->enqueueV3(stream) &&
-              ok(cudaMemcpyAsync(final.data(), result, enlarged, cudaMemcpyDeviceToHost, stream)) &&
+              ok(cudaMemcpyAsync(final.data(), result, result_bytes, cudaMemcpyDeviceToHost, stream)) &&
               ok(cudaStreamSynchronize(stream));
   if (done) {
     std::ofstream target(words[8], std::ios::binary);
-    target.write(reinterpret_cast<const char*>(final.data()), static_cast<std::streamsize>(enlarged));
+    target.write(reinterpret_cast<const char*>(final.data()), static_cast<std::streamsize>(result_bytes));
     done = static_cast<bool>(target);
   }
   cudaFree(lr);

@@ -1,12 +1,16 @@
 """The documents are up to date: tables as `python benchmarks/zoo.py` writes them, commands and paths that exist."""
 
+import ast
 import re
 import runpy
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import click
+import nibabel
+import numpy as np
 import pytest
 
 from sr_keras.cli import main
@@ -54,6 +58,42 @@ def test_links_and_paths_lead_to_files(path):
     assert not [link for link in links if not (path.parent / link).exists()]
     named = re.findall(r"`((?:docs|benchmarks|sr_keras|export|samples|configs)/[\w./]+\.\w+)`", TEXTS[path])
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_python_example_of_the_readme_runs(small_scan, tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", TEXTS[ROOT / "README.md"], re.DOTALL)
+    shutil.copy(small_scan, tmp_path / "scan.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    scan, result = nibabel.load("scan.nii.gz"), nibabel.load("super_resolved.nii.gz")
+    assert result.shape == tuple(np.multiply(scan.shape, (2, 2, 1)))
+    assert result.get_data_dtype() == scan.get_data_dtype()
+
+
+def test_modules_that_the_architecture_names_exist():
+    text = TEXTS[ROOT / "docs" / "architecture.md"]
+    names = {Path(name).name for name in re.findall(r"`([\w/]+\.py)`", text)}
+    assert names <= {path.name for folder in ("sr_keras", "tests") for path in (ROOT / folder).rglob("*.py")}
+    paths = [name for name in re.findall(r"`(\w+/\w+\.py)`", text) if name.partition("/")[0] != "tests"]
+    assert not [name for name in paths if not (ROOT / "sr_keras" / name).is_file()]
+
+
+def test_rooms_import_only_from_rooms_above_them_in_the_table():
+    rooms = re.findall(r"^\| `(\w+)` \|", TEXTS[ROOT / "docs" / "architecture.md"], re.MULTILINE)
+    paths = [path for path in (ROOT / "sr_keras").glob("[a-z]*") if path.is_dir() or path.suffix == ".py"]
+    found = {path.stem: path for path in paths if path.name != "weights"}
+    assert set(found) == set(rooms)
+    for room in rooms:
+        upwards = {name for name in imported(found[room]) if rooms.index(name) > rooms.index(room)}
+        assert not upwards, f"{room} imports {upwards}"
+
+
+def imported(room):
+    """The rooms whose modules a room names in its imports."""
+    modules = [room] if room.is_file() else room.glob("*.py")
+    nodes = [node for module in modules for node in ast.walk(ast.parse(module.read_text()))]
+    names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.split(".")[1] for name in names if name.startswith("sr_keras.")}
 
 
 def test_only_what_stands_between_the_comments_is_replaced():

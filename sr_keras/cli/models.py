@@ -2,6 +2,8 @@
 
 import click
 
+from sr_keras.errors import printable
+
 
 @click.command()
 @click.argument("name", required=False, metavar="[MODEL]")
@@ -16,7 +18,8 @@ def models(name: str | None) -> None:
     from sr_keras.resources import format_bytes
 
     if name is not None:
-        click.echo(card_text(find_stage(name)))
+        # A card may come from anywhere: what a terminal would act on is shown, not sent.
+        click.echo("\n".join(printable(line) for line in card_text(find_stage(name)).splitlines()))
         return
     headings = ("model", "upsamples", "scale", "gain on CT", "gain on MR", "MACs per pixel", "size")
     rows = [

@@ -140,17 +140,17 @@ def choose_series(found: Sequence[Series], path: Path, choice: str | None) -> Se
         if len(found) == 1:
             return found[0]
         raise VolumeError(f"{path}: one series must be chosen. Received: {_listing(found)}. Add --series NUMBER.")
-    fitting = [series for series in found if choice == series.uid or choice == str(series.number)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
+    matching = [series for series in found if choice == series.uid or choice == str(series.number)]
+    if len(matching) == 1:
+        return matching[0]
+    if not matching:
         raise VolumeError(
             f"{path}: --series must name a series that is there. Received: {choice}, and {_listing(found)}. "
             "Choose one of those."
         )
-    uids = ", ".join(shown(series.uid, "unreadable") for series in fitting)
+    uids = ", ".join(shown(series.uid, "unreadable") for series in matching)
     raise VolumeError(
-        f"{path}: --series must name one series. Received: {choice}, the number of {len(fitting)}. "
+        f"{path}: --series must name one series. Received: {choice}, the number of {len(matching)}. "
         f"Give the UID of one: {uids}."
     )
 

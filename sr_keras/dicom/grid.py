@@ -32,8 +32,8 @@ def check_planes(frames: Sequence[Frame], source: str) -> None:
     """
     first = frames[0]
     for frame in frames[1:]:
-        turned = max(np.abs(frame.row - first.row).max(), np.abs(frame.column - first.column).max())
-        if turned > ORIENTATION_TOLERANCE:
+        rotation = max(np.abs(frame.row - first.row).max(), np.abs(frame.column - first.column).max())
+        if rotation > ORIENTATION_TOLERANCE:
             raise VolumeError(
                 f"{source}: all slices must have one orientation. Received: mixed orientations, {frame.name} is turned "
                 f"against {first.name} by {_angle(frame, first):.1f} degrees. Choose one stack of parallel slices."

@@ -28,7 +28,7 @@ EQUIPMENT_PURPOSE = ("109103", "Modifying Equipment")
 
 @dataclass(frozen=True)
 class Processing:
-    """What enlarged a scan.
+    """What super-resolved a scan.
 
     Attributes:
         models: the name of each trained stage, and the SHA-256 of its weights.
@@ -42,7 +42,7 @@ class Processing:
 
 
 def scale_text(volume: Volume, like: Volume) -> str:
-    """Return by how much each axis was enlarged, "2x2x1"."""
+    """Return by how much each axis was upsampled, "2x2x1"."""
     return format_spacing(np.divide(like.spacing, volume.spacing).round(4).tolist())
 
 

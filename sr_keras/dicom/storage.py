@@ -1,4 +1,4 @@
-"""How an enlarged volume is stored in 16 bits, and the image pixel attributes that say so."""
+"""How an upsampled volume is stored in 16 bits, and the image pixel attributes that say so."""
 
 from dataclasses import dataclass
 

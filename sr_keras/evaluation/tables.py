@@ -12,6 +12,7 @@ from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
+from sr_keras.errors import printable
 from sr_keras.files import atomic_write
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def score_rows(comparison: "Comparison", scores: "Sequence[Score]") -> list[dict
         A row for each method: scan (file name), modality, task, factors, method, the figures of `Quality` and `Score`.
     """
     place = {
-        "scan": comparison.ground_truth.source.rsplit("/", 1)[-1],
+        "scan": printable(comparison.ground_truth.source.rsplit("/", 1)[-1]),
         "modality": comparison.ground_truth.modality,
         "task": comparison.task,
         "factors": list(comparison.factors),
@@ -44,7 +45,7 @@ def score_rows(comparison: "Comparison", scores: "Sequence[Score]") -> list[dict
 
 def print_scores(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows of scores on stdout: the means over slices, those over volumes, data_range and number of slices."""
-    console = Console(width=WIDTH)
+    console = Console(width=WIDTH, markup=False)
     for title, figures in (("Mean over slices", "slice"), ("Over the volume", "volume")):
         methods = list(dict.fromkeys(row["method"] for row in rows))
         table = Table("scan", "task", *methods, box=MARKDOWN)
@@ -85,7 +86,7 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     table, text = Table(*headings, box=MARKDOWN), StringIO()
     for row in rows:
         table.add_row(*row)
-    Console(file=text, width=UNLIMITED, color_system=None).print(table, crop=False)
+    Console(file=text, width=UNLIMITED, color_system=None, markup=False).print(table, crop=False)
     return "\n".join(line.strip() for line in text.getvalue().splitlines() if line.strip())
 
 

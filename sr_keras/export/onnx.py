@@ -1,21 +1,19 @@
 """Export to ONNX."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sr_keras.engines.formats import FORMATS, Precision
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.onnx_engine import METADATA_KEY
-from sr_keras.errors import ModelFileError
-from sr_keras.export.onnx_graph import optimise
+from sr_keras.export.onnx_graph import onnx_graph
 from sr_keras.export.onnx_precision import to_half, to_int8
-from sr_keras.export.request import FREE, Request, quiet
-from sr_keras.framework import load_keras, load_module
+from sr_keras.export.request import Request
+from sr_keras.framework import load_module
 from sr_keras.networks import output_factors
 
-# The lowest sufficient opset is used. From 13 on the axes of Squeeze are an input, and quantisation is per channel.
-OPSETS: dict[Precision, tuple[int, ...]] = {"fp32": (13, 17), "fp16": (9, 11, 13, 17), "int8": (13, 17)}
+# The lowest opset that suffices, which most runtimes support; quantisation is per channel from 13 on.
+OPSETS: dict[Precision, int] = {"fp32": 13, "fp16": 9, "int8": 13}
 
 
 def write(request: Request, path: Path) -> Manifest:
@@ -26,13 +24,13 @@ def write(request: Request, path: Path) -> Manifest:
         path: of the file.
 
     Raises:
-        ModelFileError: no opset can express the network.
+        ModelFileError: a layer of the network has no ONNX counterpart.
         MissingDependencyError: a package that writes the format is not installed.
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
-    # fp16 is for GPUs, and the rewriting was not measured on int8.
+    # fp16 is for GPUs, and the optimisation for CPUs was not measured on int8.
     model = onnx_model(request, for_processors=request.precision == "fp32")
-    manifest = request.manifest("onnx", ("onnx", "tf2onnx", "onnxslim", "onnxruntime"), opset=opset_of(model))
+    manifest = request.manifest("onnx", ("onnx", "onnxruntime"), opset=opset_of(model))
     onnx.helper.set_model_props(model, {METADATA_KEY: manifest.metadata_json()})
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
@@ -44,13 +42,19 @@ def onnx_model(request: Request, *, for_processors: bool = False) -> Any:
 
     Args:
         request: the export.
-        for_processors: whether the graph is optimised for CPUs, see `optimise`.
+        for_processors: whether the graph is optimised for CPUs, see `onnx_graph`.
 
     Raises:
-        ModelFileError: no opset can express the network.
+        ModelFileError: a layer of the network has no ONNX counterpart.
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
-    model = _lowest(onnx, request, for_processors=for_processors)
+    card = request.stage.card
+    factors = output_factors(card.stage, card.scale)
+    graph = onnx_graph(onnx, request.model(), request.shape, factors, for_processors=for_processors)
+    opsets = [onnx.helper.make_opsetid("", OPSETS[request.precision])]
+    version = onnx.helper.find_min_ir_version_for(opsets)
+    model = onnx.helper.make_model(graph, producer_name="sr_keras", opset_imports=opsets, ir_version=version)
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
     if request.precision == "fp16":
         model = to_half(onnx, model)
     if request.precision == "int8":
@@ -62,39 +66,3 @@ def onnx_model(request: Request, *, for_processors: bool = False) -> Any:
 def opset_of(model: Any) -> int:
     """Return the opset version of a model's standard operators."""
     return next(int(entry.version) for entry in model.opset_import if not entry.domain)
-
-
-def _lowest(onnx: Any, request: Request, *, for_processors: bool) -> Any:
-    card = request.stage.card
-    reasons = []
-    for opset in OPSETS[request.precision]:
-        try:
-            factors = output_factors(card.stage, card.scale)
-            model = optimise(
-                onnx, _converted(onnx, request, opset), request.shape, factors, for_processors=for_processors
-            )
-            onnx.checker.check_model(model, full_check=True)
-            return model
-        except (
-            ValueError,
-            RuntimeError,
-            NotImplementedError,
-            onnx.checker.ValidationError,
-            onnx.shape_inference.InferenceError,
-        ) as error:
-            reasons.append(f"opset {opset}: {error}")
-    raise ModelFileError(
-        f"{card.name} cannot be expressed in ONNX opsets {OPSETS[request.precision]}: {reasons[-1].splitlines()[0]}; "
-        "choose another format."
-    )
-
-
-def _converted(onnx: Any, request: Request, opset: int) -> Any:
-    """Return Keras's export with free axes, simplified by onnxslim."""
-    load_module("tf2onnx", FORMATS["onnx"].install)
-    slim = load_module("onnxslim", FORMATS["onnx"].install)
-    signature = [load_keras().InputSpec(shape=(*FREE, 1), dtype="float32", name="lr")]
-    with TemporaryDirectory() as folder, quiet():
-        path = Path(folder) / "keras.onnx"
-        request.model().export(str(path), format="onnx", verbose=False, opset_version=opset, input_signature=signature)
-        return slim.slim(onnx.load(path))

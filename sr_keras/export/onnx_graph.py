@@ -1,7 +1,6 @@
-"""Tidies the graph that tf2onnx writes: layouts, shapes that are computed where they are known, and names.
+"""Conversion of a Keras network to an ONNX graph.
 
-tf2onnx turns images from channels-last to channels-first by pairs of reshapes where there is one channel, some of
-which undo others, and computes the shape of every reshape anew. Here each becomes one transposition or nothing.
+The graph computes channels-first, as runtimes do; its input and outputs are channels-last, as those of the network.
 """
 
 from collections import Counter
@@ -9,202 +8,182 @@ from typing import Any
 
 import numpy as np
 
-from sr_keras.export.onnx_blocks import make_blocks
+from sr_keras.errors import ModelFileError
+from sr_keras.export.onnx_blocks import BLOCK, Blocks, inputs_of, widened
 from sr_keras.export.request import Shape
 
-# Operators that tf2onnx writes for channels-first images. A graph with others keeps the layout changes it came with.
-CHANNELS_FIRST = {"Add", "Clip", "Concat", "Conv", "ConvTranspose", "DepthToSpace", "LeakyRelu", "Mul", "Relu", "Sub"}
 LAYOUT_CHANGES = {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
-TO_FIRST, TO_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
-# Either way, where rows and columns change places too.
-TURNED = (0, 3, 2, 1)
-# Batch and in-plane axis as they are, all the rest along the depth: what the d stage's sub-pixel layer makes.
-DEPTH_SHUFFLE = (0, 0, -1, 1)
+ACTIVATIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+# Shape of the d stage's sub-pixel layer: batch and in-plane axis as they are, the channels interleaved with the depth.
+DEPTH_SHUFFLE = np.array([0, 0, -1, 1])
 
 
-def optimise(onnx: Any, model: Any, shape: Shape, factors: tuple[int, int], *, for_processors: bool) -> Any:
-    """Return the model without leftovers, under stable names.
+def onnx_graph(onnx: Any, network: Any, shape: Shape, factors: tuple[int, int], *, for_processors: bool) -> Any:
+    """Return a network as a graph of operators of opset 9, or 13 where it is optimised for CPUs.
 
     Args:
         onnx: the module.
-        model: of free batch, height and width, with the input `lr` and outputs of those axes.
-        shape: that the input is to have; None is free.
-        factors: by which the outputs' height and width are larger.
-        for_processors: whether pixels are made in blocks, see `onnx_blocks`, and images that grow in width alone are
-            turned: runtimes lose time at the ends of each row, and the depth of most scans is short.
+        network: a Keras functional model with the input `lr`, (batch, height, width, 1), and a dictionary of outputs of
+            that layout.
+        shape: (batch, height, width) of the input; None is free.
+        factors: upsampling factors of height and width.
+        for_processors: whether the graph is optimised for CPUs: output convolutions emit blocks of pixels, see
+            `onnx_blocks`, and images that are upsampled along the width only are transposed, since the depth of most
+            scans is short and runtimes lose time at the end of each row.
+
+    Returns:
+        A GraphProto. Its names are the same in every export.
+
+    Raises:
+        ModelFileError: a layer has no counterpart here, or is used twice.
     """
-    graph = model.graph
-    _state_shapes(onnx, graph)
-    _remove_unused(graph)
-    operators = {node.op_type for node in graph.node}
-    if operators <= CHANNELS_FIRST | LAYOUT_CHANGES:
-        turned = for_processors and factors[0] < factors[1] and not operators & {"ConvTranspose", "DepthToSpace"}
-        _replace_layout_changes(onnx, graph, turned=turned)
-        if turned:
-            _turn_kernels(onnx, graph)
-        if for_processors:
-            make_blocks(onnx, graph, _enlarged(shape, factors), factors, turned=turned)
-            # The shuffle of the d stage was channels-last, and is not any more.
-            _replace_layout_changes(onnx, graph, turned=turned)
-        if turned:
-            _turn_as_matrices(onnx, graph)
-        _remove_unused(graph)
-    _rename(graph)
-    del graph.value_info[:]
-    graph.name, model.producer_name, model.producer_version = "sr_keras", "sr_keras", ""
-    del model.metadata_props[:]
-    standard = [entry for entry in model.opset_import if not entry.domain]
-    del model.opset_import[:]
-    model.opset_import.extend(standard)
-    _name_axes(onnx, graph, shape, factors)
-    return onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    made = {id(operation.output) for operation in network.operations}
+    if any(id(tensor) not in made for operation in network.operations for tensor in inputs_of(operation)):
+        raise ModelFileError("A network that uses a layer twice cannot be exported to ONNX; choose another format.")
+    blocks = Blocks(network, factors) if for_processors else None
+    pairs = zip(shape[1:], factors, strict=True)
+    height, width = (None if length is None else length * factor for length, factor in pairs)
+    crop = not (height and width) or bool(height % BLOCK or width % BLOCK)
+    converter = _Converter(onnx, blocks, factors, crop=crop)
+    for operation in network.operations:
+        converter.convert(operation)
+    for name, tensor in network.output.items():
+        converter.finish(name, tensor)
+    names = ("batch", "height", "width"), ("batch", "upsampled_height", "upsampled_width")
+    return onnx.helper.make_graph(
+        converter.nodes,
+        "sr_keras",
+        [_described(onnx, "lr", shape, names[0])],
+        [_described(onnx, name, (shape[0], height, width), names[1]) for name in network.output],
+        converter.constants,
+    )
 
 
-def _state_shapes(onnx: Any, graph: Any) -> None:
-    """Give reshapes whose shape is computed the constant that it amounts to."""
-    constants = {constant.name for constant in graph.initializer}
-    name = "depth_shuffle_shape"
-    for node in graph.node:
-        if node.op_type == "Reshape" and node.input[1] not in constants:
-            node.input[1] = name
-    if any(name in node.input for node in graph.node):
-        graph.initializer.append(onnx.numpy_helper.from_array(np.array(DEPTH_SHUFFLE, np.int64), name))
+class _Converter:
+    """Appends the nodes of one operation after another; operators are numbered, values named after them."""
+
+    def __init__(self, onnx: Any, blocks: Blocks | None, factors: tuple[int, int], *, crop: bool) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._onnx, self._blocks, self._crop = onnx, blocks, crop
+        self._transposed = blocks is not None and blocks.complete and factors[0] < factors[1]
+        self._factors = factors[::-1] if self._transposed else factors
+        self._counts: Counter[str] = Counter()
+        # Values by Keras tensor; which of them are channels-last, and what those are called channels-first.
+        self._values: dict[int, str] = {}
+        self._channels_last: dict[str, str | None] = {"lr": None}
+        # Names of outputs of the model by value.
+        self._finished: dict[str, str] = {}
+        self._output_size = ""
+
+    def convert(self, operation: Any) -> None:
+        """Append the nodes of an operation of the Keras model."""
+        kind = type(operation).__name__
+        method = getattr(self, f"_convert_{kind.lower()}", None)
+        if method is None:
+            raise ModelFileError(f"The {kind} {operation.name} cannot be exported to ONNX; choose another format.")
+        value = method(operation, *(self._values[id(tensor)] for tensor in inputs_of(operation)))
+        if self._blocks and id(operation.output) in self._blocks.images:
+            value = self._unblocked(value)
+        self._values[id(operation.output)] = value
+
+    def finish(self, name: str, tensor: Any) -> None:
+        """Append what gives a tensor the layout and the name of an output of the model."""
+        value = self._values[id(tensor)]
+        if value in self._finished:
+            output = self._add("Identity", self._finished[value])
+        else:
+            output = value if value in self._channels_last else self._moved(value, before=1, after=3)
+        self._finished.setdefault(value, name)
+        for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [name if each == output else each for each in names]
+
+    def _convert_inputlayer(self, _: Any) -> str:
+        return "lr"
+
+    def _convert_activation(self, layer: Any, value: str) -> str:
+        return self._activated(layer, value)
+
+    def _convert_add(self, _: Any, *values: str) -> str:
+        return self._add("Add", *map(self._first, values))
+
+    def _convert_conv2d(self, layer: Any, value: str) -> str:
+        same = layer.padding == "same" and layer.groups == 1
+        if not same or {*layer.strides, *layer.dilation_rate} != {1}:
+            raise ModelFileError(f"The Conv2D {layer.name} cannot be exported to ONNX; choose another format.")
+        kernel, *bias = layer.get_weights()
+        kernel = kernel.transpose((3, 2, 1, 0) if self._transposed else (3, 2, 0, 1))
+        attributes: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
+        if self._blocks and id(layer) in self._blocks.convolutions:
+            shuffle = self._factors if self._blocks.convolutions[id(layer)] else (1, 1)
+            kernel, bias, attributes = widened(kernel, bias, shuffle)
+        output = self._add("Conv", self._first(value), kernel, *bias, kernel_shape=kernel.shape[2:], **attributes)
+        return self._activated(layer, output)
+
+    def _convert_depthtospace(self, operation: Any, value: str) -> str:
+        if self._is_image(operation):
+            return value
+        return self._add("DepthToSpace", self._first(value), blocksize=operation.block_size)
+
+    def _convert_depthshuffle(self, operation: Any, value: str) -> str:
+        if self._is_image(operation):
+            return value
+        value = self._add("Reshape", self._add("Transpose", self._first(value), perm=(0, 2, 3, 1)), DEPTH_SHUFFLE)
+        self._channels_last[value] = None
+        return value
+
+    def _is_image(self, operation: Any) -> bool:
+        """Return whether the channels that a sub-pixel layer would rearrange are pixels already."""
+        return self._blocks is not None and id(operation.input) in self._blocks.images
+
+    def _activated(self, layer: Any, value: str) -> str:
+        name = layer.activation.__name__
+        if name == "linear":
+            return value
+        if name not in ACTIVATIONS:
+            raise ModelFileError(f"The activation {name} cannot be exported to ONNX; choose another format.")
+        return self._add(ACTIVATIONS[name], value)
+
+    def _first(self, value: str) -> str:
+        """Return a value channels-first, transposed at most once."""
+        if value not in self._channels_last:
+            return value
+        self._channels_last[value] = self._channels_last[value] or self._moved(value, before=3, after=1)
+        return str(self._channels_last[value])
+
+    def _moved(self, value: str, *, before: int, after: int) -> str:
+        """Return a value with its channel axis moved, and with rows and columns exchanged in a transposed graph."""
+        if not self._transposed:
+            return self._add("Transpose", value, perm=(0, 3, 1, 2) if after == 1 else (0, 2, 3, 1))
+        # Of one channel. onnxruntime transposes matrices ten times as fast as images.
+        matrices = self._add("Transpose", self._add("Squeeze", value, np.array([before])), perm=(0, 2, 1))
+        return self._add("Unsqueeze", matrices, np.array([after]))
+
+    def _unblocked(self, value: str) -> str:
+        """Return the image of a value whose channels are the pixels of blocks."""
+        image = self._add("DepthToSpace", value, blocksize=BLOCK)
+        if not self._crop:
+            return image
+        if not self._output_size:
+            axes = np.array([2, 1] if self._transposed else [1, 2])
+            size = self._add("Gather", self._add("Shape", "lr"), axes)
+            self._output_size = self._add("Mul", size, np.array(self._factors))
+        return self._add("Slice", image, np.array([0, 0]), self._output_size, np.array([2, 3]))
+
+    def _add(self, operator: str, *inputs: str | np.ndarray[Any, Any], **attributes: Any) -> str:
+        """Append a node and return the name of its output; arrays become constants."""
+        self._counts[operator] += 1
+        name, names = f"{operator.lower()}{self._counts[operator]}", []
+        for number, each in enumerate(inputs):
+            names.append(each if isinstance(each, str) else f"{name}_input{number}")
+            if not isinstance(each, str):
+                self.constants.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(each), names[-1]))
+        self.nodes.append(self._onnx.helper.make_node(operator, names, [f"{name}_output"], name, **attributes))
+        return f"{name}_output"
 
 
-def _replace_layout_changes(onnx: Any, graph: Any, *, turned: bool) -> None:
-    """Put one transposition, or nothing, in the place of each chain of reshapes and transpositions.
-
-    Where `turned` is set, channels-first images have their columns before their rows.
-    """
-    to_first, to_last = (TURNED, TURNED) if turned else (TO_FIRST, TO_LAST)
-    makers = {output: node for node in graph.node for output in node.output}
-    nodes: list[Any] = []
-    changed: dict[tuple[str, bool], str] = {}
-
-    def change(value: str, wants_first: bool) -> str:
-        """Return the value in a layout, transposed if need be."""
-        source = value
-        while source in makers and _only_changes_layout(makers[source]):
-            source = makers[source].input[0]
-        maker = makers.get(source)
-        is_first = maker is not None and maker.op_type != "Reshape"
-        if source == value or is_first == wants_first:
-            return source
-        if (source, wants_first) not in changed:
-            changed[source, wants_first] = f"{source}_changed{len(changed)}"
-            order = to_first if wants_first else to_last
-            nodes.append(onnx.helper.make_node("Transpose", [source], [changed[source, wants_first]], perm=order))
-        return changed[source, wants_first]
-
-    for node in graph.node:
-        if _only_changes_layout(node):
-            continue
-        node.input[0] = change(node.input[0], node.op_type != "Reshape")
-        for number in range(1, len(node.input)):
-            if node.input[number] in makers:
-                node.input[number] = change(node.input[number], True)
-        nodes.append(node)
-    for output in graph.output:
-        value = change(output.name, False)
-        if value != output.name:
-            _give_name(nodes, value, output.name)
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _only_changes_layout(node: Any) -> bool:
-    return node.op_type in LAYOUT_CHANGES and "depth_shuffle_shape" not in node.input
-
-
-def _turn_kernels(onnx: Any, graph: Any) -> None:
-    """Let rows and columns change places in all convolutions."""
-    convolutions = [node for node in graph.node if node.op_type == "Conv"]
-    kernels = {node.input[1] for node in convolutions}
-    for constant in graph.initializer:
-        if constant.name in kernels:
-            turned = np.ascontiguousarray(onnx.numpy_helper.to_array(constant).swapaxes(2, 3))
-            constant.CopyFrom(onnx.numpy_helper.from_array(turned, constant.name))
-    for node in convolutions:
-        for setting in node.attribute:
-            # Lengths by axis, or margins before both axes and after them.
-            pairs = [setting.ints[start : start + 2][::-1] for start in range(0, len(setting.ints), 2)]
-            setting.ints[:] = [number for pair in pairs for number in pair]
-
-
-def _turn_as_matrices(onnx: Any, graph: Any) -> None:
-    """Turn inputs and outputs, of one channel, without it: onnxruntime is ten times as fast at that."""
-    make, nodes = onnx.helper.make_node, []
-    inputs, outputs = ({value.name for value in values} for values in (graph.input, graph.output))
-    for node in graph.node:
-        source, target = node.input[0], node.output[0]
-        if node.op_type != "Transpose" or not (source in inputs or target in outputs):
-            nodes.append(node)
-            continue
-        before, after = ("last", "first") if source in inputs else ("first", "last")
-        nodes.append(make("Squeeze", [source, f"{before}_axis"], [f"{target}_flat"]))
-        nodes.append(make("Transpose", [f"{target}_flat"], [f"{target}_turned"], perm=(0, 2, 1)))
-        nodes.append(make("Unsqueeze", [f"{target}_turned", f"{after}_axis"], [target]))
-    for name, axis in (("first", 1), ("last", 3)):
-        graph.initializer.append(onnx.numpy_helper.from_array(np.array([axis]), f"{name}_axis"))
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def _give_name(nodes: list[Any], value: str, name: str) -> None:
-    """Call a value by another name wherever it occurs."""
-    for node in nodes:
-        for names in (node.input, node.output):
-            for number, old in enumerate(names):
-                if old == value:
-                    names[number] = name
-
-
-def _remove_unused(graph: Any) -> None:
-    """Remove nodes and constants that no output depends on."""
-    needed, kept = {output.name for output in graph.output}, []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            kept.append(node)
-            needed.update(node.input)
-    constants = [constant for constant in graph.initializer if constant.name in needed]
-    for field, items in ((graph.node, kept[::-1]), (graph.initializer, constants)):
-        del field[:]
-        field.extend(items)
-
-
-def _rename(graph: Any) -> None:
-    """Number nodes by their operator, and name values and constants after them: the same in every export."""
-    fixed = {value.name for value in (*graph.input, *graph.output)}
-    names: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    constants = {constant.name for constant in graph.initializer}
-    for node in graph.node:
-        counts[node.op_type] += 1
-        node.name = f"{node.op_type.lower()}{counts[node.op_type]}"
-        for number, name in enumerate(node.input):
-            if name in constants:
-                names.setdefault(name, f"{node.name}_input{number}")
-        names.update({name: f"{node.name}_output" for name in node.output if name not in fixed})
-    for node in graph.node:
-        for values in (node.input, node.output):
-            values[:] = [names.get(name, name) for name in values]
-    for constant in graph.initializer:
-        constant.name = names[constant.name]
-
-
-def _name_axes(onnx: Any, graph: Any, shape: Shape, factors: tuple[int, int]) -> None:
-    """State the axes of inputs and outputs: lengths that are fixed, names for the free ones."""
-    titles = ("batch", "height", "width"), ("batch", "enlarged_height", "enlarged_width")
-    described = onnx.helper.make_tensor_value_info
-    for values, lengths, names in (
-        (graph.input, shape, titles[0]),
-        (graph.output, (shape[0], *_enlarged(shape, factors)), titles[1]),
-    ):
-        axes = [name if length is None else length for length, name in zip(lengths, names, strict=True)]
-        for value in values:
-            value.CopyFrom(described(value.name, onnx.TensorProto.FLOAT, [*axes, 1]))
-
-
-def _enlarged(shape: Shape, factors: tuple[int, int]) -> list[int | None]:
-    """Return height and width of the outputs; None is free."""
-    return [None if length is None else length * factor for length, factor in zip(shape[1:], factors, strict=True)]
+def _described(onnx: Any, name: str, shape: Shape, axes: tuple[str, str, str]) -> Any:
+    """Return the description of a float32 input or output: fixed lengths, and names of the free axes."""
+    lengths = [axis if length is None else length for length, axis in zip(shape, axes, strict=True)]
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [*lengths, 1])

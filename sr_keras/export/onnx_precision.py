@@ -20,6 +20,9 @@ CALIBRATION_PERCENTILE = 99.999
 def to_half(onnx: Any, model: Any) -> Any:
     """Return the model with float16 weights and arithmetic; its input and outputs stay float32.
 
+    `onnxruntime.transformers.float16` gives the same results, but unsorted nodes, which onnx.checker refuses, and adds
+    the folder of its own modules to sys.path.
+
     Args:
         onnx: the module.
         model: a float32 model; it is changed.

@@ -128,7 +128,7 @@ def parse_shape(text: str) -> Shape:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence converters, which log their progress as warnings."""
-    loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow", "absl", "root")]
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "absl", "root")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -112,7 +112,7 @@ def _write(request: Request, path: Path, kind: FormatName, target: dict[str, Any
     limits = profile(request)
     manifest = request.manifest(
         kind,
-        ("onnx", "tf2onnx", "onnxslim"),
+        ("onnx",),
         opset=opset_of(model),
         shape_limits=limits,
         target=target | {"workspace_bytes": request.workspace, tensorrt.__name__: tensorrt.__version__},

@@ -262,7 +262,7 @@ def _stack(shape: Shape, across: int, step: Step) -> Shape:
 
 
 def _d_buffers(each: Pass) -> int:
-    """Return what the slabs of a d step take that exist at once: two read, enlarged, two on their way to the volume."""
+    """Return what the slabs of a d step take that exist at once: two read, one upsampled, two written."""
     if each.step.stage == "hw":
         return 0
     pixels = max(height * width * each.step.scale for _, height, width in each.stacks)

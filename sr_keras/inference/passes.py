@@ -122,11 +122,11 @@ def _orientation(
     with closing(prefetch(_cut(source, across, order, shape[across], D_SLAB))) as slabs:
         for span, images in slabs:
             count, height, depth = images.shape
-            enlarged = np.empty((count, height, depth * step.scale), np.float32)
+            upsampled = np.empty((count, height, depth * step.scale), np.float32)
             for part in spans(count, engine.batch):
-                run_ensemble(engine, images[part], self_ensemble, out=enlarged[part])
+                run_ensemble(engine, images[part], self_ensemble, out=upsampled[part])
                 on_slices(step, (height, depth), part.stop - part.start)
-            yield span, enlarged.transpose(np.argsort(order))
+            yield span, upsampled.transpose(np.argsort(order))
 
 
 def _cut(source: Source, across: int, order: Sequence[int], length: int, size: int) -> Generator[tuple[slice, Images]]:

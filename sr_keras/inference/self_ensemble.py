@@ -46,7 +46,7 @@ def _symmetry(turns: int, flip: bool) -> tuple[Transform, Transform]:
         return np.ascontiguousarray(np.rot90(images[:, ::-1] if flip else images, turns, axes=(1, 2)))
 
     def inverse(images: Images) -> Images:
-        turned = np.rot90(images, -turns, axes=(1, 2))
-        return turned[:, ::-1] if flip else turned
+        rotated = np.rot90(images, -turns, axes=(1, 2))
+        return rotated[:, ::-1] if flip else rotated
 
     return transform, inverse

@@ -109,8 +109,8 @@ def _check_range(voxels: Array, dtype: str, limits: tuple[float, float], source:
 def _wide_enough(least: float, greatest: float) -> str:
     """Return a type on disk that holds values."""
     limits = {name: np.iinfo(name) for name in ("int16", "uint16", "int32")}
-    fitting = (name for name, each in limits.items() if each.min <= least and greatest <= each.max)
-    return next(fitting, "float32")
+    wide_enough = (name for name, each in limits.items() if each.min <= least and greatest <= each.max)
+    return next(wide_enough, "float32")
 
 
 def _is_finite(voxels: Array) -> bool:

@@ -83,7 +83,7 @@ class StageCard:
         return card
 
     def _check(self) -> None:
-        """Refuse values that would fail, or reach a terminal, later on: cards may come from anywhere."""
+        """Refuse values that would fail later, or garble a terminal: cards may come from anywhere."""
         radius = self.receptive_field_radius
         valid = {
             "family": isinstance(self.family, str) and self.family.isidentifier(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.errors import VolumeError
 from sr_keras.volumes.volume import Array, Modality, Volume
 
 # Air in Hounsfield units: the floor of a CT's scale. Scanners fill the corners outside their field of view with less.
@@ -53,9 +54,16 @@ class Normalization:
         Args:
             normalized: any shape.
             out: the array to write to, which may be `normalized` itself; None makes one.
+
+        Raises:
+            VolumeError: a value is NaN, or beyond what float32 holds.
         """
-        result = np.multiply(normalized, np.float32(self.data_range), out=out)
-        result += np.float32(self.floor)
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = np.multiply(normalized, np.float32(self.data_range), out=out)
+            result += np.float32(self.floor)
+        # Minimum and maximum pass on NaN and infinity, and need no memory.
+        if not (np.isfinite(result.min()) and np.isfinite(result.max())):
+            raise VolumeError("The result has values beyond what float32 holds; rescale the scan's values first.")
         return result
 
 

@@ -249,3 +249,13 @@ def test_every_command_explains_itself(command):
 
 def test_the_version_is_that_of_the_package():
     assert run("--version").stdout.startswith("sr-keras, version 0.")
+
+
+def test_a_hostile_card_does_not_reach_the_terminal(tmp_path):
+    card = json.loads(Path(CARD).read_text())
+    card["trained_on"] = {"a\x1b]0;title\x07[/bold][red]b.nii": "0" * 64}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    shutil.copy(CARD.replace(".json", ".weights.h5"), tmp_path / "card.weights.h5")
+    printed = run("models", tmp_path / "card.json").stdout
+    assert "a\\x1b]0;title\\x07[/bold][red]b.nii" in printed
+    assert printed.replace("\n", "").isprintable()

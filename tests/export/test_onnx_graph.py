@@ -1,5 +1,6 @@
 """Graphs optimised for CPUs give the outputs of plain ones, at sizes that are multiples of a block and at others."""
 
+import keras
 import numpy as np
 import onnx
 import onnxruntime
@@ -7,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sr_keras.engines.onnx_engine import METADATA_KEY
+from sr_keras.errors import ModelFileError
 from sr_keras.export import Request
 from sr_keras.export.onnx import onnx_model
+from sr_keras.export.onnx_graph import onnx_graph
 from sr_keras.export.reference_slices import shipped_reference_slices
-from sr_keras.models.stages import find_stage
+from sr_keras.models.stages import SHIPPED, find_stage, shipped_stages
 
 NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "best_hw_x4")
 SLICES = shipped_reference_slices()
@@ -87,3 +91,39 @@ def test_graphs_that_upsample_the_width_only_are_transposed():
     ):
         nodes = model_of(name, for_processors=True).graph.node
         assert [tuple(node.attribute[0].ints) for node in nodes if node.op_type == "Transpose"] == expected
+
+
+@pytest.mark.parametrize("name", shipped_stages())
+def test_the_output_is_that_of_the_shipped_file_bit_for_bit(name):
+    shipped = onnx.load(SHIPPED / "onnx" / f"{name}.onnx")
+    assert METADATA_KEY in {entry.key for entry in shipped.metadata_props}
+    images = SLICES.second[:2, :45, :38, None]
+    before, after = (
+        session_of(model).run(["final"], {"lr": images})[0] for model in (shipped, model_of(name, for_processors=True))
+    )
+    np.testing.assert_array_equal(before, after)
+
+
+def squared(tensor):
+    layer = keras.layers.Conv2D(1, 3, padding="same")
+    return layer(layer(tensor))
+
+
+@pytest.mark.parametrize(
+    ("apply", "message"),
+    [
+        (keras.layers.MaxPool2D, "^The MaxPooling2D max.* cannot be exported to ONNX; choose another format"),
+        (lambda: keras.layers.Conv2D(1, 3, strides=2, padding="same"), "^The Conv2D conv2d.* cannot be exported"),
+        (lambda: keras.layers.Conv2D(1, 3, padding="valid"), "^The Conv2D conv2d.* cannot be exported"),
+        (lambda: keras.layers.Activation("gelu"), "^The activation gelu cannot be exported"),
+        (lambda: squared, "^A network that uses a layer twice cannot be exported"),
+    ],
+    ids=["layer", "strides", "padding", "activation", "shared"],
+)
+@pytest.mark.parametrize("for_processors", [False, True])
+def test_a_layer_without_a_counterpart_is_refused(apply, message, for_processors):
+    images = keras.Input((None, None, 1), name="lr")
+    final = keras.layers.Activation("linear", name="final")(apply()(images))
+    network = keras.Model(images, {"final": final})
+    with pytest.raises(ModelFileError, match=message):
+        onnx_graph(onnx, network, (None, None, None), (1, 1), for_processors=for_processors)

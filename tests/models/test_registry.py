@@ -125,6 +125,6 @@ def test_models_lists_each_and_prints_a_card(zoo):
     assert "| fast_d_x2  | through-plane | x2" in lines[3]
     card = run("models", "best_hw_x2").stdout
     assert card.startswith("## best_hw_x2\n")
-    assert "by `--quality best`" in card
+    assert "`--quality best` with its family" in card
     assert run("models", zoo / "fast_d_x2.json").stdout.startswith("## fast_d_x2\n")
-    assert ".json file or one of best_hw_x2, fast_d_x2, fast_hw_x2." in run("models", "unet", expect=1).stderr
+    assert ".json file or one of best_hw_x2, fast_d_x2, fast_hw_x2." in run("models", "unet", expect=2).stderr

@@ -39,8 +39,8 @@ def test_shipped_stages_say_what_they_are(name):
 @pytest.mark.parametrize("name", shipped_stages())
 def test_shipped_stages_load_and_keep_a_flat_image_flat(name):
     image = np.full((1, 40, 40), 0.5, np.float32)
-    enlarged = KerasEngine(find_stage(name)).run(image)[0, 20:-20, 20:-20]
-    np.testing.assert_allclose(enlarged, 0.5, atol=0.01)
+    upsampled = KerasEngine(find_stage(name)).run(image)[0, 20:-20, 20:-20]
+    np.testing.assert_allclose(upsampled, 0.5, atol=0.01)
 
 
 def test_a_stage_is_found_by_name_by_card_and_by_folder(copy):

@@ -56,7 +56,7 @@ def test_shipped_configurations_are_read_by_name(name):
         (changed("training", seed=-1), "training.seed must be between 0 and 4294967295, not -1"),
         (changed("training", seed=2**32), "training.seed must be between 0 and 4294967295, not 4294967296"),
         (changed("training", intermediate_weight=-1), "intermediate_weight must be zero or more"),
-        (changed("network", scale=5), "network.scale must be one of 2, 3, 4, not 5"),
+        (changed("network", scale=5), "network.scale must be one of 2, 4, not 5"),
         (changed("network", stage="xy"), "network.stage must be one of hw, d, not xy"),
         (changed("network", family="unet"), "network.family must be one of fast, best, georgescu2020"),
         (changed("patches", width=27), "multiples of the scale, at least 7 pixels, not 14x27"),

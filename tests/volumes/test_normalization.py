@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.errors import VolumeError
+from sr_keras.volumes.normalization import Normalization, normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.volume import Volume
 
 
@@ -53,3 +54,9 @@ def test_slices_with_tissue():
     mask[:, :, 3] = True
     assert tissue_slices(mask, 2).tolist() == [2, 3]
     assert tissue_slices(mask, 0).tolist() == list(range(10))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_results_beyond_float32_are_refused(value):
+    with pytest.raises(VolumeError, match="beyond what float32 holds; rescale the scan's values first"):
+        Normalization(0.0, 1000.0).invert(np.array([0.0, value], np.float32))
