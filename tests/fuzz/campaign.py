@@ -108,7 +108,8 @@ def fuzz_guided(tally: Tally, seeds: list[bytes], cases: int, folder: Path, fini
 
     longest = 2 * max(map(len, seeds)) + 256
     # The limits on time and memory are our own: a case over them is kept, and the run goes on.
-    options = [f"-artifact_prefix={folder}/", f"-max_len={longest}", "-seed=1", "-timeout=0", "-rss_limit_mb=0", "-verbosity=0"]
+    options = [f"-max_len={longest}", "-seed=1", "-timeout=0", "-rss_limit_mb=0", "-verbosity=0"]
+    options.append(f"-artifact_prefix={folder}/")
     atheris.Setup(["fuzz", *options, str(corpus)], case)
     atheris.Fuzz()
 
