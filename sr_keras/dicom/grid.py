@@ -35,8 +35,8 @@ def check_planes(frames: Sequence[Frame], source: str) -> None:
         rotation = max(np.abs(frame.row - first.row).max(), np.abs(frame.column - first.column).max())
         if rotation > ORIENTATION_TOLERANCE:
             raise VolumeError(
-                f"{source}: all slices must have one orientation. Received: mixed orientations, {frame.name} is turned "
-                f"against {first.name} by {_angle(frame, first):.1f} degrees. Choose one stack of parallel slices."
+                f"{source}: mixed orientations, {frame.name} is rotated against "
+                f"{first.name} by {_angle(frame, first):.1f} degrees; choose one stack of parallel slices."
             )
         same = np.allclose(frame.spacing, first.spacing, rtol=PIXEL_SPACING_TOLERANCE, atol=0)
         if frame.shape != first.shape or not same:

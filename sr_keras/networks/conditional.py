@@ -37,7 +37,7 @@ def build_conditional(
     deviation: Sequence[float] | None = None,
     name: str = "conditional",
 ) -> keras.Model:
-    """Return an untrained conditional chain: images and `length` numbers about the scan in, enlarged images out."""
+    """Return an untrained conditional chain: images and `length` numbers about the scan in, upsampled images out."""
     policy = keras.DTypePolicy(precision)
     images, description = keras.Input((None, None, 1), name="lr"), keras.Input((length,), name="description")
     standard = Standardise(mean, deviation, name="standard", dtype="float32")(description)

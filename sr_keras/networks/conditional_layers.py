@@ -15,7 +15,7 @@ from sr_keras.networks import StageName, output_factors
 from sr_keras.networks.folding import LARGEST_DEVIATION
 from sr_keras.networks.upscaling import CubicKernel
 
-# Taps of the linear part along an enlarged axis, around the low-resolution pixel whose phases it gives.
+# Taps of the linear part along an upsampled axis, around the low-resolution pixel whose phases it gives.
 LINEAR_TAPS = 7
 # Standard deviation of the bases at first, over that of the shared kernel, and where that begins at zero.
 BASES_SHARE, LEAST_SPREAD = 0.2, 1e-3

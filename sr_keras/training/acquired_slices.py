@@ -49,8 +49,8 @@ class Group:
 
     Attributes:
         low: (slice, row, column), float32, low-resolution; for the d stage (slice, in-plane, depth).
-        denoised: their denoised ground truth, float16.
-        noise: what denoising took from the ground truth, float16.
+        denoised: their denoised ground ground_truth, float16.
+        noise: what denoising took from the ground ground_truth, float16.
         fingerprint: of the low-resolution slices, float32.
     """
 
@@ -99,18 +99,18 @@ def acquired_group(scan: DenoisedScan, stage: StageName, scale: int, generator: 
         generator: the source of randomness.
     """
     acquisition = draw_acquisition(scan.scan.modality, generator)
-    truth, denoised = _drawn_slices(scan, generator) if stage == "hw" else _drawn_slab(scan, generator)
+    ground_truth, denoised = _drawn_slices(scan, generator) if stage == "hw" else _drawn_slab(scan, generator)
     factors = (1, scale, scale) if stage == "hw" else (scale, 1, 1)
-    box = tuple(slice(size // factor * factor) for size, factor in zip(truth.shape, factors, strict=True))
-    truth, denoised = np.ascontiguousarray(truth[box]), denoised[box]
-    low = acquire(truth, factors, acquisition, generator, data_range=1.0, hounsfield=1.0 / scan.data_range)
+    box = tuple(slice(size // factor * factor) for size, factor in zip(ground_truth.shape, factors, strict=True))
+    ground_truth, denoised = np.ascontiguousarray(ground_truth[box]), denoised[box]
+    low = acquire(ground_truth, factors, acquisition, generator, data_range=1.0, hounsfield=1.0 / scan.data_range)
     if stage == "d":
         # (depth, slice, in-plane) becomes (slice, in-plane, depth).
-        kept = np.linspace(0, truth.shape[1] - 1, SLICES).astype(int)
-        truth, denoised, low = (
-            np.ascontiguousarray(each[:, kept].transpose(1, 2, 0)) for each in (truth, denoised, low)
+        kept = np.linspace(0, ground_truth.shape[1] - 1, SLICES).astype(int)
+        ground_truth, denoised, low = (
+            np.ascontiguousarray(each[:, kept].transpose(1, 2, 0)) for each in (ground_truth, denoised, low)
         )
-    noise = (truth - denoised).astype(np.float16)
+    noise = (ground_truth - denoised).astype(np.float16)
     return Group(low, denoised.astype(np.float16), noise, fingerprint(low, (0, 1) if stage == "hw" else (1,)))
 
 
@@ -132,8 +132,10 @@ def _drawn_slab(scan: DenoisedScan, generator: np.random.Generator) -> tuple[Flo
         start = min(start, len(scan.scan.voxels) - SLAB)
         order = (1, 0, 2) if generator.random() < 0.5 else (2, 0, 1)
     box = (slice(None),) * across + (slice(max(start, 0), start + SLAB),)
-    truth, denoised = (each[box].astype(np.float32).transpose(order) for each in (scan.scan.voxels, scan.denoised))
-    return truth, denoised
+    ground_truth, denoised = (
+        each[box].astype(np.float32).transpose(order) for each in (scan.scan.voxels, scan.denoised)
+    )
+    return ground_truth, denoised
 
 
 def _start(length: int, generator: np.random.Generator) -> int:

@@ -68,7 +68,7 @@ REFUSED = {
     "failing/slicecount/001": "must have at least 3 slices.* Received: 2",
     "failing/sliceincrement/001": r"1 missing slice between slice 9 .*and slice 10 ",
     "failing/sliceincrement/002": r"a gantry tilt of 15.5 degrees; 1 missing slice between slice 3 .*and slice 5 ",
-    "failing/sliceorientation/001": "mixed orientations, slice 1 .* is turned against slice 1 .* degrees",
+    "failing/sliceorientation/001": "mixed orientations, slice 1 .* is rotated against slice 1 .* degrees",
     "ge/anatomical/001_single_slice": "must have at least 3 slices.* Received: 1",
     "ge_ct_gantry_tilt": "a gantry tilt of 18.5 degrees; uneven spacing, 1.081 to 6.999 mm",
     "generic/rgb/001": "colour, RGB",
