@@ -72,9 +72,10 @@ def mean_psnr(truth: Stack, result: Stack) -> float:
     return fmean(psnr(one, other, data_range=1.0) for one, other in zip(truth, result, strict=True))
 
 
-def compared(scan: Scan, case: str, methods: dict[str, Method], scale: int, slices: int | None) -> Row:
+def compared(
+    scan: Scan, case: str, methods: dict[str, Method], scale: int, slices: int | None, *, in_plane: bool
+) -> Row:
     """Return the gains of each method on one case of a scan: in-plane for slices, through-plane for the whole scan."""
-    in_plane = case in IN_PLANE_CASES[scan.modality]
     factors = (1, scale, scale) if in_plane else (scale, 1, 1)
     lengths = [length // factor * factor for length, factor in zip(scan.voxels.shape, factors, strict=True)]
     whole = scan.voxels[: lengths[0], : lengths[1], : lengths[2]]
@@ -202,7 +203,7 @@ def main() -> None:
         scan = load(path)
         for stage, cases in (("hw", IN_PLANE_CASES), ("d", THROUGH_PLANE_CASES)):
             chosen = cases[scan.modality] if stage in stages else ()
-            rows += [compared(scan, case, methods, arguments.scale, slices) for case in chosen]
+            rows += [compared(scan, case, methods, arguments.scale, slices, in_plane=stage == "hw") for case in chosen]
     if "hw" in stages and arguments.scale == 2:
         own = [at_its_own_resolution(load(path), methods) for path in find_scans([*arguments.scans, *arguments.own])]
     tables = {"hw": IN_PLANE_CASES, "d": THROUGH_PLANE_CASES}

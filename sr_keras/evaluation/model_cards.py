@@ -1,7 +1,6 @@
 """The model card of a trained stage in Markdown: what it upsamples, its scores and its training data."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from statistics import fmean
 from textwrap import indent
 
@@ -12,7 +11,7 @@ from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
 from sr_keras.models.stages import StageCard, TrainedStage
 from sr_keras.networks import StageName
 from sr_keras.resources import format_bytes
-from sr_keras.training.configuration import read_configuration
+from sr_keras.training.configuration import parse_configuration, read_configuration
 
 # What a stage upsamples: the task of `sr-keras evaluate` that measures it alone.
 TASK_OF: dict[StageName, str] = {"hw": "in-plane", "d": "through-plane"}
@@ -121,10 +120,11 @@ def _data(card: StageCard) -> str:
 def _configuration_name(card: StageCard) -> str:
     """Return the name of the configuration that ships, where the stage was trained by it, else that of a file."""
     try:
-        shipped = asdict(read_configuration(card.name))
+        # Parsed, so that what came to configurations later has its default on older cards.
+        same = read_configuration(card.name) == parse_configuration(card.configuration)
     except ConfigurationError:
-        shipped = {}
-    return card.name if shipped == card.configuration else "configuration.yaml"
+        same = False
+    return card.name if same else "configuration.yaml"
 
 
 def _configuration(card: StageCard) -> str:

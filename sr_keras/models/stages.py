@@ -45,6 +45,8 @@ class StageCard:
         training_seconds: duration of training over all sessions of the run; None if not recorded.
         parameters: number of trainable parameters; 0 if not recorded.
         macs: MACs of all convolutions for one low-resolution pixel; 0 if not recorded.
+        description: what a conditional network is told of a scan by default: a fingerprint, see
+            `sr_keras.acquisition.fingerprint`, and how much noise is kept. Empty for a network that is not conditional.
     """
 
     family: str
@@ -62,6 +64,7 @@ class StageCard:
     training_seconds: float | None = None
     parameters: int = 0
     macs: int = 0
+    description: list[float] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -94,6 +97,8 @@ class StageCard:
             "scores": isinstance(self.scores, list) and all(isinstance(row, dict) for row in self.scores),
             "parameters": _is_count(self.parameters),
             "macs": _is_count(self.macs),
+            "description": isinstance(self.description, list)
+            and all(isinstance(each, float) for each in self.description),
         }
         mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data)
         wrong = [name for name, holds in valid.items() if not holds]
@@ -117,7 +122,7 @@ class TrainedStage:
 
     @cached_property
     def network(self) -> Any:
-        """The Keras model with its weights. Imports Keras.
+        """The Keras model with its weights, folded for the card's description if it is conditional. Imports Keras.
 
         Raises:
             StageError: the weights are not those of the card, or do not fit its network.
@@ -129,7 +134,7 @@ class TrainedStage:
                 "copy both files again."
             )
         load_keras()
-        model = build_network(self.card.family, self.card.stage, self.card.scale)
+        model = self._conditional() if self.card.description else self._unconditional()
         try:
             with warnings.catch_warnings():
                 # Keras only warns where a layer is missing from the file, and leaves it untrained.
@@ -140,7 +145,30 @@ class TrainedStage:
                 f"{self.weights.name} does not fit the network on its card ({self.card.family}, {self.card.stage}, "
                 f"x{self.card.scale}); use the card it was saved with."
             ) from error
-        return model
+        return self._folded(model) if self.card.description else model
+
+    def _unconditional(self) -> Any:
+        return build_network(self.card.family, self.card.stage, self.card.scale)
+
+    def _conditional(self) -> Any:
+        from sr_keras.networks.conditional import build_conditional, conditional_chain
+
+        card = self.card
+        widths, skip = conditional_chain(card.family, card.stage, card.scale)
+        bases = int(card.configuration["acquisition"]["bases"])
+        return build_conditional(
+            card.stage, card.scale, "float32", widths=widths, skip=skip, length=len(card.description), bases=bases
+        )
+
+    def _folded(self, model: Any) -> Any:
+        """Return the plain network that a conditional one is for the description on its card."""
+        from sr_keras.networks.conditional import build_folded, conditional_chain, conditional_weights, fold_into
+
+        card = self.card
+        widths, skip = conditional_chain(card.family, card.stage, card.scale)
+        folded = build_folded(card.stage, card.scale, widths=widths, skip=skip, name=card.family)
+        fold_into(folded, conditional_weights(model), card.description)
+        return folded
 
 
 def shipped_stages() -> dict[str, TrainedStage]:

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.networks import FAMILIES, SCALES, STAGES, StageName, output_factors
+from sr_keras.networks import CONDITIONAL_FAMILIES, FAMILIES, SCALES, STAGES, StageName, output_factors
 
 LOSSES = ("l1", "l2", "charbonnier")
+MIXTURES = ("none", "scanners")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 # What TensorFlow counts with.
 INTEGER_BITS = 64
@@ -47,6 +48,26 @@ class DegradationConfiguration:
 
 
 @dataclass(frozen=True)
+class AcquisitionConfiguration:
+    """How low-resolution slices are acquired, and how a network is told about it.
+
+    Attributes:
+        mixture: "none" degrades patches as `DegradationConfiguration` says; "scanners" degrades whole slices as
+            scanners do it, and the network is conditional.
+        bases: kernels that each convolution of a conditional network mixes.
+        groups: parts of a batch, each of one scan, one acquisition and one noise dial.
+        window: groups of slices that batches are drawn from at a time.
+        steps_per_group: after as many steps one group gives way to a new one.
+    """
+
+    mixture: str = "none"
+    bases: int = 4
+    groups: int = 4
+    window: int = 512
+    steps_per_group: int = 8
+
+
+@dataclass(frozen=True)
 class PatchConfiguration:
     """High-resolution patches: height and width in pixels (a d patch has its depth along the width), and the batch."""
 
@@ -71,6 +92,8 @@ class TrainingConfiguration:
         precision: a Keras dtype policy.
         seed: of the weights, the patches and the degradation.
         validation_slices: slices drawn evenly from each validation scan after each epoch.
+        gradient_norm: gradients whose norm over all weights is larger are scaled down to it; 0 leaves them as they are.
+        lattice_weight: of the penalty on a lattice of pixels in the output.
     """
 
     epochs: int
@@ -83,6 +106,8 @@ class TrainingConfiguration:
     precision: str = "float32"
     seed: int = 0
     validation_slices: int = 4
+    gradient_norm: float = 0.0
+    lattice_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +122,7 @@ class Configuration:
     patches: PatchConfiguration
     training: TrainingConfiguration
     degradation: DegradationConfiguration = DegradationConfiguration()
+    acquisition: AcquisitionConfiguration = AcquisitionConfiguration()
 
     def __post_init__(self) -> None:
         network, patches, training, degradation = self.network, self.patches, self.training, self.degradation
@@ -134,6 +160,19 @@ class Configuration:
         _require(size > 0 and size % 2 == 1, "degradation.kernel_size", "odd and above zero", size)
         largest = 2 * min(patches.height, patches.width) + 1
         _require(size <= largest, "degradation.kernel_size", f"at most {largest} for these patches", size)
+        for name in ("gradient_norm", "lattice_weight"):
+            _require(getattr(training, name) >= 0, f"training.{name}", "zero or more", getattr(training, name))
+        self._check_acquisition()
+
+    def _check_acquisition(self) -> None:
+        acquisition = self.acquisition
+        _one_of("acquisition.mixture", acquisition.mixture, MIXTURES)
+        for name in ("bases", "groups", "window", "steps_per_group"):
+            _require(getattr(acquisition, name) > 0, f"acquisition.{name}", "above zero", getattr(acquisition, name))
+        if acquisition.mixture != "none":
+            _one_of("network.family", self.network.family, CONDITIONAL_FAMILIES)
+            batch, groups = self.patches.batch, acquisition.groups
+            _require(batch % groups == 0, "patches.batch", f"a multiple of acquisition.groups, {groups}", batch)
 
 
 def read_configuration(name: str | os.PathLike[str]) -> Configuration:

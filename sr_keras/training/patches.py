@@ -116,17 +116,18 @@ def largest_patch(scan: Scan, stage: StageName) -> tuple[int, int]:
     return (min(rows, columns), depth) if stage == "d" else (rows, columns)
 
 
-def check_patches(scan: Scan, configuration: Configuration) -> None:
+def check_patches(scan: Scan, configuration: Configuration, *, in_plane: bool = False) -> None:
     """Refuse a training scan that does not hold a whole patch.
 
     Args:
         scan: a training scan.
         configuration: stage and size of the patches.
+        in_plane: whether an in-plane axis may stand for depth.
 
     Raises:
         ConfigurationError: it is too small.
     """
-    height, width = largest_patch(scan, configuration.network.stage)
+    height, width = largest_patch(scan, "hw" if in_plane else configuration.network.stage)
     patches = configuration.patches
     if patches.height > height or patches.width > width:
         raise ConfigurationError(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +15,13 @@ from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import atomic_write, make_folder
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
-from sr_keras.networks import build_network, family_named
+from sr_keras.networks import build_network, family_named, output_factors
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration
-from sr_keras.training.dataset import check_validation_scan, training_batches, validation_images
-from sr_keras.training.losses import LOSS_FUNCTIONS, psnr, ssim
-from sr_keras.training.patches import Scan, check_patches, load_scan
+from sr_keras.training.lattice import loss_with_lattice
+from sr_keras.training.losses import psnr, ssim
 from sr_keras.training.run_folder import RunFolder, describe, short_names
+from sr_keras.training.tasks import Task, load_task
 
 
 def start_training(
@@ -65,7 +65,7 @@ def start_training(
     with atomic_write(run.folder) as temporary:
         new = RunFolder(temporary)
         new.create(configuration, description)
-        _load_scans(new, configuration, description)
+        _load(new, configuration, description)
     return _train(run, configuration, description)
 
 
@@ -90,12 +90,18 @@ def resume_training(folder: str | os.PathLike[str]) -> Path:
     return _train(run, *run.read())
 
 
-def compiled_network(configuration: Configuration) -> Any:
-    """Return the untrained network, compiled with a weighted loss for each output, on all GPUs of this machine."""
+def compiled_network(configuration: Configuration, build: Callable[[], Any] | None = None) -> Any:
+    """Return the untrained network, compiled with a weighted loss for each output, on all GPUs of this machine.
+
+    Args:
+        configuration: what to train and how.
+        build: returns the untrained network; None builds that of the configuration's family.
+    """
     network, training = configuration.network, configuration.training
     keras.utils.set_random_seed(training.seed)
     with _strategy().scope():
-        return compiled(build_network(network.family, network.stage, network.scale, training.precision), configuration)
+        model = build() if build else build_network(network.family, network.stage, network.scale, training.precision)
+        return compiled(model, configuration)
 
 
 def compiled(model: Any, configuration: Configuration) -> Any:
@@ -108,49 +114,42 @@ def compiled(model: Any, configuration: Configuration) -> Any:
     Returns:
         The same model.
     """
-    training = configuration.training
+    training, network = configuration.training, configuration.network
+    factors = output_factors(network.stage, network.scale)
+    loss = loss_with_lattice(training.loss, training.lattice_weight, factors)
     model.compile(
         optimizer=_optimizer(configuration),
-        loss=dict.fromkeys(("intermediate", "final"), LOSS_FUNCTIONS[training.loss]),
+        loss=dict.fromkeys(("intermediate", "final"), loss),
         loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
         metrics={"final": [psnr, ssim]},
     )
     return model
 
 
-def _load_scans(
-    run: RunFolder, configuration: Configuration, description: dict[str, Any]
-) -> tuple[list[Scan], list[Scan]]:
-    """Return the training and the validation scans, each of which can be used."""
-    training = [load_scan(Path(name), run.cache) for name in description["training"]]
-    validation = [load_scan(Path(name), run.cache) for name in description["validation"]]
-    for scan in training:
-        check_patches(scan, configuration)
-    for scan in validation:
-        check_validation_scan(scan, configuration.network.stage, configuration.network.scale)
-    return training, validation
+def _load(run: RunFolder, configuration: Configuration, description: dict[str, Any]) -> Task:
+    training, validation = ([Path(name) for name in description[part]] for part in ("training", "validation"))
+    return load_task(configuration, training, validation, run.cache)
 
 
 def _train(run: RunFolder, configuration: Configuration, description: dict[str, Any]) -> Path:
     tf.config.experimental.enable_op_determinism()
-    scans, validation = _load_scans(run, configuration, description)
-    model = compiled_network(configuration)
+    task = _load(run, configuration, description)
+    model = compiled_network(configuration, task.build)
     times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
-    _fit(model, run, configuration, scans, validation, times)
+    _fit(model, run, configuration, task, times)
     model.load_weights(run.best)
     shutil.rmtree(run.cache)
-    return save_stage(model, _card(configuration, description, scans, model, times), run.folder / "stage")
+    return save_stage(model, _card(configuration, description, task, model, times), run.folder / "stage")
 
 
 def _fit(
     model: Any,
     run: RunFolder,
     configuration: Configuration,
-    scans: Sequence[Scan],
-    validation: Sequence[Scan],
+    task: Task,
     times: EpochTimes,
 ) -> None:
-    network, training, epochs_done = configuration.network, configuration.training, times.epochs_done
+    training, epochs_done = configuration.training, times.epochs_done
     averaging = keras.callbacks.SwapEMAWeights() if training.ema_momentum else None
     checkpoints = Checkpoints(run.last, run.best, rewind_log(run.log, epochs_done), averaging)
     log = keras.callbacks.CSVLogger(run.log, append=epochs_done > 0)
@@ -159,14 +158,8 @@ def _fit(
         stack.callback(log.on_train_end)
         progress = TrainingProgress(training.epochs, training.steps_per_epoch, epochs_done)
         model.fit(
-            training_batches(scans, configuration, epochs_done * training.steps_per_epoch),
-            validation_data=validation_images(
-                validation,
-                network.stage,
-                network.scale,
-                training.validation_slices,
-                copies=model.distribute_strategy.num_replicas_in_sync,
-            ),
+            task.batches(epochs_done * training.steps_per_epoch),
+            validation_data=task.validation(model.distribute_strategy.num_replicas_in_sync),
             initial_epoch=epochs_done,
             epochs=training.epochs,
             steps_per_epoch=training.steps_per_epoch,
@@ -190,7 +183,7 @@ def _fit(
 
 
 def _card(
-    configuration: Configuration, description: dict[str, Any], scans: Sequence[Scan], model: Any, times: EpochTimes
+    configuration: Configuration, description: dict[str, Any], task: Task, model: Any, times: EpochTimes
 ) -> StageCard:
     network = configuration.network
     return StageCard(
@@ -198,7 +191,7 @@ def _card(
         stage=network.stage,
         scale=network.scale,
         receptive_field_radius=family_named(network.family).receptive_field_radius(network.stage, network.scale),
-        modalities=sorted({scan.modality for scan in scans}),
+        modalities=task.modalities,
         trained_on=short_names(description["training"]),
         scores=[],
         configuration=asdict(configuration),
@@ -206,7 +199,8 @@ def _card(
         validated_on=short_names(description["validation"]),
         training_seconds=sum(times.seconds) if len(times.seconds) == configuration.training.epochs else None,
         parameters=parameters(model),
-        macs=network_macs(model, 1, 1),
+        macs=network_macs(task.plain(model), 1, 1),
+        description=task.description,
     )
 
 
@@ -218,8 +212,13 @@ def _optimizer(configuration: Configuration) -> Any:
         alpha=training.final_learning_rate / training.learning_rate,
     )
     if training.ema_momentum:
-        return keras.optimizers.Adam(rate, use_ema=True, ema_momentum=training.ema_momentum)
-    return keras.optimizers.Adam(rate)
+        return keras.optimizers.Adam(
+            rate,
+            global_clipnorm=training.gradient_norm or None,
+            use_ema=True,
+            ema_momentum=training.ema_momentum,
+        )
+    return keras.optimizers.Adam(rate, global_clipnorm=training.gradient_norm or None)
 
 
 def _strategy() -> Any:

@@ -318,3 +318,46 @@ def test_a_run_of_relative_paths_is_resumed_from_another_folder(small_scan, tmp_
 def test_scans_of_one_name_are_told_apart_by_their_folders():
     assert short_names({"/x/a/ct.nii": "1", "/x/b/ct.nii": "2"}) == {"a/ct.nii": "1", "b/ct.nii": "2"}
     assert short_names({"/x/a/ct.nii": "1", "/x/b/mr.nii": "2"}) == {"ct.nii": "1", "mr.nii": "2"}
+
+
+@pytest.mark.parametrize("stage", ["hw", "d"])
+def test_a_conditional_run_gives_a_stage_that_is_folded(stage, small_scan, tmp_path):
+    tree = {
+        **TREE,
+        "network": {"family": "fast", "stage": stage, "scale": 2},
+        "training": {**TREE["training"], "gradient_norm": 0.2, "lattice_weight": 0.1},
+        "acquisition": {"mixture": "scanners", "groups": 2, "window": 4, "bases": 2},
+    }
+    card = start_training(parse_configuration(tree), [small_scan], [small_scan], tmp_path / "run")
+    trained = find_stage(str(card))
+    assert len(trained.card.description) == 10
+    assert set(trained.network.output) == {"intermediate", "final"}
+    image = np.random.default_rng(0).random((1, 12, 12, 1), np.float32)
+    assert trained.network(image)["final"].shape == ((1, 24, 24, 1) if stage == "hw" else (1, 12, 24, 1))
+
+
+@pytest.mark.slow
+def test_a_conditional_run_goes_on_with_the_batches_it_would_have_seen(small_scan, tmp_path):
+    tree = {
+        **TREE,
+        "network": {"family": "fast", "stage": "hw", "scale": 2},
+        "acquisition": {"mixture": "scanners", "groups": 2, "window": 4, "steps_per_group": 2, "bases": 2},
+    }
+    start_training(parse_configuration(tree), [small_scan], [small_scan], tmp_path / "whole")
+    script = (
+        "import sys, os; from pathlib import Path;"
+        "from sr_keras.training.configuration import read_configuration;"
+        "from sr_keras.training.callbacks import Checkpoints; end = Checkpoints.on_epoch_end;"
+        "Checkpoints.on_epoch_end = lambda self, epoch, logs=None: (end(self, epoch, logs), epoch or os._exit(9));"
+        "from sr_keras.training.run import start_training;"
+        "start_training(read_configuration(sys.argv[1]), [Path(sys.argv[2])], [Path(sys.argv[2])], Path(sys.argv[3]))"
+    )
+    configuration, half = tmp_path / "whole" / "configuration.yaml", tmp_path / "half"
+    copy = tmp_path / "configuration.yaml"
+    copy.write_text(configuration.read_text())
+    process = subprocess.run([sys.executable, "-c", script, str(copy), str(small_scan), str(half)], check=False)
+    assert process.returncode == 9
+    resume_training(half)
+    for one, other in zip(rows(half), rows(tmp_path / "whole"), strict=True):
+        # NumPy's products round by where arrays lie in memory.
+        assert one == pytest.approx(other, rel=1e-4)

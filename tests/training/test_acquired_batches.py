@@ -1,0 +1,105 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from sr_keras.training.acquired_batches import (
+    DESCRIPTION,
+    GroupWindow,
+    acquired_batches,
+    description_statistics,
+    draw_batch,
+)
+from sr_keras.training.acquired_slices import acquired_group, load_denoised_scan
+from sr_keras.training.acquired_validation import acquired_validation_images
+from sr_keras.training.configuration import parse_configuration
+
+
+def configuration(stage="hw", scale=2):
+    return parse_configuration(
+        {
+            "network": {"family": "fast", "stage": stage, "scale": scale},
+            "patches": {"height": 16, "width": 16, "batch": 4},
+            "training": {"epochs": 1, "steps_per_epoch": 1, "learning_rate": 1e-3, "final_learning_rate": 1e-3},
+            "acquisition": {"mixture": "scanners", "groups": 2, "window": 3, "steps_per_group": 2},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def scans(small_scan, tmp_path_factory):
+    return [load_denoised_scan(small_scan, tmp_path_factory.mktemp("cache"))]
+
+
+def test_a_denoised_scan_is_kept_beside_the_scan(scans):
+    (scan,) = scans
+    assert scan.denoised.shape == scan.scan.voxels.shape
+    assert 0 < np.abs(scan.denoised.astype(float) - scan.scan.voxels).mean() < 0.05
+    assert scan.data_range > 1
+    assert scan.thin
+
+
+@pytest.mark.parametrize("stage", ["hw", "d"])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_group_is_low_resolution_and_its_ground_truth(scans, stage, scale):
+    for seed in range(4):
+        group = acquired_group(scans[0], stage, scale, np.random.default_rng(seed))
+        count, height, width = group.low.shape
+        high = (count, height * scale if stage == "hw" else height, width * scale)
+        assert group.denoised.shape == group.noise.shape == high
+        # The mean stays, but for noise and for Rician noise's own mean.
+        truth = group.denoised.astype(float) + group.noise
+        assert group.low.mean() == pytest.approx(truth.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize(("stage", "scale", "lr"), [("hw", 2, (8, 8)), ("hw", 4, (4, 4)), ("d", 2, (16, 8))])
+def test_batches_hold_images_descriptions_and_ground_truth(scans, stage, scale, lr):
+    wanted = configuration(stage, scale)
+    inputs, targets = next(iter(acquired_batches(GroupWindow(scans, wanted), wanted)))
+    assert inputs["lr"].shape == (4, *lr, 1)
+    assert inputs["description"].shape == (4, DESCRIPTION)
+    assert {name: target.shape for name, target in targets.items()} == dict.fromkeys(
+        ("intermediate", "final"), (4, 16, 16, 1)
+    )
+
+
+def test_the_parts_of_a_batch_are_told_the_same(scans):
+    _, description, _ = draw_batch(GroupWindow(scans, configuration()), configuration(), 0)
+    assert (description[0] == description[1]).all()
+    assert (description[2] == description[3]).all()
+    assert description[0, -1] != description[2, -1]
+    assert ((description[:, -1] >= 0) & (description[:, -1] <= 1)).all()
+
+
+def test_batches_that_start_at_a_step_are_those_from_the_start(scans):
+    wanted = configuration()
+    whole = list(islice(acquired_batches(GroupWindow(scans, wanted), wanted), 6))
+    later = list(islice(acquired_batches(GroupWindow(scans, wanted), wanted, 4), 2))
+    for one, other in zip(whole[4:], later, strict=True):
+        for first, second in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
+            assert (first.numpy() == second.numpy()).all()
+
+
+def test_the_window_moves_with_the_steps(scans):
+    window = GroupWindow(scans, configuration())
+    assert [window.numbers(step) for step in (0, 1, 2, 4)] == [range(3), range(3), range(1, 4), range(2, 5)]
+    with pytest.raises(KeyError):
+        window.group(9, 4)
+
+
+def test_statistics_are_of_the_descriptions(scans):
+    mean, deviation = description_statistics(GroupWindow(scans, configuration()))
+    assert len(mean) == len(deviation) == DESCRIPTION
+    assert (mean[-1], deviation[-1]) == (0.5, pytest.approx(0.2887, abs=1e-4))
+    assert min(deviation) > 0
+
+
+@pytest.mark.parametrize("stage", ["hw", "d"])
+def test_validation_has_every_case_of_the_modality(scans, stage):
+    images = list(acquired_validation_images(scans, stage, 2, 3))
+    assert len(images) == 4 * 3
+    inputs, targets = images[0]
+    height, width = inputs["lr"].shape[1:3]
+    assert targets["final"].shape == (1, height * (2 if stage == "hw" else 1), width * 2, 1)
+    assert inputs["description"][0, -1] == 1.0
