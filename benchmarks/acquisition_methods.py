@@ -59,7 +59,7 @@ class _Shipped:
         del dial
         # A range of exactly 0 to 1, so that the intensities stay what they are.
         volume = Volume(stack, np.eye(4), "MR")
-        return np.asarray(self.upscaler.enlarge(volume, factors, slice_axis=0).voxels, np.float32)
+        return np.asarray(self.upscaler.upscale(volume, factors, slice_axis=0).voxels, np.float32)
 
 
 def conditional(folder: Path) -> Method:

@@ -107,7 +107,7 @@ class ConditionalConv2D(layers.Layer):
         return kernel * (1.0 + scale), self.bias * (1.0 + scale) + offset
 
     def _convolved(self, images: Any, kernel: Any) -> Any:
-        """Return the convolution; of one channel as a matrix product, whose gradient is ten times as fast."""
+        """Return the convolution; of one channel as a product of patches and a matrix."""
         if kernel.shape[2] > 1:
             return ops.conv(images, kernel, padding="same")
         patches = ops.image.extract_patches(images, self.kernel_size, strides=1, padding="same")
