@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import file_sha256
-from sr_keras.training.configuration import Configuration, format_configuration, read_configuration
+from sr_keras.training.configuration import Configuration, format_configuration, parse_configuration, read_configuration
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class RunFolder:
         if not (self.configuration.is_file() and self.description.is_file()):
             raise ConfigurationError(f"{self.folder} has no configuration.yaml and run.json; give the folder of a run.")
         description, configuration = self._description(), read_configuration(self.configuration)
-        if description["configuration"] != asdict(configuration):
+        # Parsed, so that a run begun before an option existed has that option's default.
+        if parse_configuration(description["configuration"]) != configuration:
             raise ConfigurationError(f"{self.configuration} has changed since the run began; undo the change.")
         for name, digest in (*description["training"].items(), *description["validation"].items()):
             if not Path(name).is_file() or file_sha256(Path(name)) != digest:
