@@ -14,7 +14,6 @@ from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.timing import WORKSPACE_BYTES, Timing
 from sr_keras.networks import StageName, output_factors
 from sr_keras.resources import format_bytes
-from sr_keras.volumes.volume import format_shape
 
 Shape = tuple[int, int, int]
 # Says how to run the slices (height, width) of a step.
@@ -160,8 +159,8 @@ def check_least_memory(
     least = min(plan.peak_bytes for plan in spills)
     if least > budget.memory:
         raise VolumeError(
-            f"{source}: a result of {format_shape(spills[0].shape)} voxels needs {format_bytes(least)} of memory, "
-            f"{format_bytes(budget.memory)} may be used; allow more with --memory or crop the scan."
+            f"{source}: this needs {format_bytes(least)} of memory, {format_bytes(budget.memory)} may be used; allow "
+            "more with --memory, choose a coarser result or crop the scan."
         )
 
 

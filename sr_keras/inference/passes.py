@@ -9,7 +9,7 @@ from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import background_writer, prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble, run_ensemble
-from sr_keras.volumes.slab_buffers import SlabBuffer, Source, spans
+from sr_keras.volumes.slab_buffers import SlabBuffer, SlabSource, spans
 
 # Called with a step, the size (height, width) of its slices, and how many of them are done.
 SliceCallback = Callable[[Step, tuple[int, int], int], None]
@@ -24,7 +24,7 @@ ROWS = 8
 
 
 def run_depth_step(
-    source: Source,
+    source: SlabSource,
     partial: SlabBuffer,
     target: SlabBuffer,
     step: Step,
@@ -64,7 +64,7 @@ def run_depth_step(
 
 
 def run_slice_steps(
-    source: Source,
+    source: SlabSource,
     axis: int,
     length: int,
     size: int,
@@ -109,7 +109,7 @@ def slice_order(across: int, depth: int | None = None) -> tuple[int, int, int]:
 
 
 def _orientation(
-    source: Source,
+    source: SlabSource,
     step: Step,
     across: int,
     shape: Sequence[int],
@@ -129,7 +129,9 @@ def _orientation(
             yield span, upsampled.transpose(np.argsort(order))
 
 
-def _cut(source: Source, across: int, order: Sequence[int], length: int, size: int) -> Generator[tuple[slice, Images]]:
+def _cut(
+    source: SlabSource, across: int, order: Sequence[int], length: int, size: int
+) -> Generator[tuple[slice, Images]]:
     """Yield spans of an axis of a volume and the slices there, cut in an order of the axes.
 
     Normalising and transposing them takes one core a while: it is worth a thread of its own, beside the engine's.

@@ -16,7 +16,7 @@ from sr_keras.inference.prefetch import prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.progress import ProgressCallback
 from sr_keras.volumes.normalization import Normalization, normalization_of
-from sr_keras.volumes.slab_buffers import SlabBuffer, Source, make_slab_buffer, spans
+from sr_keras.volumes.slab_buffers import SlabBuffer, SlabSource, make_slab_buffer, spans
 from sr_keras.volumes.volume import Array, Volume
 
 
@@ -90,7 +90,7 @@ class _Run:
     def _engine(self, each: Pass) -> Batched:
         return Batched(self.engines[each.step], each.batch)
 
-    def _deepened(self, source: Source, stack: ExitStack) -> tuple[Source, tuple[int, int, int]]:
+    def _deepened(self, source: SlabSource, stack: ExitStack) -> tuple[SlabSource, tuple[int, int, int]]:
         """Return the volume after all passes of the d stage and its shape; the stack closes its buffer."""
         shape = self.volume.shape
         passes = [each for each in self.plan.passes if each.step.stage == "d"]
@@ -102,7 +102,7 @@ class _Run:
         return source, shape
 
     def _deeper(
-        self, source: Source, each: Pass, shape: Sequence[int], readers: Sequence[int], stack: ExitStack
+        self, source: SlabSource, each: Pass, shape: Sequence[int], readers: Sequence[int], stack: ExitStack
     ) -> SlabBuffer:
         """Return the volume after a pass of the d stage; on disk it is laid out for slabs across `readers`."""
         first, second, layout = _layout(_across(each.step), readers)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sr_keras.volumes.volume import Array
 
 
-class Source(Protocol):
+class SlabSource(Protocol):
     """Something that slabs of a volume can be read from."""
 
     def read(self, axis: int, span: slice) -> Array:
@@ -27,7 +27,7 @@ class Source(Protocol):
         """
 
 
-class SlabBuffer(Source, Protocol):
+class SlabBuffer(SlabSource, Protocol):
     """Something that slabs of a volume can be written to as well."""
 
     def write(self, axis: int, span: slice, slab: Array) -> None:

@@ -166,7 +166,7 @@ def test_a_result_larger_than_memory_is_refused_before_it_is_begun():
     voxels = np.broadcast_to(np.float32(1), (3000, 3000, 3000))
     with pytest.raises(
         VolumeError,
-        match=r"memory: a result of 24000x24000x24000 voxels needs 57.1 TB of memory, .* may be used; allow more",
+        match=r"memory: this needs 57.1 TB of memory, .* may be used; allow more",
     ):
         TRAINED.upscale(Volume(voxels, np.eye(4), "MR"), (8, 8, 8))
 
