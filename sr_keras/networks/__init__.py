@@ -68,6 +68,11 @@ def output_factors(stage: StageName, scale: int) -> tuple[int, int]:
     return (scale, scale) if stage == "hw" else (1, scale)
 
 
+def upsampled_axes(stage: StageName) -> tuple[int, ...]:
+    """Return the axes of a stage's images (0 height, 1 width) that it upsamples."""
+    return (0, 1) if stage == "hw" else (1,)
+
+
 def build_network(family: str, stage: StageName, scale: int, precision: str = "float32") -> Any:
     """Return a new, untrained model of a family.
 
