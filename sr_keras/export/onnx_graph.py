@@ -10,6 +10,7 @@ import numpy as np
 
 from sr_keras.errors import ModelFileError
 from sr_keras.export.onnx_blocks import BLOCK, Blocks, inputs_of, widened
+from sr_keras.export.onnx_layers import LAYERS
 from sr_keras.export.request import Shape
 
 LAYOUT_CHANGES = {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
@@ -80,9 +81,13 @@ class _Converter:
         """Append the nodes of an operation of the Keras model."""
         kind = type(operation).__name__
         method = getattr(self, f"_convert_{kind.lower()}", None)
-        if method is None:
+        values = [self._values[id(tensor)] for tensor in inputs_of(operation)]
+        if method is not None:
+            value = method(operation, *values)
+        elif kind in LAYERS:
+            value = LAYERS[kind](self._add, operation, *map(self._first, values))
+        else:
             raise ModelFileError(f"The {kind} {operation.name} cannot be exported to ONNX; choose another format.")
-        value = method(operation, *(self._values[id(tensor)] for tensor in inputs_of(operation)))
         if self._blocks and id(operation.output) in self._blocks.images:
             value = self._unblocked(value)
         self._values[id(operation.output)] = value
