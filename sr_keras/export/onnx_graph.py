@@ -114,8 +114,8 @@ class _Converter:
         return self._add("Add", *map(self._first, values))
 
     def _convert_conv2d(self, layer: Any, value: str) -> str:
-        same = layer.padding == "same" and layer.groups == 1
-        if not same or {*layer.strides, *layer.dilation_rate} != {1}:
+        same = layer.padding == "same" or set(layer.kernel_size) == {1}
+        if not same or layer.groups != 1 or {*layer.strides, *layer.dilation_rate} != {1}:
             raise ModelFileError(f"The Conv2D {layer.name} cannot be exported to ONNX; choose another format.")
         kernel, *bias = layer.get_weights()
         kernel = kernel.transpose((3, 2, 1, 0) if self._transposed else (3, 2, 0, 1))

@@ -93,5 +93,5 @@ def _channels(values: Any) -> Any:
 def _require(layer: Any, holds: bool) -> None:
     if not holds:
         raise ModelFileError(
-            f"The {type(layer).__name__} {layer.name} cannot be exported to ONNX as it is set up; choose another format."
+            f"The {type(layer).__name__} {layer.name} cannot be exported to ONNX like this; choose another format."
         )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import nibabel
@@ -10,7 +11,7 @@ from nibabel.spatialimages import SpatialImage
 
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.io.nifti_header import affine_in_mm, header_on_grid
-from sr_keras.io.scans import read_scan
+from sr_keras.io.scans import read_scan, with_nifti_header
 from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.volume import Array, Volume, format_shape
 
@@ -37,10 +38,9 @@ def to_volume(image: Any, affine: Any = None, spacing: Any = None) -> tuple[Volu
         return Volume(image, _array_affine(affine, spacing), source="the array"), lambda result: result.voxels
     if affine is not None:
         raise ConfigurationError("affine= is for NumPy arrays, and other images have their own; leave it out.")
-    if isinstance(image, Volume):
-        return image, lambda result: result
-    if isinstance(image, (str, os.PathLike)):
-        return read_scan(image), lambda result: result
+    if isinstance(image, (Volume, str, os.PathLike)):
+        volume = image if isinstance(image, Volume) else read_scan(image)
+        return volume, lambda result: _with_own_header(result, volume)
     if isinstance(image, SpatialImage):
         volume = _nibabel_volume(image)
         return volume, lambda result: _nibabel_image(result, image, volume)
@@ -49,6 +49,14 @@ def to_volume(image: Any, affine: Any = None, spacing: Any = None) -> tuple[Volu
     raise VolumeError(
         f"A {type(image).__name__} is no scan; give a path, a nibabel or SimpleITK image, a NumPy array or a Volume."
     )
+
+
+def _with_own_header(result: Volume, scan: Volume) -> Volume:
+    """Return a result whose header is on its own grid, so that it can be written without its scan."""
+    like = with_nifti_header(scan)
+    if not isinstance(like.header, nibabel.Nifti1Header):
+        return result
+    return replace(result, header=header_on_grid(result.shape, result.affine, like, None))
 
 
 def _array_affine(affine: Any, spacing: Any) -> Affine:

@@ -10,8 +10,9 @@ from sr_keras.framework import load_keras
 from sr_keras.networks import StageName, output_factors
 
 OUTPUTS = ("intermediate", "final")
-# Sides of the images that a network is run on, in pixels, until its receptive field fits into one: odd, with a centre.
-SIDES = (33, 65, 129, 257)
+# Side of the image that a network is run on, in pixels: odd, with a centre, and wide enough that dilated kernels do not
+# reach past its border.
+SIDE = 257
 
 
 @dataclass(frozen=True)
@@ -98,21 +99,20 @@ def inspect_network(network: Any) -> Inspection:
         ConfigurationError: the network cannot run on images of any size, upsamples them by no whole factors, or its
             receptive field is larger than any image tried.
     """
-    for side in SIDES:
-        image = np.zeros((1, side, side, 1), np.float32)
-        image[0, side // 2, side // 2] = np.nan
-        output = _final(network, image)
-        factors = _factors(output.shape[1:], side)
-        radius = tuple(
-            _radius(np.isnan(output[0, ..., 0]).any(axis=1 - axis), factor, side // 2)
-            for axis, factor in enumerate(factors)
-        )
-        if max(radius) < side // 2:
-            return Inspection(factors, (radius[0], radius[1]))
-    raise ConfigurationError(
-        f"The receptive field of {network.name} is more than {SIDES[-1]} pixels wide, and slices are cut into tiles; "
-        "leave layers out that see the whole image."
+    centre = SIDE // 2
+    image = np.zeros((1, SIDE, SIDE, 1), np.float32)
+    image[0, centre, centre] = np.nan
+    output = _final(network, image)
+    factors = _factors(output.shape[1:])
+    rows, columns = (
+        _radius(np.isnan(output[0, ..., 0]).any(axis=1 - axis), factor, centre) for axis, factor in enumerate(factors)
     )
+    if max(rows, columns) == centre:
+        raise ConfigurationError(
+            f"The receptive field of {network.name} is {SIDE} pixels wide or more, and slices are cut into tiles; "
+            "leave layers out that see the whole image."
+        )
+    return Inspection(factors, (rows, columns))
 
 
 def _ends(model: Any) -> tuple[Any, Any]:
@@ -135,14 +135,14 @@ def _final(network: Any, image: Any) -> Any:
         ) from error
 
 
-def _factors(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+def _factors(shape: tuple[int, ...]) -> tuple[int, int]:
     height, width, *channels = shape
-    if channels != [1] or height % side or width % side or not height * width:
+    if channels != [1] or height % SIDE or width % SIDE or not height * width:
         size = "x".join(map(str, shape))
         raise ConfigurationError(
-            f"A network must upsample by whole factors, to one channel; this one makes {size} of {side}x{side}x1."
+            f"A network must upsample by whole factors, to one channel; this one makes {size} of {SIDE}x{SIDE}x1."
         )
-    return height // side, width // side
+    return height // SIDE, width // SIDE
 
 
 def _radius(reached: Any, factor: int, centre: int) -> int:

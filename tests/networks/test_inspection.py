@@ -28,7 +28,7 @@ def network(*steps, size=(None, None)):
     return keras.Model(images, features, name="mine")
 
 
-def upsampling(stage, scale, precision):
+def upsampling(stage, scale, _):
     return network(layers.Conv2D(1, 5, padding="same"), layers.UpSampling2D(output_factors(stage, scale)))
 
 
@@ -38,9 +38,10 @@ def test_a_kernel_of_five_by_seven_reaches_two_and_three_pixels():
     assert inspect_network(model).factors == (3, 3)
 
 
-def test_a_field_wider_than_the_first_image_is_found():
-    model = named_outputs(network(layers.Conv2D(1, 3, dilation_rate=20, padding="same"), layers.UpSampling2D(2)))
-    assert inspect_network(model).receptive_field_radius == (20, 20)
+def test_dilated_kernels_reach_far():
+    dilated = [layers.Conv2D(1, 3, dilation_rate=rate, padding="same") for rate in (20, 40)]
+    model = named_outputs(network(*dilated, layers.UpSampling2D(2)))
+    assert inspect_network(model).receptive_field_radius == (60, 60)
 
 
 class Subclassed(keras.Model):
@@ -76,17 +77,17 @@ def test_a_network_at_another_policy_has_the_same_weights_and_float32_outputs():
     ("model", "message"),
     [
         (network(layers.UpSampling2D(2), size=(48, 48)), r"one input .* Received: \(None, 48, 48, 1\)"),
-        (network(layers.Conv2D(3, 1), layers.UpSampling2D(2)), "makes 66x66x3 of 33x33x1"),
-        (network(layers.Conv2D(1, 3), layers.UpSampling2D(2)), "makes 62x62x1 of 33x33x1"),
+        (network(layers.Conv2D(3, 1), layers.UpSampling2D(2)), "makes 514x514x3 of 257x257x1"),
+        (network(layers.Conv2D(1, 3), layers.UpSampling2D(2)), "makes 510x510x1 of 257x257x1"),
         (network(layers.UpSampling2D(3)), "^mine upsamples height x3 and width x3, which is not what hw x2 does"),
-        (network(layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(1, 1)), "makes 1x1x1 of 33x33x1"),
+        (network(layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(1, 1)), "makes 1x1x1 of 257x257x1"),
         (
             network(layers.UpSampling2D(2), lambda x: x - keras.ops.mean(x, axis=(1, 2), keepdims=True)),
-            "receptive field of mine is more than 257 pixels wide",
+            "receptive field of mine is 257 pixels wide or more",
         ),
         (
             network(layers.MaxPooling2D(2), layers.UpSampling2D(2), lambda x: x + 1, layers.UpSampling2D(2)),
-            "makes 64x64x1 of 33x33x1",
+            "makes 512x512x1 of 257x257x1",
         ),
     ],
 )
@@ -120,6 +121,6 @@ def test_names_that_a_family_cannot_have(name):
 
 
 def test_a_registered_family_of_another_scale_is_refused_when_it_is_built():
-    register_family("other", lambda stage, scale, precision: upsampling("hw", 2, precision))
+    register_family("other", lambda *_: upsampling("hw", 2, "float32"))
     with pytest.raises(ConfigurationError, match="upsamples height x2 and width x2, which is not what hw x4 does"):
         build_network("other", "hw", 4)
