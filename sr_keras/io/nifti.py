@@ -84,7 +84,9 @@ def read_volume(
     return Volume(voxels, affine_in_mm(image), modality, source=str(path), header=image.header.copy())
 
 
-def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, dtype: str | None = None) -> None:
+def write_volume(
+    volume: Volume, path: str | os.PathLike[str], *, like: Volume | None = None, dtype: str | None = None
+) -> None:
     """Write a volume as a NIfTI file, in the type, units and coordinates of another one.
 
     The header of `like` is carried over; qform and sform keep their codes and follow `volume.affine`: a volume that was
@@ -93,7 +95,8 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, 
     Args:
         volume: what to write, values in real units (HU for CT).
         path: a `.nii` or `.nii.gz` file. It appears whole or not at all; a file of that name is replaced.
-        like: the scan that `volume` was made of.
+        like: the scan that `volume` was made of; None takes the header that the volume carries, of the file it came
+            from.
         dtype: the type on disk, one of `DTYPES`; None keeps that of `like`, and its scaling. Integers are rounded; what
             a result exceeds the range of its scan by, at edges, is clipped to the range of the type.
 
@@ -114,7 +117,7 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, 
     check_nifti_output(path, dtype)
     path = Path(path)
     with atomic_write(path) as temporary:
-        write_nifti(volume, temporary, like=like, dtype=dtype)
+        write_nifti(volume, temporary, like=like or volume, dtype=dtype)
 
 
 def write_nifti(volume: Volume, path: Path, *, like: Volume, dtype: str | None = None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from sr_keras.errors import StageError, UnknownModelError
 from sr_keras.files import atomic_write, file_sha256, read_json
@@ -104,6 +104,22 @@ class StageCard:
         wrong = [name for name, holds in valid.items() if not holds]
         if wrong or not all(isinstance(each, dict) for each in mappings):
             raise ValueError(f"invalid {wrong[0] if wrong else 'mapping'}")
+
+
+class Stage(Protocol):
+    """A network and its card: a `TrainedStage`, or a Keras model at hand, see `sr_keras.models.own`."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+
+    @property
+    def card(self) -> StageCard:
+        """Its description."""
+
+    @property
+    def network(self) -> Any:
+        """The Keras model, with the outputs `intermediate` and `final`."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +222,29 @@ def find_stage(name: str | os.PathLike[str]) -> TrainedStage:
             f"{name} is not a model; name a training run's folder, a stage's .json file or one of {', '.join(stages)}."
         )
     return stages[name]
+
+
+def load_model(name: str | os.PathLike[str]) -> Any:
+    """Return the Keras model of a trained stage.
+
+    Args:
+        name: a shipped name, the path of a stage's card, or the folder of the run that trained it.
+
+    Returns:
+        A Keras functional model: (batch, height, width, 1), normalised intensities -> {"intermediate", "final"}, each
+        (batch, height * scale or height, width * scale, 1). A conditional network is folded for the description on its
+        card, so that it is a plain one.
+
+    Raises:
+        UnknownModelError: it is none of those.
+        StageError: its card or its weights cannot be read.
+        MissingDependencyError: Keras or its backend is not installed.
+
+    >>> from sr_keras import load_model
+    >>> load_model("fast_hw_x2").output["final"].shape
+    (None, None, None, 1)
+    """
+    return find_stage(name).network
 
 
 def save_stage(network: Any, card: StageCard, path: str | os.PathLike[str]) -> Path:
