@@ -1,7 +1,10 @@
 """The engine that runs a stage on Keras."""
 
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from sr_keras.engines.interface import Images
 from sr_keras.engines.signature import ShapeLimits, Tensor, tensors
@@ -65,6 +68,26 @@ class KerasEngine:
     def card(self) -> StageCard:
         """The card of the stage."""
         return self.stage.card
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it can be folded for a scan."""
+        return isinstance(self.stage, TrainedStage) and self.stage.conditional
+
+    @property
+    def trust(self) -> float:
+        """How much of the network's details the scan that it is folded for gets, from 0 to 1."""
+        if not (isinstance(self.stage, TrainedStage) and self.stage.conditional):
+            return 1.0
+        return self.stage.conditional_weights.trust(np.asarray(self.card.description, np.float32))
+
+    def for_scan(self, description: Iterable[float]) -> "KerasEngine":
+        """Return the engine of a conditional stage folded for a scan.
+
+        Args:
+            description: of the scan, see `sr_keras.networks.folding.fold`.
+        """
+        return KerasEngine(cast(TrainedStage, self.stage).for_scan(description))
 
     def run(self, images: Images) -> Images:
         """Return the final output for a batch; see `Engine.run`.

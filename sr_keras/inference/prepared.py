@@ -10,6 +10,7 @@ import numpy as np
 from sr_keras.engines import Engine, Images
 from sr_keras.inference.back_projection import back_project
 from sr_keras.inference.budget import Plan
+from sr_keras.inference.conditions import condition_warnings
 from sr_keras.inference.output_grid import OutputGrid
 from sr_keras.inference.passes import slice_order
 from sr_keras.inference.planning import Step
@@ -85,7 +86,13 @@ class PreparedJob:
     def warnings(self) -> list[str]:
         """What speaks against the stages for this scan, a sentence each."""
         untrained = modality_warning(self.volume, self.cards)
-        return [*([untrained] if untrained else []), *high_frequency_warnings(self.volume, self.steps)]
+        # Conditional stages are told what a scan is like; others are good at scans of one kind only.
+        unconditional = [step for step in self.steps if not self.engines[step].card.description]
+        return [
+            *([untrained] if untrained else []),
+            *high_frequency_warnings(self.volume, unconditional),
+            *condition_warnings(self.engines),
+        ]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
         """Yield the upsampled volume along the plan's slab axis, in order.

@@ -1,7 +1,7 @@
 """Super-resolve a volume with trained stages; geometry and intensities are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
+from sr_keras.inference.conditions import Conditions, folded_engines
 from sr_keras.inference.output_grid import OutputGrid, output_grid
 from sr_keras.inference.planning import SLOWEST_AXIS, Factors, Step, check_slices, plan_steps, slab_axis_of
 from sr_keras.inference.prepared import FLOAT_BYTES, PreparedJob, WarningCallback
@@ -33,6 +34,7 @@ class Upscaler:
         engines: the stages at hand, one for each stage and scale.
         self_ensemble: "mean" or "median" runs each slice rotated and mirrored as well and joins the results.
         data_consistency: whether back-projection makes the downsampled result equal to the scan.
+        conditions: what conditional stages are told of each scan, the noise that is kept among it.
 
     Raises:
         ConfigurationError: two engines are of one stage and scale.
@@ -46,6 +48,7 @@ class Upscaler:
     engines: Sequence[Engine]
     self_ensemble: SelfEnsemble = "none"
     data_consistency: bool = False
+    conditions: Conditions = field(default_factory=Conditions)
 
     def __post_init__(self) -> None:
         """Refuse engines of which one would never be used."""
@@ -124,9 +127,11 @@ class Upscaler:
         cards = [engine.card for engine in self.engines]
         grid = output_grid(volume, factors, spacing, cards)
         steps = plan_steps(grid.factors, axis, cards)
-        engines = {step: self._engine(step) for step in steps}
+        engines: Mapping[Step, Engine] = {step: self._engine(step) for step in steps}
         check_slices(volume, grid.factors, axis, steps, cards)
         _check_finite(volume)
+        if not volume.is_constant:
+            engines = folded_engines(engines, volume, self.conditions)
         streams = stream and spacing is None and not self.data_consistency
         output = _stream_buffer(grid, steps, stored_bytes) if streams else self._collect_buffer(volume, grid)
         plan = self._plan(volume, steps, engines, output, memory, disk=streams and folder is not None)

@@ -56,12 +56,14 @@ def build_conditional(
     standard = Standardise(members, name="standard", dtype="float32")(description)
     hidden = layers.Dense(HIDDEN, activation="relu", name="hidden1", dtype="float32")(standard)
     hidden = layers.Dense(HIDDEN, activation="tanh", name="hidden2", dtype="float32")(hidden)
-    options = {"bases": bases, "groups": groups}
+    options: dict[str, Any] = {"bases": bases, "groups": groups}
     order, first, features = IMAGE, None, images
     for number, filters in enumerate(widths, 1):
-        orders = {"incoming": order, "outgoing": features_order(stage, filters)}
-        layer = ConditionalConv2D(filters, name=f"conv{number}", dtype=policy, **orders, **options)
-        features, order = layer(features, hidden), orders["outgoing"]
+        incoming, order = order, features_order(stage, filters)
+        layer = ConditionalConv2D(
+            filters, name=f"conv{number}", dtype=policy, incoming=incoming, outgoing=order, **options
+        )
+        features = layer(features, hidden)
         first = features if first is None else first
     if skip:
         features = layers.Add(name="skip", dtype=policy)([features, first])

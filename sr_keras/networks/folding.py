@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +15,8 @@ from sr_keras.volumes.resampling import interpolation_kernel
 Floats = npt.NDArray[np.float32]
 # The kernel and the bias of each convolution of a plain chain, by name.
 Kernels = dict[str, tuple[Floats, Floats]]
+# How much of a scan's noise is kept by default: all of it, as docs/acquisition-experiments.md says why.
+KEPT_NOISE = 1.0
 # Standardised descriptions beyond this many standard deviations of the training mixture count as this far.
 LARGEST_DEVIATION = 4.0
 # Scans this far from the nearest acquisition of the training mixture begin to be interpolated; those as far as the
@@ -96,31 +101,28 @@ def _towards_interpolation(kernel: Floats, bias: Floats, trust: np.float32) -> t
 
 def save_conditional_weights(path: str | PathLike[str], weights: ConditionalWeights) -> None:
     """Write the weights of a conditional chain to an `.npz` file."""
-    np.savez(path, **conditional_arrays(weights))  # type: ignore[arg-type]
-
-
-def conditional_arrays(weights: ConditionalWeights) -> dict[str, Floats]:
-    """Return the weights of a conditional chain as arrays by name; `parse_conditional_weights` reads them."""
-    arrays = {"mean": weights.mean, "deviation": weights.deviation, "members": weights.members}
+    arrays: dict[str, Any] = {"mean": weights.mean, "deviation": weights.deviation, "members": weights.members}
     for number, (kernel, bias) in enumerate(weights.hidden):
         arrays |= {f"hidden{number}/kernel": kernel, f"hidden{number}/bias": bias}
     for name, layer in weights.convolutions.items():
         arrays |= {f"{name}/{part}": values for part, values in layer.items()}
-    return arrays
+    with Path(path).open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def load_conditional_weights(path: str | PathLike[str]) -> ConditionalWeights:
-    """Read what `save_conditional_weights` wrote."""
-    with np.load(path, allow_pickle=False) as file:
-        return parse_conditional_weights(dict(file))
-
-
-def parse_conditional_weights(arrays: Mapping[str, Floats]) -> ConditionalWeights:
-    """Return the weights of a conditional chain from arrays by name.
+    """Read what `save_conditional_weights` wrote.
 
     Raises:
-        KeyError: one is missing.
+        OSError: the file cannot be read.
+        ValueError: it is damaged.
+        KeyError: an array is missing.
     """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (BadZipFile, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
     layers: dict[str, dict[str, Floats]] = {}
     for name, values in arrays.items():
         layer, _, part = name.partition("/")

@@ -72,7 +72,8 @@ def interpolation_kernel(factors: tuple[int, int], taps: int) -> npt.NDArray[np.
     """
     rows, columns = (_interpolation_phases(factor, taps) for factor in factors)
     shape = (rows.shape[1], columns.shape[1], 1, rows.shape[0] * columns.shape[0])
-    return np.einsum("pa,qb->abpq", rows, columns).reshape(shape)
+    kernel: npt.NDArray[np.float64] = np.einsum("pa,qb->abpq", rows, columns).reshape(shape)
+    return kernel
 
 
 def _interpolation_phases(factor: int, taps: int) -> npt.NDArray[np.float64]:
