@@ -63,9 +63,13 @@ def network_at_policy(network: Any, policy: str) -> Any:
         policy: of all layers of the copy, such as "float16".
     """
     keras = load_keras()
-    copy = keras.models.clone_model(
-        network, clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"dtype": policy})
-    )
+
+    def at_policy(layer: Any) -> Any:
+        # Operations that are no layers compute in the type of their inputs.
+        options = {"dtype": policy} if isinstance(layer, keras.layers.Layer) else {}
+        return type(layer).from_config(layer.get_config() | options)
+
+    copy = keras.models.clone_model(network, clone_function=at_policy)
     copy.set_weights(network.get_weights())
     outputs = {
         name: keras.layers.Activation("linear", name=f"{name}_float32", dtype="float32")(output)
