@@ -18,7 +18,7 @@ from sr_keras.cli.models import models
 from sr_keras.cli.predict import predict
 from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
-from sr_keras.errors import SrKerasError, UnknownModelError, printable
+from sr_keras.errors import SrKerasError, UnknownConfigurationError, UnknownModelError, printable
 
 
 class Commands(click.Group):
@@ -28,7 +28,7 @@ class Commands(click.Group):
         """Run the command. Any exception other than `SrKerasError` is a bug and shows its traceback."""
         try:
             return super().invoke(context)
-        except UnknownModelError as error:
+        except (UnknownModelError, UnknownConfigurationError) as error:
             raise click.UsageError(printable(str(error))) from error
         except SrKerasError as error:
             raise click.ClickException(printable(str(error))) from error

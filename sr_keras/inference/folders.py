@@ -10,7 +10,7 @@ from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
 from sr_keras.inference.provenance import made_otherwise
 from sr_keras.io.nifti import is_nifti
-from sr_keras.io.scans import is_scan_folder
+from sr_keras.io.scans import dicom_folders, is_scan_folder
 from sr_keras.progress import ProgressCallback
 
 # What Finder leaves beside each file on disks of other systems.
@@ -60,13 +60,16 @@ def run_folder(
     unread = list(_unread(folder))
     for path in unread:
         log(f"{path.relative_to(folder)}: ignored: only .nii and .nii.gz are read from a folder")
+    series = dicom_folders(folder)
+    for path in series:
+        log(f"{path.relative_to(folder)}: ignored: it holds DICOM files; name this folder to super-resolve them")
     outcomes = []
     for scan in scans:
         outcome, reason = _attempt(job, scan, output / scan.relative_to(folder), progress, warn)
         log(f"{scan.relative_to(folder)}: {outcome}{reason and ': '}{reason}")
         outcomes.append(outcome)
     counts = {outcome: outcomes.count(outcome) for outcome in ("done", "skipped", "failed")}
-    return Summary(**counts, ignored=len(unread))
+    return Summary(**counts, ignored=len(unread) + len(series))
 
 
 def plan_folder(job: PredictionJob, folder: Path, output: Path) -> Iterator[tuple[Path, PreparedJob | str]]:
@@ -109,10 +112,11 @@ def scans_in(folder: Path) -> list[Path]:
     """Return the NIfTI files in a folder and its subfolders, sorted.
 
     Raises:
-        VolumeError: there is none, or no such folder.
+        VolumeError: there is none, no such folder, or DICOM files lie beside them.
     """
     if not folder.exists():
         raise VolumeError(f"{folder} does not exist; check the path.")
+    is_scan_folder(folder)
     found = (
         sorted(path for path in folder.rglob("*") if is_nifti(path) and _is_visible(path)) if folder.is_dir() else []
     )

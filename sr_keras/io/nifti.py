@@ -31,6 +31,8 @@ SUFFIXES = (".nii", ".nii.gz")
 APPLE_DOUBLE = "._"
 # Slices that are converted to the type on disk together.
 SLICES_AT_ONCE = 8
+# No .gz file is smaller than its content by a greater factor.
+GZIP_RATIO = 1032
 DTYPES = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "float32", "float64")
 
 
@@ -229,6 +231,13 @@ def _voxels(image: Any, path: Path) -> Array:
 
 def _stored(data: Any, path: Path) -> Array:
     """Read the voxels as they are stored, into memory: a mapped file that is truncated later ends the process."""
+    # Memory for a damaged header's claims would be taken before the file ends.
+    ratio = GZIP_RATIO if is_compressed(path) else 1
+    if data.offset + int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize > ratio * path.stat().st_size:
+        raise VolumeError(
+            f"{path} is truncated or corrupt (too short for {format_shape(data.shape)} voxels); copy it again from its "
+            "source."
+        )
     # Three times as fast as the zlib that nibabel reads through.
     with decompressed(path) if is_compressed(path) else path.open("rb") as file:
         stored: Array = array_from_file(data.shape, data.dtype, file, data.offset, order=data.order, mmap=False)

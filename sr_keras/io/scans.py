@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nibabel
 
-from sr_keras.dicom.finding import is_dicom
+from sr_keras.dicom.finding import has_dicom, is_dicom
 from sr_keras.dicom.provenance import Processing
 from sr_keras.dicom.reading import DicomHeader, read_series
 from sr_keras.dicom.writing import check_folder_output, check_source, write_objects
@@ -14,6 +14,7 @@ from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import check_output
 from sr_keras.io.nifti import check_nifti_output, is_nifti, read_volume, write_nifti
 from sr_keras.io.values import check_dtype_range, check_fill, finite_voxels
+from sr_keras.volumes.label_maps import label_map_reason
 from sr_keras.volumes.volume import Modality, Volume
 
 
@@ -41,12 +42,14 @@ def read_scan(
 
     Args:
         path: a NIfTI file, a DICOM file, a .zip or folder with a DICOM series in it.
-        modality: "CT" or "MR"; None takes the DICOM header's word, or infers it from the values.
+        modality: "CT" or "MR"; None takes the DICOM header's word, or infers it from the values, and refuses a NIfTI
+            file that looks like a label map.
         nan_fill: the value to put where a voxel is NaN or infinite, in the scan's units; None refuses such a scan.
         choice: of series and frame group; None where there is only one of each.
 
     Raises:
-        VolumeError: it is no scan, or one that cannot be read; see `read_volume` and `read_series`.
+        VolumeError: it is no scan, but a label map for instance, or one that cannot be read; see `read_volume` and
+            `read_series`.
         ConfigurationError: a choice is given for a NIfTI file, or `nan_fill` is not finite.
         MissingDependencyError: no installed library decodes the pixels.
     """
@@ -55,7 +58,10 @@ def read_scan(
     if is_nifti(path) and not path.is_dir():
         if choice != Choice():
             raise ConfigurationError(f"{path} is no DICOM series to choose from; leave --series and --frame-group out.")
-        return read_volume(path, modality=modality, nan_fill=nan_fill)
+        volume = read_volume(path, modality=modality, nan_fill=nan_fill)
+        if modality is None:
+            _check_scan(volume, path)
+        return volume
     if path.is_file() and not is_dicom(path):
         raise VolumeError(
             f"{path} is neither NIfTI (.nii, .nii.gz) nor DICOM (a file, folder or .zip); convert it first."
@@ -64,10 +70,39 @@ def read_scan(
     return volume.with_voxels(finite_voxels(volume.voxels, path, nan_fill))
 
 
+def _check_scan(volume: Volume, path: Path) -> None:
+    if reason := label_map_reason(volume, path.name):
+        raise VolumeError(
+            f"{path} looks like a label map ({reason}); use --labels to resample it with its scan, or --modality if it "
+            "is a scan."
+        )
+
+
 def is_scan_folder(path: str | os.PathLike[str]) -> bool:
-    """Say whether a folder is one scan, a DICOM series, rather than a folder of NIfTI files."""
+    """Say whether a folder is one scan, a DICOM series, rather than a folder of NIfTI files.
+
+    Raises:
+        VolumeError: NIfTI and DICOM files lie in it side by side.
+    """
     path = Path(path)
-    return path.is_dir() and not any(is_nifti(each) for each in path.rglob("*")) and is_dicom(path)
+    if not path.is_dir():
+        return False
+    nifti = [each for each in path.rglob("*") if is_nifti(each)]
+    if not nifti:
+        return is_dicom(path)
+    mixed = sorted(folder for folder in {each.parent for each in nifti} if has_dicom(folder))
+    if mixed:
+        name = min(each.name for each in nifti if each.parent == mixed[0])
+        raise VolumeError(
+            f"{mixed[0]} holds DICOM files and NIfTI files ({name}); move one kind away, or name a NIfTI file itself."
+        )
+    return False
+
+
+def dicom_folders(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the folders below a folder, and itself, with a DICOM file in them, sorted."""
+    path = Path(path)
+    return [each for each in sorted([path, *path.rglob("*")]) if each.is_dir() and has_dicom(each)]
 
 
 def check_scan_output(

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from sr_keras.errors import ConfigurationError
+from sr_keras.errors import ConfigurationError, UnknownConfigurationError
 from sr_keras.networks import CONDITIONAL_FAMILIES, SCALES, STAGES, StageName, family_names, output_factors
 
 LOSSES = ("l1", "l2", "charbonnier")
@@ -191,7 +191,7 @@ def read_configuration(name: str | os.PathLike[str]) -> Configuration:
     shipped = {entry.name.removesuffix(".yaml"): entry for entry in _shipped()}
     source = shipped.get(str(name), Path(name))
     if not source.is_file():
-        raise ConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
+        raise UnknownConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
     try:
         tree = yaml.safe_load(source.read_text())
     # ValueError: bytes that are no text, days that no month has.
