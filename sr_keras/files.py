@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -189,11 +189,12 @@ def publish(temporary: Path, path: Path, *, force: bool) -> None:
     os.replace(temporary, path)
 
 
-def publish_together(moves: Sequence[tuple[Path, Path, bool]]) -> None:
+def publish_together(moves: Sequence[tuple[Path, Path, bool]], finish: Callable[[], None] = lambda: None) -> None:
     """Move finished files to their places: all of them or, where one cannot be moved, none that was not there before.
 
     Args:
         moves: for each file where it is, its place on the same file system, and whether one there is overwritten.
+        finish: called in the end; where it fails, no file is published either.
 
     Raises:
         OutputError: a file is in a place and must not be overwritten.
@@ -205,6 +206,7 @@ def publish_together(moves: Sequence[tuple[Path, Path, bool]]) -> None:
             is_new = not path.exists()
             publish(temporary, path, force=force)
             made += [path] if is_new else []
+        finish()
     except BaseException:
         for path in made:
             path.unlink(missing_ok=True)

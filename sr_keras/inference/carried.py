@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_keras.errors import SrKerasError
+from sr_keras.errors import OutputError, SrKerasError
 from sr_keras.files import read_json
 from sr_keras.inference.output_grid import OutputGrid
 from sr_keras.io.image_names import beside
@@ -95,6 +95,23 @@ def carried_gradients(scan: Path, grid: OutputGrid, count: int) -> dict[str, byt
         return {}
     found = {suffix: _table(beside(scan, suffix), count) for suffix in GRADIENTS}
     return {suffix: content for suffix, content in found.items() if content is not None}
+
+
+def check_gradients(scan: Path, output: Path, *, force: bool) -> None:
+    """Refuse an output whose tables of gradients would replace others.
+
+    Args:
+        scan: an image file.
+        output: an image file.
+        force: whether they may.
+
+    Raises:
+        OutputError: they would.
+    """
+    for suffix in GRADIENTS:
+        path = beside(output, suffix)
+        if not force and path.exists() and beside(scan, suffix).exists():
+            raise OutputError(f"{path} exists and would be replaced by that of the scan; use --force to overwrite.")
 
 
 def _table(path: Path, count: int) -> bytes | None:

@@ -35,6 +35,7 @@ def sidecar_text(
     written: Sequence[Path],
     *,
     description: str = DESCRIPTION,
+    pipeline: str = "",
 ) -> str:
     """Return the sidecar of a result, JSON: what stays true of its scan's own, and how it was made.
 
@@ -46,6 +47,7 @@ def sidecar_text(
         seconds: that it took.
         written: the finished files of the result.
         description: of the result, a sentence.
+        pipeline: what made it, a sentence; empty is the super-resolution.
     """
     before = carried_metadata(sources[0], job.grid, one_of_many=(request.get("volume") is not None))
     pipelines = before.get("GeneratedBy")
@@ -56,7 +58,7 @@ def sidecar_text(
         "Resolution": job.summary,
         "GeneratedBy": [
             *(pipelines if isinstance(pipelines, list) else []),
-            {"Name": SOFTWARE, "Version": version(SOFTWARE), "Description": _pipeline(job)},
+            {"Name": SOFTWARE, "Version": version(SOFTWARE), "Description": pipeline or _pipeline(job)},
         ],
         SOFTWARE: {
             "input_sha256": scan_sha256(sources[0]),

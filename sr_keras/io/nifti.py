@@ -14,7 +14,7 @@ import numpy as np
 from sr_keras.errors import ConfigurationError, OutputError, VolumeError
 from sr_keras.files import reserved, write_errors
 from sr_keras.io.freesurfer import mgh_dtype, mgh_header
-from sr_keras.io.image_names import FREESURFER, ITK, NIFTI, SUFFIXES, has_suffix, is_image, output_files
+from sr_keras.io.image_names import FREESURFER, ITK, NIFTI, PAIRS, SUFFIXES, has_suffix, is_image, output_files
 from sr_keras.io.itk_files import check_no_shear, load_simpleitk, read_itk, read_itk_grid, write_itk
 from sr_keras.io.nibabel_files import NibabelFile
 from sr_keras.io.nifti_header import header_on_grid
@@ -37,6 +37,11 @@ def is_nifti(path: str | os.PathLike[str]) -> bool:
 def is_streamed(path: str | os.PathLike[str]) -> bool:
     """Say whether an image file of this name is written slab by slab: NIfTI, also as a pair, and MGH."""
     return is_image(path) and not has_suffix(path, ITK)
+
+
+def holds_series(path: str | os.PathLike[str]) -> bool:
+    """Say whether an image file of this name holds several volumes: NIfTI, also as a pair."""
+    return has_suffix(path, (*NIFTI, *PAIRS))
 
 
 def volume_count(path: str | os.PathLike[str]) -> int:
