@@ -49,3 +49,13 @@ def facts_of(job: PreparedJob) -> dict[str, Any]:
         "slice_axis": job.slice_axis,
         "steps": [step.label for step in job.steps],
     }
+
+
+def planned_of(job: PreparedJob) -> dict[str, Any]:
+    """Return what a result will be and take, as JSON can hold it."""
+    return facts_of(job) | {
+        "summary": job.summary,
+        "seconds": round(job.count * job.plan.total_seconds, 1),
+        "memory_bytes": job.plan.peak_bytes,
+        "disk_bytes": job.plan.disk_bytes,
+    }
