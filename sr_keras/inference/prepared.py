@@ -17,6 +17,7 @@ from sr_keras.inference.planning import Step
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.spectrum import high_frequency_warnings
 from sr_keras.inference.streaming import stream_slabs
+from sr_keras.io.nifti_header import orientation_warning
 from sr_keras.models.registry import modality_warning
 from sr_keras.models.stages import StageCard
 from sr_keras.progress import ProgressCallback
@@ -79,8 +80,8 @@ class PreparedJob:
     @cached_property
     def warnings(self) -> list[str]:
         """What speaks against the stages for this scan, a sentence each."""
-        untrained = modality_warning(self.volume, self.cards)
-        return [*([untrained] if untrained else []), *high_frequency_warnings(self.volume, self.steps)]
+        told = (orientation_warning(self.volume), modality_warning(self.volume, self.cards))
+        return [*filter(None, told), *high_frequency_warnings(self.volume, self.steps)]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
         """Yield the upsampled volume along the plan's slab axis, in order.

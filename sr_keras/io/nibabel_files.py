@@ -9,7 +9,9 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
+from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
@@ -26,6 +28,11 @@ from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
 
+# What nibabel raises on a file that is none of its formats, or damaged.
+REFUSALS = (
+    *(ImageFileError, HeaderDataError, WrapStructError, OSError),
+    *(OverflowError, ValueError, KeyError, TypeError),
+)
 TITLES = {NIFTI: "NIfTI", FREESURFER: "MGH", PAIRS: "NIfTI or Analyze"}
 
 
@@ -43,7 +50,7 @@ class NibabelFile:
         self.path = path
         self._title = next((title for suffixes, title in TITLES.items() if has_suffix(path, suffixes)), "NIfTI")
         with self._reading():
-            self._image: Any = nibabel.load(path)
+            self._image: Any = _mgh_image(path) if has_suffix(path, FREESURFER) else nibabel.load(path)
             if not isinstance(self._image, _classes(path)):
                 raise ImageFileError("another format")
             lengths = self._image.shape
@@ -66,7 +73,7 @@ class NibabelFile:
         with self._reading():
             if isinstance(self._image, nibabel.Nifti1Pair):
                 return affine_in_mm(self._image)
-            affine: Affine = self._image.affine
+            affine: Affine = np.asarray(self._image.affine, np.float64)
         return affine
 
     def volumes(
@@ -89,7 +96,7 @@ class NibabelFile:
         size = int(np.prod(self.shape, dtype=object)) * (on_disk.itemsize + 4)
         check_memory(size, f"{self.path} ({format_shape(self.shape)})")
         header = self._header()
-        data = Path(self._image.file_map["image"].filename)
+        data = Path(self._image.file_map["image"].filename or self.path)
         with decompressed(data) if is_compressed(data) else self._opened(data) as file:
             for number in range(self.count) if numbers is None else numbers:
                 with self._reading():
@@ -105,7 +112,7 @@ class NibabelFile:
 
     def _header(self) -> Any:
         header = self._image.header.copy()
-        if isinstance(self._image, nibabel.MGHImage):
+        if isinstance(header, MGHHeader):
             with self._reading():
                 return MghHeader(header, read_tags(self.path, header))
         # nibabel keeps the scaling of the file with its voxels.
@@ -143,19 +150,18 @@ class NibabelFile:
         except TripWireError as error:
             raise VolumeError(f"{path} has a .mat of SPM beside it, which needs scipy; pip install scipy.") from error
         # A header of unknown codes ends in a KeyError of nibabel's tables.
-        except (
-            ImageFileError,
-            HeaderDataError,
-            WrapStructError,
-            OSError,
-            OverflowError,
-            ValueError,
-            KeyError,
-        ) as error:
+        except REFUSALS as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise VolumeError(
                 f"{path} is no complete {self._title} file ({reason}); convert it, or copy it again."
             ) from error
+
+
+def _mgh_image(path: Path) -> Any:
+    """Return nibabel's image of an MGH file: its own way of opening one leaves the file open."""
+    with decompressed(path) if is_compressed(path) else path.open("rb") as file:
+        header = MGHHeader.from_fileobj(file)
+    return nibabel.MGHImage(ArrayProxy(str(path), header), header.get_affine(), header)
 
 
 def _classes(path: Path) -> Any:

@@ -96,6 +96,17 @@ def nifti_header_of(volume: Volume) -> Any:
     return header
 
 
+def orientation_warning(volume: Volume) -> str:
+    """Return a warning where the format of a volume's file says nothing of its orientation, else an empty text."""
+    header = volume.header
+    if not isinstance(header, nibabel.AnalyzeHeader) or isinstance(header, nibabel.Nifti1Header):
+        return ""
+    return (
+        "Warning: an Analyze 7.5 file does not say which side is left; the scan is taken to be stored from right to "
+        "left, posterior to anterior, inferior to superior. Compare with a scan of known orientation."
+    )
+
+
 def _is_same_grid(one: Affine, other: Affine, like: Volume) -> bool:
     return np.allclose(one, other, rtol=0, atol=GRID_TOLERANCE * min(like.spacing))
 
