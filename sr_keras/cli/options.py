@@ -12,6 +12,7 @@ from sr_keras.networks import FAMILIES
 
 if TYPE_CHECKING:
     from sr_keras.engines import NamedEngine
+    from sr_keras.engines.loading import Kind
     from sr_keras.export.reference_slices import ReferenceSlices
     from sr_keras.inference.self_ensemble import SelfEnsemble
     from sr_keras.inference.upscaler import Upscaler
@@ -87,8 +88,17 @@ def load_slices(scan: Path | None) -> "ReferenceSlices":
     return reference_slices_of(read_volume(scan)) if scan else shipped_reference_slices()
 
 
-def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble") -> "Upscaler":
-    """Return the named models, else the shipped models of a family; None is the default family."""
+def load_upscaler(
+    names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble", engine: "Kind | None" = None
+) -> "Upscaler":
+    """Return the named models, else the shipped models of a family; None is the default family.
+
+    Args:
+        names: of models; empty takes those of the family.
+        quality: the family.
+        self_ensemble: whether slices also run rotated and mirrored.
+        engine: runs shipped models; None chooses.
+    """
     from sr_keras.engines import load_engine
     from sr_keras.inference.upscaler import Upscaler
     from sr_keras.models.registry import choose_stages
@@ -98,8 +108,8 @@ def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "S
         raise click.UsageError("Give --model or --quality, not both.")
     if not names:
         names = tuple(choose_stages(shipped_stages(), quality or DEFAULT_FAMILY))
-        return Upscaler([load_engine(name) for name in names], self_ensemble)
-    engines, *others = _groups(names)
+        return Upscaler([load_engine(name, engine) for name in names], self_ensemble)
+    engines, *others = _groups(names, engine)
     if others:
         raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
     return Upscaler(engines, self_ensemble)
@@ -125,18 +135,18 @@ def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
     return titled
 
 
-def _groups(names: tuple[str, ...]) -> "list[list[NamedEngine]]":
+def _groups(names: tuple[str, ...], kind: "Kind | None" = None) -> "list[list[NamedEngine]]":
     """Return the engines of named models in groups with one engine per stage and scale."""
     from sr_keras.engines import load_engine
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
     groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
-    for engine in map(load_engine, names):
-        kind = (engine.card.stage, engine.card.scale)
-        if kind in groups[-1]:
+    for engine in (load_engine(name, kind) for name in names):
+        place = (engine.card.stage, engine.card.scale)
+        if place in groups[-1]:
             groups.append({})
-        groups[-1][kind] = engine
+        groups[-1][place] = engine
     return [list(group.values()) for group in groups]
 
 

@@ -46,6 +46,11 @@ class Conditions:
         if not 0.0 <= self.noise <= 1.0:
             raise ConfigurationError(f"The noise that is kept must be between 0 and 1. Received: {self.noise:g}.")
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """What is asked for, as JSON can hold it."""
+        return {"noise": self.noise, "acquisition": self.acquisition or "auto"}
+
     def description(self, volume: Volume, step: Step) -> Floats:
         """Return what the stage of a step is told of a scan: its fingerprint, and how much noise is kept."""
         known = (self.fingerprints or {}).get(step.stage)
@@ -89,6 +94,19 @@ def is_conditional(engine: Engine) -> TypeGuard[ConditionalEngine]:
     return bool(getattr(engine, "conditional", False))
 
 
+def condition_records(engines: Mapping[Step, Engine]) -> dict[str, Any]:
+    """Return what conditional stages were told of a scan, by step, as JSON can hold it."""
+    return {
+        step.label: {
+            "fingerprint": [round(number, 4) for number in engine.card.description[:-1]],
+            "noise": round(engine.card.description[-1], 4),
+            "network_share": round(getattr(engine, "trust", 1.0), 4),
+        }
+        for step, engine in engines.items()
+        if engine.card.description
+    }
+
+
 def condition_warnings(engines: Mapping[Step, Engine]) -> list[str]:
     """Return a warning for each step whose stage has not seen scans like this one, and falls back to interpolation."""
     return [
@@ -110,3 +128,18 @@ def _slices(volume: Volume, order: tuple[int, int, int]) -> Iterator[Floats]:
         image = normalization.apply(volume.voxels[tuple(span)]).transpose(order)[0]
         # The padding around a CT's field of view is no detail.
         yield np.maximum(np.asarray(image, np.float32), np.float32(0.0))
+
+
+def parse_noise(text: str) -> float:
+    """Return how much noise a text asks to keep.
+
+    Raises:
+        ConfigurationError: it is neither keep, reduce nor a number from 0 to 1.
+    """
+    try:
+        noise = NOISE_SETTINGS.get(text.lower())
+        return Conditions(float(text) if noise is None else noise).noise
+    except (ValueError, ConfigurationError) as error:
+        raise ConfigurationError(
+            f"The noise must be keep, reduce or a number from 0 to 1. Received: {text}."
+        ) from error
