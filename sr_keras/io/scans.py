@@ -14,11 +14,14 @@ from sr_keras.io.image_names import SUFFIXES, is_image, is_whole, output_files
 from sr_keras.io.nifti import (
     check_image_output,
     check_image_writable,
+    read_grid,
     read_volume,
+    volume_count,
     write_image,
 )
 from sr_keras.io.nifti_header import nifti_header_of
 from sr_keras.io.values import check_fill, finite_voxels
+from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.label_maps import label_map_reason
 from sr_keras.volumes.volume import Modality, Volume
 
