@@ -11,6 +11,7 @@ import click
 
 from sr_keras.cli.options import (
     Parsed,
+    adapt_steps_option,
     force_option,
     load_upscaler,
     modality_option,
@@ -18,6 +19,8 @@ from sr_keras.cli.options import (
     nan_fill_option,
     quality_option,
     slice_axis_option,
+    slice_thickness_option,
+    to_adapter,
     to_modality,
 )
 
@@ -68,6 +71,15 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
     metavar="SIZE",
     help="Memory limit, such as 4G.  [default: most of the free memory]",
 )
+@click.option("--adapt", is_flag=True, help="First adapt the d stage to SCAN's own slices, where that gains.")
+@adapt_steps_option
+@slice_thickness_option
+@click.option(
+    "--save-adapted",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --adapt: keep the adapted stage in a folder, for --model and export.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time and memory; write nothing.")
 @click.option("--dtype", metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]")
 @quality_option
@@ -85,6 +97,7 @@ def predict(scan: Path, output: Path, scale: Any, spacing: Any, **options: Any) 
     \b
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --scale 2
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --spacing 0.5x0.5x1
+    sr-keras predict scan.nii.gz -o super_resolved.nii.gz --scale 1x1x4 --adapt
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --memory 4G --dry-run
     sr-keras predict scans/ -o super_resolved/
     sr-keras predict series/ -o super_resolved_series/
@@ -98,6 +111,7 @@ def predict(scan: Path, output: Path, scale: Any, spacing: Any, **options: Any) 
         replace(
             load_upscaler(options["models"], options["quality"], options["self_ensemble"]),
             data_consistency=options["data_consistency"],
+            adapter=to_adapter(scan, options),
         ),
         factors=scale or (2, 2, 2),
         spacing=spacing,

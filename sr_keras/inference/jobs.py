@@ -74,7 +74,7 @@ class PredictionJob:
         scan, output, start = Path(scan), Path(output), time.monotonic()
         self.check_output(scan, output)
         with reserved(output) as place:
-            job = self.prepare(scan, output)
+            job = self.upscaler.adapted(self.prepare(scan, output), memory=self.memory, progress=progress)
             warnings = list(job.warnings)
             with write_errors(output):
                 if job.streams:
@@ -89,7 +89,8 @@ class PredictionJob:
         if warn:
             for warning in warnings:
                 warn(warning)
-        return job.summary
+        gained = job.adaptation if job.adaptation and job.adaptation.gained else None
+        return f"{job.summary}, {gained.line}" if gained else job.summary
 
     def check_output(self, scan: str | PathLike[str], output: str | PathLike[str]) -> None:
         """Refuse an output before any work is done for it.
@@ -146,6 +147,7 @@ class PredictionJob:
             "nan_fill": self.nan_fill,
             "series": choice.series,
             "frame_group": choice.frame_group,
+            "adapt": self.upscaler.adapter.request if self.upscaler.adapter else None,
             "models": models_of(engine.card for engine in self.upscaler.engines),
         }
 
@@ -189,6 +191,7 @@ class PredictionJob:
                 "self_ensemble": job.self_ensemble,
                 "data_consistency": job.data_consistency,
                 "nan_fill": self.nan_fill,
+                **({"adaptation": job.adaptation.record} if job.adaptation else {}),
                 "warnings": list(warnings),
             },
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_keras.engines import Engine, Images
+from sr_keras.inference.adapter import Adaptation
 from sr_keras.inference.back_projection import back_project
 from sr_keras.inference.budget import Plan
 from sr_keras.inference.output_grid import OutputGrid
@@ -46,6 +47,7 @@ class PreparedJob:
         streams: whether slabs can be written as they come; otherwise the result is made as a whole.
         folder: for temporary files; None where there are none.
         stored_bytes: bytes a voxel of the result where it is written.
+        adaptation: of a stage to the scan; None where there was none.
     """
 
     volume: Volume
@@ -58,6 +60,7 @@ class PreparedJob:
     streams: bool = False
     folder: Path | None = None
     stored_bytes: int = FLOAT_BYTES
+    adaptation: Adaptation | None = None
 
     @property
     def steps(self) -> list[Step]:
@@ -85,7 +88,8 @@ class PreparedJob:
     def warnings(self) -> list[str]:
         """What speaks against the stages for this scan, a sentence each."""
         untrained = modality_warning(self.volume, self.cards)
-        return [*([untrained] if untrained else []), *high_frequency_warnings(self.volume, self.steps)]
+        unchanged = [f"{self.adaptation.line}."] if self.adaptation and not self.adaptation.gained else []
+        return [*([untrained] if untrained else []), *unchanged, *high_frequency_warnings(self.volume, self.steps)]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
         """Yield the upsampled volume along the plan's slab axis, in order.

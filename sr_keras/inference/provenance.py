@@ -51,6 +51,7 @@ def sidecar_text(
             "engine": runtime_of(job.engines.values()),
             "slice_axis": job.slice_axis,
             "steps": [step.label for step in job.steps],
+            **({"adaptation": job.adaptation.record} if job.adaptation else {}),
             "warnings": list(warnings),
             "seconds": round(seconds, 3),
         },
