@@ -5,7 +5,8 @@
 
 Each scan is cropped to N x N pixels around its middle and reduced as the cases of `sr_keras.acquisition.presets` say.
 Prints, over the slices with tissue, the gain of the adapted stage over the blind one with the slice profile known (its
-shape and thickness are given) and estimated (nothing is given), and the seconds to adapt. Results that are in
+shape and thickness are given) and estimated (nothing is given), and the seconds to adapt; then the median width in mm
+of real edges through plane (cubic interpolation, blind, adapted) and, beside it, in-plane. Results that are in
 RESULT.json already are not computed again.
 """
 
@@ -32,11 +33,14 @@ from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import TrainedStage, find_stage
 from sr_keras.volumes.normalization import tissue_slices
+from sr_keras.volumes.resampling import resample_axis
 from sr_keras.volumes.volume import Volume
 
 Row = dict[str, Any]
 # HU of CT that normalised intensities begin at.
 FLOOR = -1024.0
+# Least height of an edge, normalised.
+EDGE = 0.2
 
 
 def cropped(scan: Scan, size: int) -> Scan:
@@ -47,7 +51,7 @@ def cropped(scan: Scan, size: int) -> Scan:
 
 
 def reduced(scan: Scan, case: str, scale: int, *, noise: bool) -> tuple[Volume, np.ndarray, np.ndarray]:
-    """Return the reduced scan as a volume in its own units, the ground truth in these units, and where it has tissue."""
+    """Return the reduced scan in its own units, the ground truth in them, and the slices with tissue."""
     whole = scan.voxels[: len(scan.voxels) // scale * scale]
     acquisition = PRESETS[case] if noise else replace(PRESETS[case], noise=Noise())
     units = {"data_range": 1.0, "hounsfield": 1.0 / scan.data_range}
@@ -58,10 +62,29 @@ def reduced(scan: Scan, case: str, scale: int, *, noise: bool) -> tuple[Volume, 
     return volume, whole * scan.data_range + floor, tissue_slices(scan.tissue[: len(whole)], 0)
 
 
-def level(engine: Engine, volume: Volume, truth: np.ndarray, shown: np.ndarray, scan: Scan) -> float:
-    """Return the mean PSNR of the super-resolved scan over slices with tissue, dB."""
-    result = Upscaler([engine]).upscale(volume, (len(truth) // volume.shape[0], 1, 1), slice_axis=0).voxels
-    return mean_psnr(truth[shown] / scan.data_range, result[shown] / scan.data_range)
+def measured(result: np.ndarray, truth: np.ndarray, shown: np.ndarray, scan: Scan) -> tuple[float, float]:
+    """Return the mean PSNR over slices with tissue in dB, and the width of through-plane edges in mm."""
+    psnr = mean_psnr(truth[shown] / scan.data_range, result[shown] / scan.data_range)
+    return psnr, edge_width(result, 0, scan.spacing[0], scan.data_range)
+
+
+def run(engine: Engine, volume: Volume, scale: int) -> np.ndarray:
+    """Return the super-resolved scan."""
+    return np.asarray(Upscaler([engine]).upscale(volume, (scale, 1, 1), slice_axis=0).voxels)
+
+
+def edge_width(voxels: np.ndarray, axis: int, spacing: float, data_range: float) -> float:
+    """Return the median width of edges along an axis in mm: the height of a monotonous run over its steepest step."""
+    lines = np.moveaxis(voxels, axis, -1)
+    steps = np.diff(lines, axis=-1)
+    signs = np.sign(steps)
+    begins = np.ones(signs.shape, bool)
+    begins[..., 1:] = signs[..., 1:] != signs[..., :-1]
+    starts = np.flatnonzero(begins)
+    magnitudes = np.abs(steps).ravel()
+    heights, steepest = np.add.reduceat(magnitudes, starts), np.maximum.reduceat(magnitudes, starts)
+    edges = heights > EDGE * data_range
+    return float(np.median(heights[edges] / steepest[edges])) * spacing if edges.any() else float("nan")
 
 
 def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *, noise: bool) -> Row:
@@ -70,7 +93,11 @@ def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int,
     through = PRESETS[case].through_plane
     blind = KerasEngine(stage)
     row = {"scan": scan.name, "case": case, "scale": scale, "noise": noise, "model": stage.name, "steps": steps}
-    row["blind"] = level(blind, volume, truth, shown, scan)
+    row["blind"], row["blind_edge"] = measured(run(blind, volume, scale), truth, shown, scan)
+    cubic = resample_axis(np.asarray(volume.voxels, np.float32), 0, len(truth), 1 / scale)
+    row["cubic"], row["cubic_edge"] = measured(cubic, truth, shown, scan)
+    row["truth_edge"] = edge_width(truth, 0, scan.spacing[0], scan.data_range)
+    row["in_plane_edge"] = fmean(edge_width(truth, axis, scan.spacing[axis], scan.data_range) for axis in (1, 2))
     known = Settings(steps, through.thickness * volume.spacing[0], through.profile)
     for name, settings in {"known": known, "estimated": Settings(steps)}.items():
         start = time.perf_counter()
@@ -79,7 +106,8 @@ def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int,
         row[f"{name}_held_out"] = outcome.gain
         row[f"{name}_thickness"] = outcome.record["scans"]["1"]["slice_thickness_mm"] / volume.spacing[0]
         engine = engine_of(outcome.stage) if outcome.stage else blind
-        row[name] = level(engine, volume, truth, shown, scan) - row["blind"]
+        psnr, row[f"{name}_edge"] = measured(run(engine, volume, scale), truth, shown, scan)
+        row[name] = psnr - row["blind"]
     return row
 
 
@@ -104,6 +132,17 @@ def table(rows: list[Row]) -> str:
                 worst = " / ".join(f"{min(row[name] for row in chosen):+.2f}" for name in ("known", "estimated"))
                 said = "yes" if noise else "no"
                 lines.append(f"| **mean** of {len(chosen)} | worst {worst} | {said} | {scale} | | {means} | | | |")
+    return "\n".join(lines)
+
+
+def edge_table(rows: list[Row]) -> str:
+    """Return the widths of edges as a table in Markdown."""
+    names = ("cubic", "blind", "known", "estimated", "truth", "in_plane")
+    lines = ["| scan | case | scale | cubic | blind | known | estimated | ground truth | in-plane |", "|---" * 9 + "|"]
+    for row in rows:
+        if not row["noise"]:
+            widths = " | ".join(f"{row[f'{name}_edge']:.2f}" for name in names)
+            lines.append(f"| {row['scan']} | {row['case']} | {row['scale']} | {widths} |")
     return "\n".join(lines)
 
 
@@ -132,7 +171,7 @@ def main() -> None:
                 rows.append(compared(scan, case, scale, stage, arguments.steps, noise=not arguments.noise_free))
                 arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
                 sys.stderr.write(table(rows[-1:]).splitlines()[2] + "\n")
-    sys.stdout.write(table(rows) + "\n")
+    sys.stdout.write(table(rows) + "\n\n" + edge_table(rows) + "\n")
 
 
 if __name__ == "__main__":

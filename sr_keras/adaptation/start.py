@@ -47,7 +47,7 @@ def start_of(stage: Stage, scale: int) -> Start:
     layers = {layer.name: layer for layer in network.layers}
     if not {"conv1", "details"} <= layers.keys():
         raise StageError(
-            f"{stage.name}, of the family {stage.card.family}, cannot be adapted to a scan; name a stage of fast or best."
+            f"{stage.name}, of the family {stage.card.family}, cannot be adapted; name a stage of fast or best."
         )
     convolutions = [name for name in layers if name.startswith("conv")]
     weights = {name: tuple(layers[name].get_weights()) for name in (*convolutions, "details")}

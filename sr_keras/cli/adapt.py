@@ -42,7 +42,9 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 @modality_option
 @slice_axis_option
 @nan_fill_option
-@click.option("--memory", type=SIZE, metavar="SIZE", help="Memory limit, such as 4G.  [default: most of the free memory]")
+@click.option(
+    "--memory", type=SIZE, metavar="SIZE", help="Memory limit, such as 4G.  [default: most of the free memory]"
+)
 @force_option
 def adapt(scans: tuple[Path, ...], output: Path, scale: int, **options: Any) -> None:
     """Adapt a d stage to SCAN: a NIfTI file or a DICOM series, or several of one protocol, or a folder of them.

@@ -11,8 +11,10 @@ from sr_keras.adaptation.adapter import ScanAdapter, stage_of
 from sr_keras.cli import main
 from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.errors import StageError
+from sr_keras.export.reference_slices import shipped_reference_slices
+from sr_keras.export.request import Request
 from sr_keras.inference.upscaler import Upscaler
-from sr_keras.models.stages import find_stage, network_of
+from sr_keras.models.stages import find_stage
 
 
 def run(*arguments, expect=0):
@@ -60,8 +62,7 @@ def test_a_kept_stage_is_a_stage_like_any_other(adapted, thick_file, tmp_path):
     run("export", adapted, "-o", tmp_path, "--format", "onnx")
     (exported,) = tmp_path.glob("*.onnx")
     np.testing.assert_allclose(load_engine(exported).run(images), KerasEngine(stage).run(images), atol=2e-6)
-    half = network_of(stage.card, "float16")
-    half.set_weights(stage.network.get_weights())
+    half = Request(stage, "fp16", shipped_reference_slices()).model("float16")
     made = np.asarray(half(images[..., None])["final"])[..., 0]
     assert 0 < np.abs(made - KerasEngine(stage).run(images)).max() < 5e-3
     again = run("adapt", thick_file, "-o", tmp_path / "again", "--model", adapted, "--adapt-steps", 40)
