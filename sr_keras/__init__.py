@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sr_keras.adaptation.adapter import ScanAdapter as ScanAdapter
     from sr_keras.engines import KerasEngine as KerasEngine
     from sr_keras.engines import load_engine as load_engine
     from sr_keras.errors import SrKerasError as SrKerasError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Configuration": "training.configuration",
     "KerasEngine": "engines",
+    "ScanAdapter": "adaptation.adapter",
     "SrKerasError": "errors",
     "Upscaler": "inference.upscaler",
     "Volume": "volumes.volume",
@@ -60,6 +62,7 @@ _HOMES = {
 __all__ = [
     "Configuration",
     "KerasEngine",
+    "ScanAdapter",
     "SrKerasError",
     "Upscaler",
     "Volume",

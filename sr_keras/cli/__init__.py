@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from sr_keras.cli.adapt import adapt
 from sr_keras.cli.benchmark import benchmark
 from sr_keras.cli.evaluate import evaluate
 from sr_keras.cli.export import export
@@ -60,5 +61,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-for command in (benchmark, evaluate, export, info, models, predict, train, verify):
+for command in (adapt, benchmark, evaluate, export, info, models, predict, train, verify):
     main.add_command(command)

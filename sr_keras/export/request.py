@@ -70,7 +70,7 @@ class Request:
         """
         keras, trained, card = load_keras(), self.stage.network, self.stage.card
         network = trained
-        if policy != "float32" and isinstance(self.stage, ModelStage):
+        if policy != "float32" and (isinstance(self.stage, ModelStage) or card.chain):
             network = network_at_policy(trained, policy)
         elif policy != "float32":
             network = build_network(card.family, card.stage, card.scale, policy)

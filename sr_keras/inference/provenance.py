@@ -70,6 +70,7 @@ def sidecar_text(
             "slice_axis": job.slice_axis,
             "told": condition_records(job.engines),
             "steps": [step.label for step in job.steps],
+            **({"adaptation": job.adaptation.record} if job.adaptation else {}),
             "warnings": list(warnings),
             "seconds": round(seconds, 3),
         },

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from sr_keras.engines import Engine, load_engine
 from sr_keras.errors import ConfigurationError
+from sr_keras.inference.adapter import Adapter
 from sr_keras.inference.images import three, to_volume
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.registry import DEFAULT_FAMILY, choose_stages
@@ -30,6 +32,7 @@ def upscale(
     quality: str | None = None,
     models: Sequence[str | os.PathLike[str] | Engine] = (),
     slice_axis: int | None = None,
+    adapt: Adapter | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Any:
     """Super-resolve a scan.
@@ -46,6 +49,7 @@ def upscale(
         models: to run instead, one for each stage and scale: names, training runs, exported files, or engines such as
             a `KerasEngine`.
         slice_axis: the through-plane axis, 0, 1 or 2; None takes the one with the largest spacing, else the third.
+        adapt: adapts the stage that upsamples the through-plane axis to the scan first, such as a `ScanAdapter`.
         progress: whether a bar on stderr shows the progress, on terminals; or what is called with it.
 
     Returns:
@@ -72,7 +76,7 @@ def upscale(
     wanted = None if of_array or spacing is None else three(spacing)
     if scale is not None and wanted is not None:
         raise ConfigurationError("Give scale or spacing, not both.")
-    upscaler = _upscaler(quality, models)
+    upscaler = replace(_upscaler(quality, models), adapter=adapt)
     factors = three(DEFAULT_SCALE if scale is None else scale)
     with progress_report() if progress is True else nullcontext(progress or None) as report:
         result = upscaler.upscale(volume, factors, spacing=wanted, slice_axis=slice_axis, progress=report, warn=_warn)

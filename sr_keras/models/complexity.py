@@ -7,8 +7,8 @@ import numpy as np
 
 from sr_keras.errors import ConfigurationError, MissingDependencyError
 from sr_keras.framework import load_keras
-from sr_keras.models.stages import StageCard
-from sr_keras.networks import build_network, output_factors
+from sr_keras.models.stages import StageCard, network_of
+from sr_keras.networks import output_factors
 
 
 def macs(card: StageCard, height: int, width: int) -> int:
@@ -25,7 +25,7 @@ def macs(card: StageCard, height: int, width: int) -> int:
     """
     if card.macs:
         return card.macs * height * width
-    return network_macs(build_network(card.family, card.stage, card.scale), height, width)
+    return network_macs(network_of(card), height, width)
 
 
 def network_macs(network: Any, height: int, width: int) -> int:

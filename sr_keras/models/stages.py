@@ -21,6 +21,8 @@ from sr_keras.networks import STAGES, StageName, build_network
 from sr_keras.networks.folding import ConditionalWeights, load_conditional_weights, save_conditional_weights
 
 WEIGHTS_SUFFIX, CONDITIONAL_SUFFIX = ".weights.h5", ".weights.npz"
+# Bounds of the chain on a card, which may come from anywhere.
+LONGEST_CHAIN, WIDEST_CHAIN = 64, 1024
 # The folder of the stages that ship with the package.
 SHIPPED = Path(str(files("sr_keras") / "weights"))
 
@@ -48,6 +50,8 @@ class StageCard:
         macs: MACs of all convolutions for one low-resolution pixel; 0 if not recorded.
         description: what a conditional network is told of a scan by default: a fingerprint, see
             `sr_keras.acquisition.fingerprint`, and how much noise is kept. Empty for a network that is not conditional.
+        chain: of a stage adapted to a scan, `widths` and `skip` of its chain, see
+            `sr_keras.networks.conditional.build_folded`. Empty for the network of the family itself.
     """
 
     family: str
@@ -66,6 +70,7 @@ class StageCard:
     parameters: int = 0
     macs: int = 0
     description: list[float] = field(default_factory=list)
+    chain: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -100,6 +105,7 @@ class StageCard:
             "macs": _is_count(self.macs),
             "description": isinstance(self.description, list)
             and all(isinstance(each, float) for each in self.description),
+            "chain": _is_chain(self.chain),
         }
         mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data)
         wrong = [name for name, holds in valid.items() if not holds]
@@ -156,7 +162,7 @@ class TrainedStage:
         try:
             if self.conditional:
                 return self._folded()
-            model = build_network(card.family, card.stage, card.scale)
+            model = network_of(card)
             with warnings.catch_warnings():
                 # Keras only warns where a layer is missing from the file, and leaves it untrained.
                 warnings.simplefilter("error", UserWarning)
@@ -209,6 +215,19 @@ class TrainedStage:
                 f"{self.weights.name} is missing or has another SHA-256 than the card of {self.name} states; "
                 "copy both files again."
             )
+
+
+def network_of(card: StageCard) -> Any:
+    """Return the network of a card's stage without its weights: the family's, or the chain of an adapted stage.
+
+    Args:
+        card: of a stage that is not conditional.
+    """
+    if not card.chain:
+        return build_network(card.family, card.stage, card.scale)
+    from sr_keras.networks.conditional import build_folded
+
+    return build_folded(card.stage, card.scale, widths=card.chain["widths"], skip=card.chain["skip"], name=card.family)
 
 
 def shipped_stages() -> dict[str, TrainedStage]:
@@ -326,6 +345,19 @@ def _read_stage(path: Path, name: str) -> TrainedStage:
     except (ValueError, KeyError, TypeError) as error:
         raise StageError(f"{path} is not a stage's card ({error!r}); copy it again from its training run.") from error
     return TrainedStage(name, card, weights_path(path.with_suffix(""), card))
+
+
+def _is_chain(value: Any) -> bool:
+    """Say whether a value describes the chain of an adapted stage, or none."""
+    if value == {}:
+        return True
+    widths = value.get("widths") if isinstance(value, dict) else None
+    return (
+        isinstance(widths, list)
+        and 0 < len(widths) <= LONGEST_CHAIN
+        and all(_is_count(each) and 0 < each <= WIDEST_CHAIN for each in widths)
+        and isinstance(value.get("skip"), bool)
+    )
 
 
 def _is_count(value: Any) -> bool:
