@@ -4,7 +4,8 @@
 
 Each scan is reduced through plane by the factor, with the profile of its modality, without added noise. Prints the
 PSNR of: cubic interpolation; the shipped x4 stage, then cubic resampling; the x4 stage adapted, then resampling; a
-stage of the factor whose last layer is interpolated from that of the x4 stage; and the same, adapted. The profile is known.
+stage of the factor whose last layer is interpolated from that of the x4 stage; and the same, adapted. The profile is
+known.
 """
 
 import argparse
