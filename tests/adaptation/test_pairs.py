@@ -32,7 +32,7 @@ def test_the_noise_of_a_pair_has_the_level_of_the_scan_and_is_not_that_of_the_ta
     # Without the correction they share up to 0.5 of their noise.
     shared = low.T @ target / len(low) / 0.01
     assert np.abs(shared).max() < 0.06
-    uncorrected = (low.T @ slices[..., : 32].reshape(-1, 32).astype(np.float64)) / len(low) / 0.01
+    uncorrected = (low.T @ slices[..., :32].reshape(-1, 32).astype(np.float64)) / len(low) / 0.01
     assert np.abs(uncorrected).max() > 0.1
 
 
