@@ -32,7 +32,7 @@ RECORDS = (
     "robustness.md",
 )
 # Folders that commands which are not quick make.
-MADE = ("runs/", "exported/")
+MADE = ("runs/", "exported/", "--model adapted")
 
 
 def is_quick(line):
@@ -67,7 +67,7 @@ def template(small_scan, tmp_path_factory):
     folder = tmp_path_factory.mktemp("template")
     shutil.copy(small_scan, folder / "scan.nii.gz")
     fine = nibabel.load(SAMPLE).slicer[56:112, 20:76, 40:64]
-    for name in ("scans/a.nii.gz", "scans/b.nii.gz", "others/c.nii.gz"):
+    for name in ("scans/a.nii.gz", "scans/b.nii.gz", "others/c.nii.gz", "protocol/d.nii.gz"):
         (folder / name).parent.mkdir(exist_ok=True)
         nibabel.save(fine, folder / name)
     series = save(classic("MR", np.uint16, slices=16), folder / "series")
@@ -78,6 +78,12 @@ def template(small_scan, tmp_path_factory):
     shutil.copytree(series, folder / "study" / "a")
     save(others, folder / "study" / "b")
     save([enhanced(slices=16, times=2)], folder / "dynamic")
+    scan = nibabel.load(small_scan)
+    for name in ("a.nii.gz", "b.nii.gz", "other.nii.gz"):
+        nibabel.save(scan.slicer[8:32, 6:30, :20], folder / name)
+    voxels = np.asarray(scan.dataobj)
+    nibabel.save(nibabel.Nifti1Image((voxels > 300).astype(np.uint8), scan.affine), folder / "labels.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.stack([voxels[:24, :24]] * 3, axis=-1), scan.affine), folder / "series.nii.gz")
     for text in TEXTS.values():
         for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
             (folder / "brain.yaml").write_text(block)
