@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-slow faults fuzz lint docs clean
+.PHONY: demo test test-slow faults fuzz matrix lint docs clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -26,6 +26,10 @@ faults: $(VENV)/installed
 fuzz: $(VENV)/installed
 	$(BIN)/python -m pytest tests/fuzz
 
+# The oldest and the newest versions of Python and of the libraries: a table of what passes.
+matrix:
+	$(PYTHON) tests/matrix.py
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,4 +46,4 @@ $(VENV)/installed: pyproject.toml setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist site *.egg-info
+	rm -rf $(VENV) .matrix demo build dist site *.egg-info
