@@ -20,6 +20,7 @@ from sr_keras.inference.budget import budget_of
 from sr_keras.inference.provenance import scan_sha256
 from sr_keras.models.own import ModelStage
 from sr_keras.models.stages import Stage
+from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.progress import ProgressCallback
 from sr_keras.resources import format_bytes
 from sr_keras.volumes.volume import Volume, format_shape
@@ -40,6 +41,7 @@ class Settings:
         thickness: of the slices in mm; None takes what the scan says, or estimates it.
         profile: a name of `sr_keras.acquisition.profiles.PROFILES`; None takes the one that is usual for the modality.
         seed: of the patches and of the noise that is drawn.
+        noise_kept: how much of the scan's noise the stage keeps, 0 to 1.
 
     Raises:
         ConfigurationError: the steps are none.
@@ -49,6 +51,7 @@ class Settings:
     thickness: float | None = None
     profile: str | None = None
     seed: int = 0
+    noise_kept: float = KEPT_NOISE
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
@@ -115,7 +118,7 @@ def adapt(
     taken = [take_slices(volume, axis, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
     profiles = [slice_profile(each, settings.thickness, settings.profile) for each in taken]
     generator = np.random.default_rng([settings.seed, 1])
-    learned, held_out = _divided(taken, profiles, scale, generator)
+    learned, held_out = _divided(taken, profiles, scale, settings.noise_kept, generator)
     start = start_of(stage, scale)
     before = level_of(started(start), held_out, settings.seed)
     model = fit(start, learned, settings.steps, settings.seed, lambda done: report("adapting", done, settings.steps))
@@ -131,13 +134,17 @@ def adapt(
 
 
 def _divided(
-    scans: Sequence[ScanSlices], profiles: Sequence[SliceProfile], scale: int, generator: np.random.Generator
+    scans: Sequence[ScanSlices],
+    profiles: Sequence[SliceProfile],
+    scale: int,
+    noise_kept: float,
+    generator: np.random.Generator,
 ) -> tuple[PatchSampler, PatchSampler]:
     """Return what to learn from, and what to judge by."""
     size = patch_size(scale)
     learned, held_out = [], []
     for scan, profile in zip(scans, profiles, strict=True):
-        pairs = _pairs_of(scan, profile, scale, generator)
+        pairs = _pairs_of(scan, profile, scale, noise_kept, generator)
         if not pairs:
             raise VolumeError(
                 f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
@@ -150,14 +157,17 @@ def _divided(
     return PatchSampler(learned, scale, size), PatchSampler(held_out, scale, size)
 
 
-def _pairs_of(scan: ScanSlices, profile: SliceProfile, scale: int, generator: np.random.Generator) -> list[Pairs]:
+def _pairs_of(
+    scan: ScanSlices, profile: SliceProfile, scale: int, noise_kept: float, generator: np.random.Generator
+) -> list[Pairs]:
     """Return the pairs of each orientation whose images hold a patch."""
     height, depth = patch_size(scale)
     pairs = []
     for slices, spacing in scan.oriented():
         coarsening = max(1, round(scan.spacing[2] / scale / spacing))
         if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
-            pairs.append(make_pairs(slices, profile.reduction(scale), coarsening, scan.noise, generator))
+            reduction = profile.reduction(scale)
+            pairs.append(make_pairs(slices, reduction, coarsening, scan.noise, generator, noise_kept))
     return pairs
 
 
@@ -171,6 +181,7 @@ def _record(
     return {
         "stage": stage.card.name,
         "weights_sha256": stage.card.weights_sha256,
+        **({"told": [round(each, 4) for each in stage.card.description]} if stage.card.description else {}),
         "scans": {
             str(number): {
                 "name": Path(scan.volume.source).name,
@@ -186,6 +197,7 @@ def _record(
         },
         "steps": settings.steps,
         "seed": settings.seed,
+        "noise_kept": settings.noise_kept,
         "gain_db": round(gain, 3),
     }
 

@@ -1,5 +1,7 @@
 """Adaptation gains on held-out slices and on the ground truth, is the same on every run, or leaves a stage as it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,7 +100,7 @@ def test_a_constant_scan_is_refused_and_constant_regions_are_not_learned_from(th
     with pytest.raises(VolumeError, match="at least 4 slices must show tissue, not 0"):
         adapt(find_stage("fast_d_x2"), [(constant, 2)], 2, QUICK)
     padded = thick.with_voxels(np.pad(thick.voxels, ((40, 40), (40, 40), (0, 0))))
-    assert adapt(find_stage("fast_d_x2"), [(padded, 2)], 2, QUICK).gain > 0.1
+    assert adapt(find_stage("fast_d_x2"), [(padded, 2)], 2, replace(QUICK, steps=15)).gain > 0.1
 
 
 def test_too_little_memory_is_refused(thick):
