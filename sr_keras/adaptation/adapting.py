@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from sr_keras.acquisition.profiles import PROFILES
 from sr_keras.adaptation.fitting import fit, level_of, patch_size, started
 from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
-from sr_keras.adaptation.slices import HELD_OUT, MOST_SLICES, ScanSlices, take_slices
+from sr_keras.adaptation.slices import HELD_OUT, MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
 from sr_keras.adaptation.stage import adapted_stage
 from sr_keras.adaptation.start import Start, start_of
 from sr_keras.adaptation.thickness import SliceProfile, slice_profile
@@ -28,8 +29,8 @@ from sr_keras.volumes.volume import Volume, format_shape
 STEPS = 300
 # Below this gain on held-out slices, in dB, the network stays as it is.
 LEAST_GAIN = 0.02
-# What pairs and a step take in memory beside Keras, measured.
-NEEDED = 900_000_000
+# What a step takes in memory beside Keras, and the pairs for each pixel of the slices that are taken, in bytes.
+STEP_BYTES, PIXEL_BYTES = 300_000_000, 64
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def adapt(
     """
     settings = settings or Settings()
     load_keras()
-    _check_memory(memory)
+    _check_memory(memory, [volume for volume, _ in scans])
     report = progress or _silent
     report("adapting", 0, settings.steps)
     taken = [take_slices(volume, axis, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
@@ -208,11 +209,14 @@ def _digest(volume: Volume) -> str:
     return scan_sha256(path) if path.exists() else ""
 
 
-def _check_memory(memory: int | None) -> None:
+def _check_memory(memory: int | None, volumes: Sequence[Volume]) -> None:
     budget = budget_of(memory, disk=False)
-    if budget.resident + NEEDED > budget.memory:
+    # As if the shortest axis were the through-plane one: no other choice takes more.
+    pixels = sum(min(MOST_PIXELS, MOST_SLICES * prod(sorted(volume.shape)[1:])) for volume in volumes)
+    needed = budget.resident + STEP_BYTES + PIXEL_BYTES * pixels
+    if needed > budget.memory:
         raise VolumeError(
-            f"To adapt takes {format_bytes(budget.resident + NEEDED)} of memory, {format_bytes(budget.memory)} may be "
+            f"To adapt takes {format_bytes(needed)} of memory, {format_bytes(budget.memory)} may be "
             "used; allow more with --memory, or leave --adapt out."
         )
 
