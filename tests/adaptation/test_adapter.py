@@ -28,7 +28,7 @@ def run(*arguments, expect=0):
 def adapted(thick_file, tmp_path_factory):
     """The folder of a stage that `sr-keras adapt` made."""
     folder = tmp_path_factory.mktemp("adapted") / "stage"
-    result = run("adapt", thick_file, "-o", folder, "--adapt-steps", 20, "--slice-thickness", 2)
+    result = run("adapt", thick_file, "-o", folder, "--model", "fast_d_x4", "--adapt-steps", 15, "--slice-thickness", 2)
     assert ": adapted: +" in result.stdout
     return folder
 
@@ -44,12 +44,12 @@ def exported(adapted, tmp_path_factory):
 
 def test_predict_adapts_saves_and_says_so(thick_file, tmp_path):
     out, saved = tmp_path / "out.nii.gz", tmp_path / "saved"
-    options = ("--scale", "1x1x2", "--adapt", "--adapt-steps", 20, "--save-adapted", saved)
+    options = ("--scale", "1x1x2", "--model", "fast_d_x4", "--adapt", "--adapt-steps", 15, "--save-adapted", saved)
     result = run("predict", thick_file, "-o", out, *options)
     assert "72x80x96 voxels of 1.14583x1.14583x1 mm, MR, adapted: +" in result.stdout
     record = json.loads((tmp_path / "out.json").read_text())["sr_keras"]
     assert record["adaptation"]["scans"]["1"]["thickness_from"] == "estimated from the scan"
-    assert record["request"]["adapt"] == {"steps": 20, "slice_thickness_mm": None, "profile": None, "seed": 0}
+    assert record["request"]["adapt"] == {"steps": 15, "slice_thickness_mm": None, "profile": None, "seed": 0}
     # What is kept makes the same result.
     run("predict", thick_file, "-o", tmp_path / "again.nii.gz", "--scale", "1x1x2", "--model", saved)
     one, other = (nibabel.load(path).get_fdata() for path in (out, tmp_path / "again.nii.gz"))
