@@ -74,8 +74,9 @@ def make_pairs(
     if noise <= 0.0:
         return Pairs(low, target)
     root, correction = _noise_matrices(to_low, to_target)
-    drawn = generator.standard_normal(low.shape, np.float32) * np.float32(noise) @ root.T
-    return Pairs(low + drawn, target - np.float32(1.0 - noise_kept) * (drawn @ correction.T))
+    drawn = np.float32(noise) * generator.standard_normal(low.shape, np.float32) @ root.T
+    removed = np.float32(1.0 - noise_kept) * (drawn @ correction.T)
+    return Pairs(np.asarray(low + drawn, np.float32), np.asarray(target - removed, np.float32))
 
 
 def _matrices(length: int, reduction: Reduction, coarsening: int) -> tuple[Floats, Floats]:
