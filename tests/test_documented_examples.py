@@ -8,6 +8,7 @@ import shutil
 from importlib import import_module
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -34,6 +35,15 @@ FIRST_MET = (
     *("Upscaler", "Volume", "build_network", "choose_stages", "find_stage", "load_engine", "read_configuration"),
     *("read_volume", "shipped_stages", "write_volume"),
 )
+
+
+# The commands of the pages about `predict`, with a scan, a folder, a series, a segmentation and another image at hand.
+PAGES = [
+    line.strip()
+    for name in ("predict.md", "formats.md")
+    for line in TEXTS[ROOT / "docs" / name].splitlines()
+    if re.match(r" +sr-keras predict ", line) and "--quality best" not in line
+]
 
 
 @pytest.fixture
@@ -69,7 +79,28 @@ def test_a_command_of_the_readme_runs(line, place):
     assert all((place / output).exists() for output in outputs)
 
 
+@pytest.fixture
+def rich_place(place, small_scan):
+    """More files that the pages about prediction assume; the scans in them are smaller."""
+    scan = nibabel.load(small_scan).slicer[8:32, 6:30, :20]
+    for name in ("scan.nii.gz", "scans/a.nii.gz", "scans/b.nii.gz", "a.nii.gz", "b.nii.gz", "other.nii.gz"):
+        nibabel.save(scan, place / name)
+    voxels = np.asarray(scan.dataobj)
+    nibabel.save(nibabel.Nifti1Image((voxels > 300).astype(np.uint8), scan.affine), place / "labels.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.stack([voxels] * 3, axis=-1), scan.affine), place / "series.nii.gz")
+
+
+@pytest.mark.usefixtures("rich_place")
+@pytest.mark.parametrize("line", PAGES)
+def test_a_command_of_the_pages_about_prediction_runs(line):
+    words = shlex.split(line, comments=True)
+    assert words.pop(0) == "sr-keras"
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+
+
 def test_the_first_commands_are_found():
+    assert len(PAGES) >= 15
     assert len(QUICK) >= 5
     assert {line.split()[1] for line in QUICK} == {"predict", "evaluate", "models"}
 
