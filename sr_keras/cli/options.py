@@ -1,5 +1,6 @@
 """Options that several commands share, and the parsing of their values."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,9 +12,11 @@ from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.networks import FAMILIES
 
 if TYPE_CHECKING:
+    from sr_keras.adaptation.adapting import Settings
     from sr_keras.engines import NamedEngine
     from sr_keras.engines.loading import Kind
     from sr_keras.export.reference_slices import ReferenceSlices
+    from sr_keras.inference.adapter import Adapter
     from sr_keras.inference.self_ensemble import SelfEnsemble
     from sr_keras.inference.upscaler import Upscaler
     from sr_keras.volumes.volume import Modality
@@ -72,12 +75,48 @@ scan_option = click.option(
     type=click.Path(path_type=Path),
     help="Scan that supplies int8 calibration and verification slices.  [default: shipped slices]",
 )
+adapt_steps_option = click.option(
+    "--adapt-steps",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Steps of training on the scan: time for quality.  [default: 300]",
+)
+slice_thickness_option = click.option(
+    "--slice-thickness",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MM",
+    help="Thickness of the scan's slices in mm.  [default: from the header or sidecar, else estimated]",
+)
 force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
 
 
 def to_modality(text: str | None) -> "Modality | None":
     """Return the modality of an option's value."""
     return cast("Modality", text.upper()) if text else None
+
+
+def to_adapter(scans: Sequence[Path], options: dict[str, Any]) -> "Adapter | None":
+    """Return what adapts stages to each scan, as options say; None without --adapt."""
+    names = {"adapt_steps": "--adapt-steps", "slice_thickness": "--slice-thickness", "save_adapted": "--save-adapted"}
+    if not options["adapt"]:
+        for key, name in names.items():
+            if options[key] is not None:
+                raise click.UsageError(f"{name} is for --adapt; add that, or leave it out.")
+        return None
+    from sr_keras.adaptation.adapter import ScanAdapter
+    from sr_keras.io.scans import is_scan_folder
+
+    one = len(scans) == 1 and (not scans[0].is_dir() or is_scan_folder(scans[0]))
+    if options["save_adapted"] and not one:
+        raise click.UsageError("--save-adapted is for one scan; sr-keras adapt makes one stage for a folder of them.")
+    return ScanAdapter(to_settings(options), options["save_adapted"], force=options["force"])
+
+
+def to_settings(options: dict[str, Any]) -> "Settings":
+    """Return how to adapt, as options say."""
+    from sr_keras.adaptation.adapting import STEPS, Settings
+
+    return Settings(options["adapt_steps"] or STEPS, options["slice_thickness"])
 
 
 def load_slices(scan: Path | None) -> "ReferenceSlices":

@@ -9,6 +9,7 @@ import click
 
 from sr_keras.cli.options import (
     Parsed,
+    adapt_steps_option,
     force_option,
     load_upscaler,
     modality_option,
@@ -16,9 +17,11 @@ from sr_keras.cli.options import (
     nan_fill_option,
     quality_option,
     slice_axis_option,
+    slice_thickness_option,
+    to_adapter,
     to_modality,
 )
-from sr_keras.cli.predict_options import grid_options, label_options, label_pairs, shell_options
+from sr_keras.cli.predict_options import acquisition_options, grid_options, label_options, label_pairs, shell_options
 from sr_keras.cli.voice import Voice
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
     "--volume", type=click.IntRange(min=1), metavar="N", help="Volume of a time series, from 1.  [default: all]"
 )
 @grid_options
+@acquisition_options
 @click.option(
     "--self-ensemble",
     type=click.Choice(["none", "mean", "median"]),
@@ -56,6 +60,15 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
     type=SIZE,
     metavar="SIZE",
     help="Memory limit, such as 4G.  [default: most of the free memory]",
+)
+@click.option("--adapt", is_flag=True, help="First adapt the d stage to SCAN's own slices, where that gains.")
+@adapt_steps_option
+@slice_thickness_option
+@click.option(
+    "--save-adapted",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --adapt: keep the adapted stage in a folder, for --model and export.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time and memory; write nothing.")
 @click.option("--dtype", metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]")
@@ -79,6 +92,7 @@ def predict(scans: tuple[Path, ...], output: str, **options: Any) -> None:
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --scale 2
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --spacing 0.5x0.5x1
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --labels labels.nii.gz labels_super_resolved.nii.gz
+    sr-keras predict scan.nii.gz -o super_resolved.nii.gz --scale 1x1x4 --adapt
     sr-keras predict scan.nii.gz -o super_resolved.nii.gz --memory 4G --dry-run
     sr-keras predict scans/ -o super_resolved/
     sr-keras predict series/ -o super_resolved_series/
@@ -88,8 +102,8 @@ def predict(scans: tuple[Path, ...], output: str, **options: Any) -> None:
 
     voice = Voice(quiet=options["quiet"], verbose=options["verbose"], as_json=options["as_json"])
     with limited_threads(options["threads"]), voice.log():
-        job = _job(options)
         found = expanded(scans)
+        job = _job(found, options)
         target = Path(output)
         if _is_single(found, output):
             run = _plan_scan if options["dry_run"] else _run_scan
@@ -100,7 +114,8 @@ def predict(scans: tuple[Path, ...], output: str, **options: Any) -> None:
         _run_several(job, found, target, voice, dry_run=options["dry_run"])
 
 
-def _job(options: dict[str, Any]) -> "PredictionJob":
+def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
+    from sr_keras.export.presumed import conditions_of
     from sr_keras.inference.jobs import PredictionJob
     from sr_keras.io.scans import Choice
 
@@ -108,7 +123,12 @@ def _job(options: dict[str, Any]) -> "PredictionJob":
         raise click.UsageError("Give --scale or --spacing, --like or --isotropic, not both.")
     upscaler = load_upscaler(options["models"], options["quality"], options["self_ensemble"], options["engine"])
     return PredictionJob(
-        replace(upscaler, data_consistency=options["data_consistency"]),
+        replace(
+            upscaler,
+            data_consistency=options["data_consistency"],
+            conditions=conditions_of(options["noise"], options["acquisition"]),
+            adapter=to_adapter(scans, options),
+        ),
         factors=options["scale"] or (2, 2, 2),
         spacing=options["spacing"],
         isotropic=options["isotropic"],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sr_keras.inference.labels import LabelPair
 
 SCALE = Parsed("scale", "sr_keras.inference.output_grid", "parse_scale")
+NOISE = Parsed("noise", "sr_keras.inference.conditions", "parse_noise")
 SPACING = Parsed("spacing", "sr_keras.inference.output_grid", "parse_spacing")
 FILE = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -37,6 +38,23 @@ grid_options = _group(
     click.option("--spacing", type=SPACING, metavar="MM|MMxMMxMM", help="Output spacing in mm, instead of a factor."),
     click.option("--isotropic", is_flag=True, help="Make all spacings the finest one of SCAN, instead of a factor."),
     click.option("--like", type=FILE, metavar="OTHER", help="Put the result onto the grid of this image instead."),
+)
+acquisition_options = _group(
+    click.option(
+        "--noise",
+        type=NOISE,
+        metavar="keep|reduce|0..1",
+        default="keep",
+        show_default=True,
+        help="How much of the noise of SCAN the result keeps: reduce is 0.5.",
+    ),
+    click.option(
+        "--acquisition",
+        metavar="auto|NAME|FILE",
+        default="auto",
+        show_default=True,
+        help="Assume that SCAN was acquired in this way, a preset or a YAML file, instead of measuring it.",
+    ),
 )
 label_options = _group(
     click.option(

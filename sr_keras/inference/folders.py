@@ -13,7 +13,7 @@ from sr_keras.inference.outcomes import Outcome
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
 from sr_keras.inference.provenance import made_otherwise
 from sr_keras.io.image_names import is_whole
-from sr_keras.io.scans import is_scan_folder
+from sr_keras.io.scans import dicom_folders, is_scan_folder
 from sr_keras.progress import ProgressCallback
 
 Status = Literal["done", "skipped", "failed"]
@@ -93,6 +93,8 @@ def run_folder(
     """
     scans = named_scans([folder])
     check_folder(scans, output, [folder])
+    for series in dicom_folders(folder):
+        log(f"{series.relative_to(folder)}: ignored: it holds DICOM files; name this folder to super-resolve them")
     statuses = []
     for attempt in run_scans(job, scans, output, progress):
         if warn and attempt.outcome:
@@ -218,10 +220,11 @@ def scans_in(folder: Path) -> list[Path]:
     """Return the image files in a folder and its subfolders, sorted.
 
     Raises:
-        VolumeError: there is none, or no such folder.
+        VolumeError: there is none, no such folder, or DICOM files lie beside them.
     """
     if not folder.exists():
         raise VolumeError(f"{folder} does not exist; check the path.")
+    is_scan_folder(folder)
     found = sorted(path for path in folder.rglob("*") if is_whole(path) and path.is_file()) if folder.is_dir() else []
     if not found:
         raise VolumeError(f"{folder} is no scan: neither .nii, .nii.gz or DICOM, nor a folder of them; check the path.")

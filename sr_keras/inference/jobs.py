@@ -112,6 +112,7 @@ class PredictionJob:
             places = [publication.reserve(pair.output, stack) for pair in self.labels]
             volumes = stack.enter_context(closing(self._volumes(scan, output)))
             job = self._prepared(next(volumes), scan, output)
+            job = self.upscaler.adapted(job, memory=self.memory, progress=progress)
             LOG.info("%s", log_line(job))
             labels = [read_labels(pair, job.volume) for pair in self.labels]
             warnings = list(job.warnings)
@@ -125,7 +126,9 @@ class PredictionJob:
                     publication.add_labels(pair, scan, job, self.request, how, seconds)
                 publication.publish(scan, job, self.request, warnings, seconds)
         LOG.info("%s: %.1f s", output, time.monotonic() - start)
-        return Outcome(output, job.summary, tuple(warnings), time.monotonic() - start, facts_of(job))
+        gained = job.adaptation if job.adaptation and job.adaptation.gained else None
+        summary = f"{job.summary}, {gained.line}" if gained else job.summary
+        return Outcome(output, summary, tuple(warnings), time.monotonic() - start, facts_of(job))
 
     def check_output(self, scan: str | PathLike[str], output: str | PathLike[str]) -> None:
         """Refuse an output before any work is done for it.
@@ -174,12 +177,14 @@ class PredictionJob:
             "slice_axis": self.slice_axis,
             "self_ensemble": self.upscaler.self_ensemble,
             "data_consistency": self.upscaler.data_consistency,
+            **self.upscaler.conditions.request,
             "dtype": self.dtype,
             "modality": self.modality,
             "nan_fill": self.nan_fill,
             "series": choice.series,
             "frame_group": choice.frame_group,
             "volume": choice.volume,
+            "adapt": self.upscaler.adapter.request if self.upscaler.adapter else None,
             "models": models_of(engine.card for engine in self.upscaler.engines),
         }
 
@@ -243,6 +248,7 @@ class PredictionJob:
                 "self_ensemble": job.self_ensemble,
                 "data_consistency": job.data_consistency,
                 "nan_fill": self.nan_fill,
+                **({"adaptation": job.adaptation.record} if job.adaptation else {}),
                 "warnings": list(warnings),
             },
         )

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from sr_keras.engines import Engine, Images
+from sr_keras.inference.adapter import Adaptation
 from sr_keras.inference.back_projection import back_project
 from sr_keras.inference.budget import Plan
+from sr_keras.inference.conditions import condition_warnings
 from sr_keras.inference.output_grid import OutputGrid
 from sr_keras.inference.passes import slice_order
 from sr_keras.inference.planning import Step
@@ -46,6 +48,7 @@ class PreparedJob:
         folder: for temporary files; None where there are none.
         stored_bytes: bytes a voxel of the result where it is written.
         count: of volumes that are done alike, of a time series.
+        adaptation: of a stage to the scan; None where there was none.
     """
 
     volume: Volume
@@ -59,6 +62,7 @@ class PreparedJob:
     folder: Path | None = None
     stored_bytes: int = FLOAT_BYTES
     count: int = 1
+    adaptation: Adaptation | None = None
 
     @property
     def steps(self) -> list[Step]:
@@ -81,7 +85,15 @@ class PreparedJob:
     def warnings(self) -> list[str]:
         """What speaks against the stages for this scan, a sentence each."""
         told = (orientation_warning(self.volume), modality_warning(self.volume, self.cards))
-        return [*filter(None, told), *high_frequency_warnings(self.volume, self.steps)]
+        # Conditional stages are told what a scan is like; others are good at scans of one kind only.
+        unconditional = [step for step in self.steps if not self.engines[step].card.description]
+        unchanged = [f"{self.adaptation.line}."] if self.adaptation and not self.adaptation.gained else []
+        return [
+            *filter(None, told),
+            *unchanged,
+            *high_frequency_warnings(self.volume, unconditional),
+            *condition_warnings(self.engines),
+        ]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
         """Yield the upsampled volume along the plan's slab axis, in order.

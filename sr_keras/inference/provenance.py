@@ -11,6 +11,7 @@ from sr_keras.engines import Engine
 from sr_keras.errors import OutputError
 from sr_keras.files import file_sha256
 from sr_keras.inference.carried import carried_metadata
+from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.prepared import PreparedJob
 from sr_keras.io.image_names import beside, input_files, output_files
 from sr_keras.models.stages import StageCard
@@ -67,7 +68,9 @@ def sidecar_text(
             "models": models_of(job.cards),
             "engine": runtime_of(job.engines.values()),
             "slice_axis": job.slice_axis,
+            "told": condition_records(job.engines),
             "steps": [step.label for step in job.steps],
+            **({"adaptation": job.adaptation.record} if job.adaptation else {}),
             "warnings": list(warnings),
             "seconds": round(seconds, 3),
         },

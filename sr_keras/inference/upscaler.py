@@ -1,7 +1,7 @@
 """Super-resolve a volume with trained stages; geometry and intensities are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -10,7 +10,9 @@ import numpy as np
 
 from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.inference.adapter import Adapter
 from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
+from sr_keras.inference.conditions import Conditions, folded_engines
 from sr_keras.inference.output_grid import Grid, OutputGrid, Scale, output_grid
 from sr_keras.inference.planning import (
     SLOWEST_AXIS,
@@ -42,6 +44,8 @@ class Upscaler:
         engines: the stages at hand, one for each stage and scale.
         self_ensemble: "mean" or "median" runs each slice rotated and mirrored as well and joins the results.
         data_consistency: whether back-projection makes the downsampled result equal to the scan.
+        conditions: what conditional stages are told of each scan, the noise that is kept among it.
+        adapter: adapts the stage that upsamples the through-plane axis to each scan before it runs; None adapts none.
 
     Raises:
         ConfigurationError: two engines are of one stage and scale.
@@ -55,6 +59,8 @@ class Upscaler:
     engines: Sequence[Engine]
     self_ensemble: SelfEnsemble = "none"
     data_consistency: bool = False
+    conditions: Conditions = field(default_factory=Conditions)
+    adapter: Adapter | None = None
 
     def __post_init__(self) -> None:
         """Refuse engines of which one would never be used."""
@@ -97,6 +103,7 @@ class Upscaler:
                 memory.
         """
         job = self.prepare(volume, factors, spacing=spacing, like=like, slice_axis=slice_axis, memory=memory)
+        job = self.adapted(job, memory=memory, progress=progress)
         if warn:
             for warning in job.warnings:
                 warn(warning)
@@ -134,16 +141,19 @@ class Upscaler:
             OutputError: temporary files do not fit on the disk.
         """
         axis = _checked_axis(volume, slice_axis)
-        cards = [engine.card for engine in self.engines]
+        at_hand = self.adapter.engines(self.engines) if self.adapter else self.engines
+        cards = [engine.card for engine in at_hand]
         grid = output_grid(volume, factors, spacing, cards, like)
         steps = plan_steps(grid.factors, axis, cards)
-        engines = {step: self._engine(step) for step in steps}
+        engines: Mapping[Step, Engine] = {step: _engine(at_hand, step) for step in steps}
+        if self.adapter:
+            self.adapter.check(volume, axis, engines)
         check_slices(volume, grid.factors, axis, steps, cards)
         _check_finite(volume)
+        if not volume.is_constant:
+            engines = folded_engines(engines, volume, self.conditions)
         streams = stream and not self.data_consistency
-        output = (
-            _stream_buffer(volume, grid, steps, stored_bytes) if streams else self._collect_buffer(volume, grid, steps)
-        )
+        output = self._output_buffer(volume, grid, steps, stored_bytes, streams=streams)
         plan = self._plan(volume, steps, engines, output, memory, disk=streams and folder is not None)
         if folder is not None:
             check_disk(plan.disk_bytes, folder)
@@ -159,6 +169,40 @@ class Upscaler:
             folder,
             stored_bytes,
         )
+
+    def adapted(
+        self, job: PreparedJob, *, memory: int | None = None, progress: ProgressCallback | None = None
+    ) -> PreparedJob:
+        """Return a job whose through-plane stage is adapted to its scan; the job itself where nothing is to be adapted.
+
+        Args:
+            job: as `prepare` returns it.
+            memory: as in `upscale`.
+            progress: as in `upscale`.
+
+        Raises:
+            VolumeError: the scan has nothing to learn from, or the memory does not suffice.
+        """
+        if self.adapter is None:
+            return job
+        adaptation = self.adapter.adapt(job.volume, job.slice_axis, job.engines, memory, progress)
+        engines = {**job.engines, adaptation.step: adaptation.engine}
+        output = self._output_buffer(job.volume, job.grid, job.steps, job.stored_bytes, streams=job.streams)
+        disk = job.streams and job.folder is not None
+        # What training has brought into memory counts; the times are those of the stage that it began with.
+        budget = budget_of(memory, disk=disk)
+        plan = plan_within_budget(
+            *(job.volume.source, job.volume.shape, job.steps, self.self_ensemble, output, budget),
+            _cost_model(job.engines),
+        )
+        return replace(job, plan=plan, engines=engines, adaptation=adaptation)
+
+    def _output_buffer(
+        self, volume: Volume, grid: OutputGrid, steps: Sequence[Step], stored_bytes: int, *, streams: bool
+    ) -> OutputBuffer:
+        if streams:
+            return _stream_buffer(volume, grid, steps, stored_bytes)
+        return self._collect_buffer(volume, grid, steps)
 
     def _plan(
         self,
@@ -187,10 +231,9 @@ class Upscaler:
             voxels = BACK_PROJECTION_COPIES * prod(volume.shape) + upsampled + (voxels if grid.regridding else 0)
         return _with_resampling(OutputBuffer(FLOAT_BYTES * voxels), volume, grid, steps)
 
-    def _engine(self, step: Step) -> Engine:
-        return next(
-            engine for engine in self.engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale)
-        )
+
+def _engine(engines: Sequence[Engine], step: Step) -> Engine:
+    return next(engine for engine in engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale))
 
 
 def _stream_buffer(volume: Volume, grid: OutputGrid, steps: Sequence[Step], stored_bytes: int) -> OutputBuffer:

@@ -33,6 +33,8 @@ REFUSALS = (
     *(ImageFileError, HeaderDataError, WrapStructError, OSError),
     *(OverflowError, ValueError, KeyError, TypeError),
 )
+# No .gz file is smaller than its content by a greater factor.
+GZIP_RATIO = 1032
 TITLES = {NIFTI: "NIfTI", FREESURFER: "MGH", PAIRS: "NIfTI or Analyze"}
 
 
@@ -124,6 +126,14 @@ class NibabelFile:
         data = self._image.dataobj
         # Into memory: a mapped file that is truncated later ends the process.
         offset = data.offset + number * int(np.prod(self.shape)) * data.dtype.itemsize
+        # Memory for a damaged header's claims would be taken before the file ends.
+        path = Path(self._image.file_map["image"].filename or self.path)
+        ratio = GZIP_RATIO if is_compressed(path) else 1
+        if offset + int(np.prod(self.shape, dtype=object)) * data.dtype.itemsize > ratio * path.stat().st_size:
+            raise VolumeError(
+                f"{self.path} is truncated or corrupt (too short for {format_shape(data.shape)} voxels); copy it again "
+                "from its source."
+            )
         stored: Array = array_from_file(self.shape, data.dtype, file, offset, order=data.order, mmap=False)
         slope, intercept = _scaling(self._image)
         if (slope, intercept) == (1.0, 0.0):

@@ -128,7 +128,9 @@ def read_volumes(
         yield from NibabelFile(Path(path)).volumes(modality, nan_fill)
 
 
-def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, dtype: str | None = None) -> None:
+def write_volume(
+    volume: Volume, path: str | os.PathLike[str], *, like: Volume | None = None, dtype: str | None = None
+) -> None:
     """Write a volume as an image file, in the type, units and coordinates of another one.
 
     The header of `like` is carried over; qform and sform keep their codes and follow `volume.affine`: a volume that was
@@ -137,7 +139,8 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, 
     Args:
         volume: what to write, values in real units (HU for CT).
         path: of any format that `read_volume` reads. It appears whole or not at all; a file of that name is replaced.
-        like: the scan that `volume` was made of.
+        like: the scan that `volume` was made of; None takes the header that the volume carries, of the file it came
+            from.
         dtype: the type on disk, one of `DTYPES`; None keeps that of `like`, and its scaling. Integers are rounded; what
             a result exceeds the range of its scan by, at edges, is clipped to the range of the type.
 
@@ -159,7 +162,7 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, 
     check_image_output(path, dtype)
     path = Path(path)
     with reserved(path) as folder, write_errors(path):
-        write_image(volume, folder / path.name, like=like, dtype=dtype)
+        write_image(volume, folder / path.name, like=like or volume, dtype=dtype)
         for name in output_files(path):
             os.replace(folder / name.name, name)
 

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sr_keras.dicom.finding import is_dicom
+from sr_keras.dicom.finding import has_dicom, is_dicom
 from sr_keras.dicom.provenance import Processing
 from sr_keras.dicom.reading import read_series
 from sr_keras.dicom.writing import check_folder_output, check_source, write_objects
@@ -22,6 +22,7 @@ from sr_keras.io.nifti import (
 from sr_keras.io.nifti_header import nifti_header_of
 from sr_keras.io.values import check_fill, finite_voxels
 from sr_keras.volumes.geometry import Affine
+from sr_keras.volumes.label_maps import label_map_reason
 from sr_keras.volumes.volume import Modality, Volume
 
 
@@ -51,12 +52,14 @@ def read_scan(
 
     Args:
         path: an image file, a DICOM file, a .zip or folder with a DICOM series in it.
-        modality: "CT" or "MR"; None takes the DICOM header's word, or infers it from the values.
+        modality: "CT" or "MR"; None takes the DICOM header's word, or infers it from the values, and refuses an image
+            file that looks like a label map.
         nan_fill: the value to put where a voxel is NaN or infinite, in the scan's units; None refuses such a scan.
         choice: of series and frame group, or of a volume; None where there is only one of each.
 
     Raises:
-        VolumeError: it is no scan, or one that cannot be read; see `read_volume` and `read_series`.
+        VolumeError: it is no scan, but a label map for instance, or one that cannot be read; see `read_volume` and
+            `read_series`.
         ConfigurationError: a choice is given that the scan does not have, or `nan_fill` is not finite.
         MissingDependencyError: no installed library decodes the pixels.
     """
@@ -65,7 +68,10 @@ def read_scan(
     if is_image_file(path):
         if choice.series or choice.frame_group:
             raise ConfigurationError(f"{path} is no DICOM series to choose from; leave --series and --frame-group out.")
-        return read_volume(path, modality=modality, nan_fill=nan_fill, volume=choice.volume)
+        volume = read_volume(path, modality=modality, nan_fill=nan_fill, volume=choice.volume)
+        if modality is None:
+            _check_scan(volume, path)
+        return volume
     if path.is_file() and not is_dicom(path):
         raise VolumeError(
             f"{path} is neither an image file ({', '.join(SUFFIXES)}) nor DICOM (a file, folder or .zip); "
@@ -77,6 +83,14 @@ def read_scan(
     return volume.with_voxels(finite_voxels(volume.voxels, path, nan_fill))
 
 
+def _check_scan(volume: Volume, path: Path) -> None:
+    if reason := label_map_reason(volume, path.name):
+        raise VolumeError(
+            f"{path} looks like a label map ({reason}); use --labels to resample it with its scan, or --modality if it "
+            "is a scan."
+        )
+
+
 def is_image_file(path: str | os.PathLike[str]) -> bool:
     """Say whether a path is that of an image file by its name, and no folder, nor DICOM that is named .img."""
     path = Path(path)
@@ -84,9 +98,30 @@ def is_image_file(path: str | os.PathLike[str]) -> bool:
 
 
 def is_scan_folder(path: str | os.PathLike[str]) -> bool:
-    """Say whether a folder is one scan, a DICOM series, rather than a folder of image files."""
+    """Say whether a folder is one scan, a DICOM series, rather than a folder of image files.
+
+    Raises:
+        VolumeError: image and DICOM files lie in it side by side.
+    """
     path = Path(path)
-    return path.is_dir() and not any(is_whole(each) for each in path.rglob("*")) and is_dicom(path)
+    if not path.is_dir():
+        return False
+    images = [each for each in path.rglob("*") if is_whole(each)]
+    if not images:
+        return is_dicom(path)
+    mixed = sorted(folder for folder in {each.parent for each in images} if has_dicom(folder))
+    if mixed:
+        name = min(each.name for each in images if each.parent == mixed[0])
+        raise VolumeError(
+            f"{mixed[0]} holds DICOM files and image files ({name}); move one kind away, or name an image file itself."
+        )
+    return False
+
+
+def dicom_folders(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the folders below a folder, and itself, with a DICOM file in them, sorted."""
+    path = Path(path)
+    return [each for each in sorted([path, *path.rglob("*")]) if each.is_dir() and has_dicom(each)]
 
 
 def count_volumes(path: str | os.PathLike[str], choice: Choice | None = None) -> int:

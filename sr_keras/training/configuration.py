@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from sr_keras.errors import ConfigurationError
-from sr_keras.networks import CONDITIONAL_FAMILIES, FAMILIES, SCALES, STAGES, StageName, output_factors
+from sr_keras.errors import ConfigurationError, UnknownConfigurationError
+from sr_keras.networks import CONDITIONAL_FAMILIES, SCALES, STAGES, StageName, family_names, output_factors
 
 LOSSES = ("l1", "l2", "charbonnier")
 MIXTURES = ("none", "scanners")
@@ -126,7 +126,7 @@ class Configuration:
 
     def __post_init__(self) -> None:
         network, patches, training, degradation = self.network, self.patches, self.training, self.degradation
-        _one_of("network.family", network.family, FAMILIES)
+        _one_of("network.family", network.family, family_names())
         _one_of("network.stage", network.stage, STAGES)
         _one_of("network.scale", network.scale, SCALES)
         factors = output_factors(network.stage, network.scale)
@@ -191,7 +191,7 @@ def read_configuration(name: str | os.PathLike[str]) -> Configuration:
     shipped = {entry.name.removesuffix(".yaml"): entry for entry in _shipped()}
     source = shipped.get(str(name), Path(name))
     if not source.is_file():
-        raise ConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
+        raise UnknownConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
     try:
         tree = yaml.safe_load(source.read_text())
     # ValueError: bytes that are no text, days that no month has.

@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import atomic_write, make_folder
+from sr_keras.files import atomic_write, make_folder, reserved
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
 from sr_keras.networks import build_network, family_named, output_factors
@@ -80,6 +80,7 @@ def resume_training(folder: str | os.PathLike[str]) -> Path:
 
     Raises:
         ConfigurationError: the folder is not a run's, or its configuration or a scan is not what it was.
+        OutputError: another process trains in it.
         StageError: the checkpoint is damaged.
 
     Example:
@@ -132,14 +133,16 @@ def _load(run: RunFolder, configuration: Configuration, description: dict[str, A
 
 
 def _train(run: RunFolder, configuration: Configuration, description: dict[str, Any]) -> Path:
-    tf.config.experimental.enable_op_determinism()
-    task = _load(run, configuration, description)
-    model = compiled_network(configuration, task.build)
-    times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
-    _fit(model, run, configuration, task, times)
-    model.load_weights(run.best)
-    shutil.rmtree(run.cache)
-    return save_stage(model, _card(configuration, description, task, model, times), run.folder / "stage")
+    # Two processes in one folder would each take the other's checkpoints for its own.
+    with reserved(run.folder.absolute()):
+        tf.config.experimental.enable_op_determinism()
+        task = _load(run, configuration, description)
+        model = compiled_network(configuration, task.build)
+        times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
+        _fit(model, run, configuration, task, times)
+        model.load_weights(run.best)
+        shutil.rmtree(run.cache)
+        return save_stage(model, _card(configuration, description, task, model, times), run.folder / "stage")
 
 
 def _fit(

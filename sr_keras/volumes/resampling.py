@@ -91,6 +91,30 @@ def resample_axis(voxels: npt.NDArray[np.float32], axis: int, new_length: int, s
     return np.moveaxis(np.tensordot(voxels, matrix, axes=(axis, 1)), -1, axis)
 
 
+def interpolation_kernel(factors: tuple[int, int], taps: int) -> npt.NDArray[np.float64]:
+    """Return cubic interpolation of images as the kernel of a convolution that gives all pixels made of one.
+
+    Args:
+        factors: upsampling factors along height and width.
+        taps: odd number of taps along an axis that is upsampled; another one has a single tap.
+
+    Returns:
+        (taps along height, taps along width, 1, pixels), the pixels row by row.
+    """
+    rows, columns = (_interpolation_phases(factor, taps) for factor in factors)
+    shape = (rows.shape[1], columns.shape[1], 1, rows.shape[0] * columns.shape[0])
+    kernel: npt.NDArray[np.float64] = np.einsum("pa,qb->abpq", rows, columns).reshape(shape)
+    return kernel
+
+
+def _interpolation_phases(factor: int, taps: int) -> npt.NDArray[np.float64]:
+    """Return the weights (pixels, taps) along an axis, around the centre of `taps` pixels."""
+    if factor == 1:
+        return np.ones((1, 1))
+    middle = taps // 2 * factor
+    return cubic_matrix(taps, taps * factor, 1 / factor)[middle : middle + factor]
+
+
 def downsample_volume(voxels: npt.NDArray[np.float32], factors: Sequence[int]) -> npt.NDArray[np.float32]:
     """Downsample a volume by antialiased cubic interpolation.
 

@@ -3,12 +3,15 @@ import numpy as np
 import pytest
 
 from sr_keras.networks.conditional import build_conditional, build_folded, conditional_weights, fold_into
+from sr_keras.networks.conditional_layers import MEMBERS
 from sr_keras.networks.folding import fold, load_conditional_weights, save_conditional_weights
 from sr_keras.volumes.resampling import resample_axis
 
 # Folding multiplies in another order than the network does.
 FOLDED_TOLERANCE = 1e-5
 WIDTHS = (8, 4, 8)
+# Fingerprints of two numbers, whose mean is (1, 0) and whose deviations are 1 and 2.
+MEMBERS_OF_A_MIXTURE = np.tile(np.array([[0, -2], [2, 2], [0, 2], [2, -2]], np.float32), (MEMBERS // 4, 1))
 
 
 def conditional(stage="hw", scale=2, *, groups=1, skip=False):
@@ -23,8 +26,7 @@ def conditional(stage="hw", scale=2, *, groups=1, skip=False):
         length=3,
         bases=2,
         groups=groups,
-        mean=[1.0, 0.0, 0.0],
-        deviation=[0.5, 1.0, 2.0],
+        members=MEMBERS_OF_A_MIXTURE,
     )
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:
@@ -44,7 +46,7 @@ def test_folded_for_a_scan_it_gives_what_the_conditional_chain_gives(stage, scal
     model = conditional(stage, scale, skip=skip)
     folded = build_folded(stage, scale, widths=WIDTHS, skip=skip)
     weights = conditional_weights(model)
-    for description in ([0.3, -2.0, 1.0], [9.0, 0.0, 0.0]):
+    for description in ([0.3, -2.0, 1.0], [2.4, 1.0, 0.0]):
         fold_into(folded, weights, description)
         expected = model({"lr": images(), "description": np.tile(np.array(description, np.float32), (2, 1))})["final"]
         assert np.abs(folded(images())["final"] - expected).max() < FOLDED_TOLERANCE
