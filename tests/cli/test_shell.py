@@ -61,6 +61,8 @@ def test_a_program_gets_one_object_for_each_scan_and_nothing_else(scans):
     assert (bad["status"], "no complete NIfTI file" in bad["reason"]) == ("failed", True)
     alone = json.loads(predict("b.nii.gz", "-o", "b_out.nii", *QUICK, "--json").stdout)
     assert (alone["status"], alone["shape"]) == ("done", [24, 22, 36])
+    failed = json.loads(predict("c.nii.gz", "-o", "c_out.nii", *QUICK, "--json", expect=1).stdout)
+    assert (failed["status"], "no complete NIfTI file" in failed["reason"]) == ("failed", True)
     planned = json.loads(predict("b.nii.gz", "-o", "plan.nii", *QUICK, "--json", "--dry-run").stdout)
     assert (planned["status"], planned["memory_bytes"] > 0) == ("planned", True)
 
