@@ -93,7 +93,6 @@ class TrainingConfiguration:
         seed: of the weights, the patches and the degradation.
         validation_slices: slices drawn evenly from each validation scan after each epoch.
         gradient_norm: gradients whose norm over all weights is larger are scaled down to it; 0 leaves them as they are.
-        lattice_weight: of the penalty on a lattice of pixels in the output.
     """
 
     epochs: int
@@ -107,7 +106,6 @@ class TrainingConfiguration:
     seed: int = 0
     validation_slices: int = 4
     gradient_norm: float = 0.0
-    lattice_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -160,8 +158,7 @@ class Configuration:
         _require(size > 0 and size % 2 == 1, "degradation.kernel_size", "odd and above zero", size)
         largest = 2 * min(patches.height, patches.width) + 1
         _require(size <= largest, "degradation.kernel_size", f"at most {largest} for these patches", size)
-        for name in ("gradient_norm", "lattice_weight"):
-            _require(getattr(training, name) >= 0, f"training.{name}", "zero or more", getattr(training, name))
+        _require(training.gradient_norm >= 0, "training.gradient_norm", "zero or more", training.gradient_norm)
         self._check_acquisition()
 
     def _check_acquisition(self) -> None:

@@ -15,11 +15,10 @@ from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import atomic_write, make_folder, reserved
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
-from sr_keras.networks import build_network, family_named, output_factors
+from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration
-from sr_keras.training.lattice import loss_with_lattice
-from sr_keras.training.losses import psnr, ssim
+from sr_keras.training.losses import LOSS_FUNCTIONS, psnr, ssim
 from sr_keras.training.run_folder import RunFolder, describe, short_names
 from sr_keras.training.tasks import Task, load_task
 
@@ -115,12 +114,10 @@ def compiled(model: Any, configuration: Configuration) -> Any:
     Returns:
         The same model.
     """
-    training, network = configuration.training, configuration.network
-    factors = output_factors(network.stage, network.scale)
-    loss = loss_with_lattice(training.loss, training.lattice_weight, factors)
+    training = configuration.training
     model.compile(
         optimizer=_optimizer(configuration),
-        loss=dict.fromkeys(("intermediate", "final"), loss),
+        loss=dict.fromkeys(("intermediate", "final"), LOSS_FUNCTIONS[training.loss]),
         loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
         metrics={"final": [psnr, ssim]},
     )
