@@ -37,7 +37,8 @@ MADE = ("runs/", "exported/")
 
 def is_quick(line):
     """Whether a command takes seconds and needs no result of one that does not."""
-    return line.split()[0] in ("predict", "models", "evaluate", "info") and not any(each in line for each in MADE)
+    slow = (*MADE, "--adapt")
+    return line.split()[0] in ("predict", "models", "evaluate", "info") and not any(each in line for each in slow)
 
 
 COMMANDS = {
@@ -81,6 +82,7 @@ def template(small_scan, tmp_path_factory):
     voxels = np.asarray(scan.dataobj)
     nibabel.save(nibabel.Nifti1Image((voxels > 300).astype(np.uint8), scan.affine), folder / "labels.nii.gz")
     nibabel.save(nibabel.Nifti1Image(np.stack([voxels[:24, :24]] * 3, axis=-1), scan.affine), folder / "series.nii.gz")
+    nibabel.save(nibabel.load(SAMPLE).slicer[40:120, :, 20:100:4], folder / "thick.nii.gz")
     for text in TEXTS.values():
         for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
             (folder / "brain.yaml").write_text(block)
