@@ -37,8 +37,8 @@ MADE = ("runs/", "exported/", "--model adapted")
 
 def is_quick(line):
     """Whether a command takes seconds and needs no result of one that does not."""
-    quick = line.split()[0] in ("predict", "models", "evaluate", "info") and "--adapt" not in line
-    return quick and not any(each in line for each in MADE)
+    slow = (*MADE, "--adapt")
+    return line.split()[0] in ("predict", "models", "evaluate", "info") and not any(each in line for each in slow)
 
 
 COMMANDS = {
@@ -84,6 +84,7 @@ def template(small_scan, tmp_path_factory):
     voxels = np.asarray(scan.dataobj)
     nibabel.save(nibabel.Nifti1Image((voxels > 300).astype(np.uint8), scan.affine), folder / "labels.nii.gz")
     nibabel.save(nibabel.Nifti1Image(np.stack([voxels[:24, :24]] * 3, axis=-1), scan.affine), folder / "series.nii.gz")
+    nibabel.save(nibabel.load(SAMPLE).slicer[40:120, :, 20:100:4], folder / "thick.nii.gz")
     for text in TEXTS.values():
         for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
             (folder / "brain.yaml").write_text(block)
@@ -122,9 +123,10 @@ def test_the_python_of_the_readme_is_among_them():
 def run(line, place):
     """Run a command of a document, as if its outputs were not there yet."""
     words = shlex.split(line)
-    outputs = [
-        words[number + 1] for number, word in enumerate(words) if word in ("-o", "--output", "--figure", "--json")
-    ]
+    # Of `predict`, --json is a flag, and --labels names a file that is read before the one that is written.
+    named = ("-o", "--output", "--figure", *(["--json"] if words[0] != "predict" else []))
+    outputs = [words[number + 1] for number, word in enumerate(words) if word in named]
+    outputs += [words[number + 2] for number, word in enumerate(words) if word == "--labels"]
     for output in outputs:
         if (place / output).is_file():
             (place / output).unlink()

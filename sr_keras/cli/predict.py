@@ -23,6 +23,7 @@ from sr_keras.cli.options import (
 )
 from sr_keras.cli.predict_options import acquisition_options, grid_options, label_options, label_pairs, shell_options
 from sr_keras.cli.voice import Voice
+from sr_keras.errors import SrKerasError
 
 if TYPE_CHECKING:
     from sr_keras.inference.folders import NamedScan
@@ -158,8 +159,12 @@ def _is_single(scans: list[Path], output: str) -> bool:
 
 
 def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> None:
-    with voice.progress() as progress:
-        outcome = job.process(scan, output, progress)
+    try:
+        with voice.progress() as progress:
+            outcome = job.process(scan, output, progress)
+    except SrKerasError as error:
+        voice.record(scan, output, "failed", reason=str(error))
+        raise
     for warning in outcome.warnings:
         voice.warn(warning)
     voice.say(f"{output}: {outcome.summary}, {outcome.seconds:.1f} s")

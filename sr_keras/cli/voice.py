@@ -2,11 +2,12 @@
 
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -38,12 +39,12 @@ class Voice:
     def say(self, text: str) -> None:
         """Print what was done, on stdout unless that is for a program."""
         if not self.quiet and not self.as_json:
-            click.echo(text)
+            _print(sys.stdout, text)
 
     def warn(self, text: str) -> None:
         """Print a warning on stderr."""
         if not self.quiet:
-            click.echo(text, err=True)
+            _print(sys.stderr, text)
 
     def record(
         self,
@@ -61,7 +62,7 @@ class Voice:
         if outcome is not None:
             known |= {**outcome.facts, "summary": outcome.summary, "warnings": list(outcome.warnings)}
             known["seconds"] = round(outcome.seconds, 3)
-        click.echo(json.dumps(known | dict(facts or {}) | ({"reason": printable(reason)} if reason else {})))
+        _print(sys.stdout, json.dumps(known | dict(facts or {}) | ({"reason": printable(reason)} if reason else {})))
 
     def progress(self) -> "AbstractContextManager[ProgressCallback | None]":
         """Return what shows a progress bar on a terminal."""
@@ -86,9 +87,15 @@ class Voice:
             logger.setLevel(before)
 
 
+def _print(stream: TextIO, text: str) -> None:
+    """Print a line. Not by click, which writes past the progress bar, so that a line goes on where the bar ends."""
+    stream.write(printable(text) + "\n")
+    stream.flush()
+
+
 class _Handler(logging.Handler):
     """Prints records on what is stderr at that moment: beside a progress bar, that is above the bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record in a line."""
-        click.echo(printable(record.getMessage()), err=True)
+        _print(sys.stderr, record.getMessage())

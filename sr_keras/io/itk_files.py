@@ -7,7 +7,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from sr_keras.errors import OutputError, VolumeError
-from sr_keras.framework import load_module
+from sr_keras.framework import load_module, silent_libraries
 from sr_keras.io.values import check_stored_range, finite_voxels
 from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import Affine
@@ -45,12 +45,13 @@ def read_itk(path: Path, modality: Modality | None = None, nan_fill: float | Non
     reader, shape, affine = _opened(path)
     check_memory(8 * int(np.prod(shape, dtype=object)), f"{path} ({format_shape(shape)})")
     try:
-        image = reader.Execute()
+        with silent_libraries():
+            image = reader.Execute()
     except RuntimeError as error:
         raise _refused(path, error) from error
     voxels = load_simpleitk().GetArrayFromImage(image).reshape(shape[::-1]).T
-    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    kept = ItkHeader((key, value) for key, value in fields.items() if _is_kept(key))
+    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys() if _is_kept(key)}
+    kept = ItkHeader((key, value) for key, value in fields.items() if value.isprintable())
     return Volume(finite_voxels(voxels, path, nan_fill), affine, modality, source=str(path), header=kept)
 
 
@@ -109,7 +110,9 @@ def _opened(path: Path) -> tuple[Any, tuple[int, int, int], Affine]:
     if not path.is_file():
         raise VolumeError(f"{path} does not exist; check the path.")
     try:
-        reader.ReadImageInformation()
+        # ITK prints warnings of its own about a damaged header.
+        with silent_libraries():
+            reader.ReadImageInformation()
     except RuntimeError as error:
         raise _refused(path, error) from error
     lengths, parts = reader.GetSize(), reader.GetNumberOfComponents()
@@ -126,7 +129,8 @@ def _opened(path: Path) -> tuple[Any, tuple[int, int, int], Affine]:
 
 
 def _is_kept(key: str) -> bool:
-    return not key.startswith(OWN_FIELDS) and not key.endswith(GRID_FIELDS)
+    # Keys that are no text cannot be asked for.
+    return key.isprintable() and not key.startswith(OWN_FIELDS) and not key.endswith(GRID_FIELDS)
 
 
 def _refused(path: Path, error: RuntimeError) -> VolumeError:

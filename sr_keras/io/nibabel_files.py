@@ -11,8 +11,8 @@ import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
-from nibabel.freesurfer.mghformat import MGHHeader
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.freesurfer.mghformat import MGHError, MGHHeader
+from nibabel.imageglobals import logger
 from nibabel.spatialimages import HeaderDataError
 from nibabel.tripwire import TripWireError
 from nibabel.volumeutils import array_from_file
@@ -30,7 +30,7 @@ from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
 
 # What nibabel raises on a file that is none of its formats, or damaged.
 REFUSALS = (
-    *(ImageFileError, HeaderDataError, WrapStructError, OSError),
+    *(ImageFileError, HeaderDataError, WrapStructError, MGHError, OSError),
     *(OverflowError, ValueError, KeyError, TypeError),
 )
 # No .gz file is smaller than its content by a greater factor.
@@ -147,7 +147,7 @@ class NibabelFile:
         """Turn what nibabel and gzip raise on a bad file into one error, and keep nibabel's own messages quiet."""
         path = self.path
         try:
-            with LoggingOutputSuppressor(), np.errstate(invalid="ignore", over="ignore"):
+            with _silent_nibabel(), np.errstate(invalid="ignore", over="ignore"):
                 yield
         except FileNotFoundError as error:
             if path.exists() and not has_suffix(path, NIFTI):
@@ -165,6 +165,16 @@ class NibabelFile:
             raise VolumeError(
                 f"{path} is no complete {self._title} file ({reason}); convert it, or copy it again."
             ) from error
+
+
+@contextmanager
+def _silent_nibabel() -> Iterator[None]:
+    """Keep nibabel's log quiet: without its own handlers, Python itself would print the warnings on stderr."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _mgh_image(path: Path) -> Any:

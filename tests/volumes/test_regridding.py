@@ -105,5 +105,5 @@ def test_a_constant_stays_constant_on_every_grid(value, steps, axis):
 def test_an_axis_that_gets_coarser_is_antialiased():
     wave = np.broadcast_to((-1.0) ** np.arange(48), (4, 4, 48)).astype(np.float32)
     coarser = regridded(Regridding((4, 4, 48), (4, 4, 16), rescaled_affine(np.eye(4), (1, 1, 3))), wave)
-    assert np.abs(coarser).max() < 0.05
+    assert np.abs(coarser[..., 1:-1]).max() < 0.05
     np.testing.assert_allclose(coarser[0, 0], cubic_matrix(48, 16, 3) @ wave[0, 0], atol=1e-6)
