@@ -10,13 +10,11 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 
 from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.io.itk_files import LPS_TO_RAS
 from sr_keras.io.nifti_header import affine_in_mm, header_on_grid
 from sr_keras.io.scans import read_scan, with_nifti_header
 from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.volume import Array, Volume, format_shape
-
-# ITK's world is LPS, that of an affine here RAS+: the first two axes point the other way.
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 # Turns a result into the kind of image that its scan came as.
 Back = Callable[[Volume], Any]
