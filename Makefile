@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-slow faults fuzz lint docs clean
+.PHONY: demo test test-slow faults fuzz matrix lint docs clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -26,18 +26,18 @@ faults: $(VENV)/installed
 fuzz: $(VENV)/installed
 	$(BIN)/python -m pytest tests/fuzz
 
+# The oldest and the newest versions of Python and of the libraries: a table of what passes.
+matrix:
+	$(PYTHON) tests/matrix.py
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # The site in site/; a warning is an error.
-docs: $(VENV)/installed $(VENV)/docs-installed
+docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-
-$(VENV)/docs-installed: pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[docs]"
-	touch $@
 
 $(VENV)/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -46,4 +46,4 @@ $(VENV)/installed: pyproject.toml setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist site *.egg-info
+	rm -rf $(VENV) .matrix demo build dist site *.egg-info

@@ -1,6 +1,6 @@
 """Compare models on low-resolution scans as scanners make them, on scans at their own resolution, and on a phantom.
 
-    python benchmarks/acquisitions.py RESULT.json SCAN_OR_FOLDER... [--scale 2] [--model NAME_OR_RUN]...
+    python benchmarks/acquisitions.py RESULT.json SCAN_OR_FOLDER... [--scale 2] [--model FAMILY_OR_MODEL_OR_RUN]...
         [--own SCAN_OR_FOLDER]... [--quick]
 
 Prints the gain over the better of cubic and Lanczos interpolation for each case of `sr_keras.acquisition.presets`, at
@@ -88,7 +88,7 @@ def compared(
     truth = whole[shown]
     best = max(mean_psnr(truth, interpolate(low, factors, name)[shown]) for name in ("cubic", "lanczos"))
     gains = {
-        name: {str(dial): mean_psnr(truth, method(low, factors, dial)[shown]) - best for dial in DIAL}
+        name: {dial: mean_psnr(truth, each[shown]) - best for dial, each in method.at_dials(low, factors, DIAL).items()}
         for name, method in methods.items()
     }
     return {"scan": scan.name, "case": case, "in_plane": in_plane, "interpolation": best, "gains": gains}
@@ -101,11 +101,10 @@ def at_its_own_resolution(scan: Scan, methods: dict[str, Method]) -> Row:
     tissue = scan.tissue[chosen].repeat(2, axis=1).repeat(2, axis=2)
     reference = [noise_level(image, mask) for image, mask in zip(lanczos(low, factors, 1.0), tissue, strict=True)]
     figures: Row = {}
-    for name, method in {"lanczos": lanczos, **methods}.items():
-        for dial in DIAL:
-            result = method(low, factors, dial)
+    for name, method in {"lanczos": Method(frozenset(), lanczos, has_dial=False), **methods}.items():
+        for dial, result in method.at_dials(low, factors, DIAL).items():
             noise = [noise_level(image, mask) for image, mask in zip(result, tissue, strict=True)]
-            figures.setdefault(name, {})[str(dial)] = {
+            figures.setdefault(name, {})[dial] = {
                 "noise_gain": fmean(one / other for one, other in zip(noise, reference, strict=True)),
                 "lattice": fmean(lattice(image, mask) for image, mask in zip(result, tissue, strict=True)),
             }
@@ -189,11 +188,11 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("scans", type=Path, nargs="+")
     parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--model", action="append", default=[], help="a shipped model or a training run")
+    parser.add_argument("--model", action="append", default=[], help="a family, a shipped model or a training run")
     parser.add_argument("--own", action="append", default=[], type=Path, help="scans to upsample as they are")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    methods = {Path(name).name: model(name) for name in arguments.model}
+    methods = {Path(name).name: model(name, arguments.scale) for name in arguments.model}
     slices = QUICK_SLICES if arguments.quick else None
     # What all models have.
     stages = frozenset.intersection(*(method.stages for method in methods.values()))

@@ -28,6 +28,7 @@ from sr_keras.acquisition.simulation import acquire
 from sr_keras.adaptation.adapting import Settings, adapt
 from sr_keras.adaptation.files import shipped_start
 from sr_keras.adaptation.stage import engine_of
+from sr_keras.adaptation.start import folded_for
 from sr_keras.engines import Engine, KerasEngine
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
@@ -101,7 +102,7 @@ def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int,
     known = Settings(steps, through.thickness * volume.spacing[0], through.profile)
     for name, settings in {"known": known, "estimated": Settings(steps)}.items():
         start = time.perf_counter()
-        outcome = adapt(stage, [(volume, 0)], scale, settings)
+        outcome = adapt(folded_for(stage, volume, 0, settings.noise_kept), [(volume, 0)], scale, settings)
         row[f"{name}_seconds"] = time.perf_counter() - start
         row[f"{name}_held_out"] = outcome.gain
         row[f"{name}_thickness"] = outcome.record["scans"]["1"]["slice_thickness_mm"] / volume.spacing[0]

@@ -1,12 +1,17 @@
-"""What is promised of the package as a whole."""
+"""What is promised of the package as a whole, and of its releases."""
 
+import re
+import shutil
 import subprocess
 import sys
 import time
+import tomllib
+import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers import SAMPLE
 
 import sr_keras
@@ -82,3 +87,58 @@ def test_the_wheel_carries_weights_and_configurations(wheel):
     for folder, source in (("sr_keras/configs", ROOT / "configs"), ("sr_keras/weights", ROOT / "sr_keras" / "weights")):
         for path in source.glob("[!_]*.*"):
             assert f"{folder}/{path.name}" in wheel
+
+
+def version_of(folder):
+    """The version that a source tree is built with."""
+    command = [sys.executable, "-m", "setuptools_scm"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an archive has no tags")
+def test_the_version_is_that_of_the_tag(tmp_path):
+    subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(tmp_path)], check=True)
+    subprocess.run(["git", "tag", "v9.8.7"], cwd=tmp_path, check=True)
+    assert version_of(tmp_path) == "9.8.7"
+
+
+def test_an_archive_without_git_has_the_version_of_the_citation(tmp_path):
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert version_of(tmp_path) == citation["version"]
+    assert citation["license"] == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+
+
+def test_the_changelog_keeps_its_form():
+    headings = re.findall(r"^##+ .*$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "## [Unreleased]"
+    releases = r"## \[Unreleased\]|## \[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d"
+    changes = "### (Added|Changed|Deprecated|Removed|Fixed|Security)"
+    assert [each for each in headings if not re.fullmatch(f"{releases}|{changes}", each)] == []
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "(i, j, k)" in (tmp_path / "site" / "reference" / "upscaling" / "index.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_release_installs_in_fresh_environments_and_predicts(tmp_path):
+    """Both distributions, with the base dependencies only."""
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
+    subprocess.run(build, capture_output=True, check=True)
+    distributions = sorted((tmp_path / "dist").iterdir())
+    assert [path.suffix for path in distributions] == [".whl", ".gz"]
+    subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *distributions], capture_output=True, check=True
+    )
+    for path in distributions:
+        fresh = tmp_path / path.suffix
+        venv.create(fresh, with_pip=True)
+        subprocess.run([fresh / "bin" / "pip", "install", "--quiet", path], capture_output=True, check=True)
+        words = ["predict", SAMPLE, "-o", tmp_path / f"out{path.suffix}.nii.gz", "--scale", "2x2x1"]
+        subprocess.run([fresh / "bin" / "sr-keras", *words], cwd=tmp_path, capture_output=True, check=True)
+        installed = subprocess.run([fresh / "bin" / "pip", "freeze"], capture_output=True, text=True, check=True).stdout
+        assert not [name for name in FRAMEWORKS if re.search(rf"^{name}\b", installed, re.MULTILINE)]

@@ -1,10 +1,10 @@
 """What `Upscaler` asks to adapt a stage to the scan before it runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sr_keras.adaptation.adapting import Settings, adapt
 from sr_keras.adaptation.stage import card_at_scale, engine_of, network_of_chain, save_adapted
@@ -15,7 +15,7 @@ from sr_keras.errors import ConfigurationError, OutputError, StageError, Unknown
 from sr_keras.inference.adapter import Adaptation
 from sr_keras.inference.planning import Step
 from sr_keras.models.own import ModelStage
-from sr_keras.models.stages import Stage, StageCard, TrainedStage, find_stage
+from sr_keras.models.stages import Stage, StageCard, find_stage
 from sr_keras.progress import ProgressCallback
 from sr_keras.volumes.volume import Volume
 
@@ -47,16 +47,16 @@ class FactorEngine(KerasEngine):
     @property
     def conditional(self) -> bool:
         """Whether the stage can be folded for a scan."""
-        return isinstance(self.base, TrainedStage) and self.base.conditional
+        return bool(self.base.card.description)
 
     @property
     def trust(self) -> float:
-        """See `KerasEngine.trust`: that of the stage."""
+        """How much of the network's details the scan that it is folded for gets, from 0 to 1."""
         return KerasEngine(self.base).trust
 
     def for_scan(self, description: Iterable[float]) -> "FactorEngine":
         """Return the engine of a conditional stage folded for a scan."""
-        return FactorEngine(cast(TrainedStage, self.base).for_scan(description), self.card.scale)
+        return FactorEngine(KerasEngine(self.base).for_scan(description).stage, self.card.scale)
 
     @cached_property
     def stage(self) -> Stage:  # type: ignore[override]
@@ -120,6 +120,7 @@ class ScanAdapter:
         volume: Volume,
         slice_axis: int,
         engines: Mapping[Step, Engine],
+        noise_kept: float,
         memory: int | None,
         progress: ProgressCallback | None,
     ) -> Adaptation:
@@ -127,7 +128,8 @@ class ScanAdapter:
         step = self._step(slice_axis, engines)
         engine = engines[step]
         stage = stage_of(engine)
-        outcome = adapt(stage, [(volume, slice_axis)], step.scale, self.settings, memory=memory, progress=progress)
+        settings = replace(self.settings, noise_kept=noise_kept)
+        outcome = adapt(stage, [(volume, slice_axis)], step.scale, settings, memory=memory, progress=progress)
         if outcome.stage is None:
             return Adaptation(step, engine, outcome.record, outcome.line, gained=False)
         if self.save is not None:
@@ -158,8 +160,9 @@ def stage_of(engine: Engine) -> Stage:
     name = getattr(engine, "name", engine.card.name)
     try:
         stage = find_stage(name)
-        return stage.for_scan(engine.card.description) if stage.conditional else stage
     except UnknownModelError as error:
         raise StageError(
             f"{name} is no trained stage to start from; name a run's folder or a shipped model to adapt."
         ) from error
+    # A conditional stage is folded for the scan already: its weights are where training begins.
+    return stage.for_scan(engine.card.description) if stage.conditional else stage

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from sr_keras.acquisition.profiles import PROFILES
 from sr_keras.adaptation.fitting import fit, level_of, patch_size, started
 from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
-from sr_keras.adaptation.slices import HELD_OUT, MOST_SLICES, ScanSlices, take_slices
+from sr_keras.adaptation.slices import HELD_OUT, MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
 from sr_keras.adaptation.stage import adapted_stage
 from sr_keras.adaptation.start import Start, start_of
 from sr_keras.adaptation.thickness import SliceProfile, slice_profile
@@ -20,6 +21,7 @@ from sr_keras.inference.budget import budget_of
 from sr_keras.inference.provenance import scan_sha256
 from sr_keras.models.own import ModelStage
 from sr_keras.models.stages import Stage
+from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.progress import ProgressCallback
 from sr_keras.resources import format_bytes
 from sr_keras.volumes.volume import Volume, format_shape
@@ -27,8 +29,8 @@ from sr_keras.volumes.volume import Volume, format_shape
 STEPS = 300
 # Below this gain on held-out slices, in dB, the network stays as it is.
 LEAST_GAIN = 0.02
-# What pairs and a step take in memory beside Keras, measured.
-NEEDED = 900_000_000
+# What a step takes in memory beside Keras, and the pairs for each pixel of the slices that are taken, in bytes.
+STEP_BYTES, PIXEL_BYTES = 300_000_000, 64
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Settings:
         thickness: of the slices in mm; None takes what the scan says, or estimates it.
         profile: a name of `sr_keras.acquisition.profiles.PROFILES`; None takes the one that is usual for the modality.
         seed: of the patches and of the noise that is drawn.
+        noise_kept: how much of the scan's noise the stage keeps, 0 to 1.
 
     Raises:
         ConfigurationError: the steps are none.
@@ -49,6 +52,7 @@ class Settings:
     thickness: float | None = None
     profile: str | None = None
     seed: int = 0
+    noise_kept: float = KEPT_NOISE
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
@@ -109,13 +113,13 @@ def adapt(
     """
     settings = settings or Settings()
     load_keras()
-    _check_memory(memory)
+    _check_memory(memory, [volume for volume, _ in scans])
     report = progress or _silent
     report("adapting", 0, settings.steps)
     taken = [take_slices(volume, axis, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
     profiles = [slice_profile(each, settings.thickness, settings.profile) for each in taken]
     generator = np.random.default_rng([settings.seed, 1])
-    learned, held_out = _divided(taken, profiles, scale, generator)
+    learned, held_out = _divided(taken, profiles, scale, settings.noise_kept, generator)
     start = start_of(stage, scale)
     before = level_of(started(start), held_out, settings.seed)
     model = fit(start, learned, settings.steps, settings.seed, lambda done: report("adapting", done, settings.steps))
@@ -131,13 +135,17 @@ def adapt(
 
 
 def _divided(
-    scans: Sequence[ScanSlices], profiles: Sequence[SliceProfile], scale: int, generator: np.random.Generator
+    scans: Sequence[ScanSlices],
+    profiles: Sequence[SliceProfile],
+    scale: int,
+    noise_kept: float,
+    generator: np.random.Generator,
 ) -> tuple[PatchSampler, PatchSampler]:
     """Return what to learn from, and what to judge by."""
     size = patch_size(scale)
     learned, held_out = [], []
     for scan, profile in zip(scans, profiles, strict=True):
-        pairs = _pairs_of(scan, profile, scale, generator)
+        pairs = _pairs_of(scan, profile, scale, noise_kept, generator)
         if not pairs:
             raise VolumeError(
                 f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
@@ -150,14 +158,17 @@ def _divided(
     return PatchSampler(learned, scale, size), PatchSampler(held_out, scale, size)
 
 
-def _pairs_of(scan: ScanSlices, profile: SliceProfile, scale: int, generator: np.random.Generator) -> list[Pairs]:
+def _pairs_of(
+    scan: ScanSlices, profile: SliceProfile, scale: int, noise_kept: float, generator: np.random.Generator
+) -> list[Pairs]:
     """Return the pairs of each orientation whose images hold a patch."""
     height, depth = patch_size(scale)
     pairs = []
     for slices, spacing in scan.oriented():
         coarsening = max(1, round(scan.spacing[2] / scale / spacing))
         if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
-            pairs.append(make_pairs(slices, profile.reduction(scale), coarsening, scan.noise, generator))
+            reduction = profile.reduction(scale)
+            pairs.append(make_pairs(slices, reduction, coarsening, scan.noise, generator, noise_kept))
     return pairs
 
 
@@ -171,6 +182,7 @@ def _record(
     return {
         "stage": stage.card.name,
         "weights_sha256": stage.card.weights_sha256,
+        **({"told": [round(each, 4) for each in stage.card.description]} if stage.card.description else {}),
         "scans": {
             str(number): {
                 "name": Path(scan.volume.source).name,
@@ -186,6 +198,7 @@ def _record(
         },
         "steps": settings.steps,
         "seed": settings.seed,
+        "noise_kept": settings.noise_kept,
         "gain_db": round(gain, 3),
     }
 
@@ -196,11 +209,14 @@ def _digest(volume: Volume) -> str:
     return scan_sha256(path) if path.exists() else ""
 
 
-def _check_memory(memory: int | None) -> None:
+def _check_memory(memory: int | None, volumes: Sequence[Volume]) -> None:
     budget = budget_of(memory, disk=False)
-    if budget.resident + NEEDED > budget.memory:
+    # As if the shortest axis were the through-plane one: no other choice takes more.
+    pixels = sum(min(MOST_PIXELS, MOST_SLICES * prod(sorted(volume.shape)[1:])) for volume in volumes)
+    needed = budget.resident + STEP_BYTES + PIXEL_BYTES * pixels
+    if needed > budget.memory:
         raise VolumeError(
-            f"To adapt takes {format_bytes(budget.resident + NEEDED)} of memory, {format_bytes(budget.memory)} may be "
+            f"To adapt takes {format_bytes(needed)} of memory, {format_bytes(budget.memory)} may be "
             "used; allow more with --memory, or leave --adapt out."
         )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sr_keras.adaptation.adapting import Outcome, Settings, adapt
 from sr_keras.adaptation.stage import save_adapted
+from sr_keras.adaptation.start import folded_for
 from sr_keras.errors import OutputError, StageError, VolumeError
 from sr_keras.inference.folders import find_scans
 from sr_keras.io.scans import read_scan
@@ -67,7 +68,10 @@ def adapt_files(
         for path in find_scans([Path(each) for each in scans], dicom=True)
     ]
     axes = [through_plane_axis(each.spacing) if slice_axis is None else slice_axis for each in volumes]
-    outcome = adapt(stage, list(zip(volumes, axes, strict=True)), scale, settings, memory=memory, progress=progress)
+    settings = settings or Settings()
+    # Scans of one protocol are alike: a conditional stage is folded for the first.
+    start = folded_for(stage, volumes[0], axes[0], settings.noise_kept)
+    outcome = adapt(start, list(zip(volumes, axes, strict=True)), scale, settings, memory=memory, progress=progress)
     if outcome.stage is None:
         raise VolumeError(f"{outcome.line}; use {stage.name} as it is.")
     save_adapted(outcome.stage, output)

@@ -1,10 +1,11 @@
 """Pairs to learn from: in-plane slices of a scan, and what they become when one of their axes is sampled through plane.
 
-The noise of a pair is such that a network learns to remove it, though no slice is free of noise. Where y is a slice
-with noise n of covariance C, and A reduces it, the low-resolution image is A y + m, m drawn so that all of its noise,
-A n + m, has the level of the scan. The target is y - C A' S^-1 m, S being the covariance of m: then the noise of the
-two is uncorrelated, and least squares lead to the noise-free image. T. Pang et al., "Recorrupted-to-Recorrupted", CVPR
-2021, DOI 10.1109/CVPR46437.2021.00208, do so for images of one size.
+The noise of a pair is such that a network need not learn to give back noise, though no slice is free of it. Where y is
+a slice with noise n of covariance C, and A reduces it, the low-resolution image is A y + m, m drawn so that all of its
+noise, A n + m, has the level of the scan. With the target y - C A' S^-1 m, S being the covariance of m, the noise of
+the two is uncorrelated, and least squares lead to the noise-free image; with the target y they lead to noise that is
+sharpened as the image is. T. Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021, DOI
+10.1109/CVPR46437.2021.00208, do the former for images of one size.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,12 @@ class Pairs:
 
 
 def make_pairs(
-    slices: Floats, reduction: Reduction, coarsening: int, noise: float, generator: np.random.Generator
+    slices: Floats,
+    reduction: Reduction,
+    coarsening: int,
+    noise: float,
+    generator: np.random.Generator,
+    noise_kept: float = 1.0,
 ) -> Pairs:
     """Reduce the last axis of slices.
 
@@ -59,6 +65,7 @@ def make_pairs(
         coarsening: pixels of a slice in a pixel of the target.
         noise: standard deviation of the scan's noise, normalised.
         generator: the source of the noise.
+        noise_kept: how much of the noise that a target shares with its image is left in it, 0 to 1.
     """
     factor = reduction.scale * coarsening
     kept = slices[..., : slices.shape[2] // factor * factor]
@@ -67,8 +74,9 @@ def make_pairs(
     if noise <= 0.0:
         return Pairs(low, target)
     root, correction = _noise_matrices(to_low, to_target)
-    drawn = generator.standard_normal(low.shape, np.float32) * np.float32(noise) @ root.T
-    return Pairs(np.asarray(low + drawn, np.float32), np.asarray(target - drawn @ correction.T, np.float32))
+    drawn = np.float32(noise) * generator.standard_normal(low.shape, np.float32) @ root.T
+    removed = np.float32(1.0 - noise_kept) * (drawn @ correction.T)
+    return Pairs(np.asarray(low + drawn, np.float32), np.asarray(target - removed, np.float32))
 
 
 def _matrices(length: int, reduction: Reduction, coarsening: int) -> tuple[Floats, Floats]:

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 THICKNESSES = tuple(float(each) for each in np.round(np.geomspace(0.5, 2.0, 17), 3))
 # Slices follow each other without a gap unless the spectrum says otherwise: a doubled thickness weighs as much as a
 # difference of so many decades of power.
-PRIOR = 0.15
+PRIOR = 0.1
 
 
 def fit_thickness(through_plane: Sequence[Floats], reduced: Callable[[float], Sequence[Floats]]) -> float:

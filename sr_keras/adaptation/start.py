@@ -7,8 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.errors import StageError
-from sr_keras.models.stages import Stage
+from sr_keras.inference.conditions import Conditions
+from sr_keras.inference.planning import Step
+from sr_keras.models.stages import Stage, TrainedStage
 from sr_keras.volumes.resampling import interpolation_kernel
+from sr_keras.volumes.volume import Volume
 
 Floats = npt.NDArray[np.float32]
 # Taps along the depth of the linear part of `sr_keras.networks.conditional.build_folded`.
@@ -32,9 +35,18 @@ class Start:
     weights: dict[str, tuple[Floats, Floats]]
 
 
-def starting_network(stage: Stage) -> Any:
-    """Return the network of a stage, as a plain chain. The one place where adaptation gets its weights from."""
-    return stage.network
+def folded_for(stage: Stage, volume: Volume, axis: int, noise_kept: float) -> Stage:
+    """Return a d stage folded for a scan if it is conditional, else the stage itself.
+
+    Args:
+        stage: to start from.
+        volume: the scan.
+        axis: its through-plane axis.
+        noise_kept: how much of its noise is kept, 0 to 1.
+    """
+    if not (isinstance(stage, TrainedStage) and stage.conditional):
+        return stage
+    return stage.for_scan(Conditions(noise_kept).description(volume, Step("d", stage.card.scale, (axis,))))
 
 
 def start_of(stage: Stage, scale: int) -> Start:
@@ -43,7 +55,7 @@ def start_of(stage: Stage, scale: int) -> Start:
     Raises:
         StageError: the network of the stage is no chain.
     """
-    network = starting_network(stage)
+    network = stage.network
     layers = {layer.name: layer for layer in network.layers}
     if not {"conv1", "details"} <= layers.keys():
         raise StageError(

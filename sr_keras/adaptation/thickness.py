@@ -15,7 +15,7 @@ from sr_keras.dicom.reading import DicomHeader
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import read_json
 from sr_keras.inference.provenance import sidecar_path
-from sr_keras.io.nifti import is_nifti
+from sr_keras.io.image_names import is_image
 from sr_keras.volumes.volume import Volume
 
 # The profile of slices of a modality: an SLR pulse, and helical interpolation.
@@ -85,8 +85,8 @@ def _recorded(volume: Volume, spacing: float) -> tuple[float, str] | None:
 
 
 def _of_sidecar(path: Path, spacing: float) -> tuple[float | None, str]:
-    """Return what the sidecar of a NIfTI file says, if it is of a scan of that spacing."""
-    if not is_nifti(path):
+    """Return what the sidecar of an image file says, if it is of a scan of that spacing."""
+    if not is_image(path):
         return None, ""
     sidecar = sidecar_path(path)
     try:

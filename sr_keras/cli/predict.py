@@ -184,10 +184,12 @@ def _plan_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> 
 
 
 def _run_several(job: "PredictionJob", paths: list[Path], output: Path, voice: Voice, *, dry_run: bool) -> None:
-    from sr_keras.inference.folders import check_folder, named_scans, run_scans, summary_of
+    from sr_keras.inference.folders import check_folder, ignored_series, named_scans, run_scans, summary_of
 
     scans = named_scans(paths)
     check_folder(scans, output, paths)
+    for line in ignored_series(paths):
+        voice.warn(line)
     if dry_run:
         _plan_several(job, scans, output, voice)
         return

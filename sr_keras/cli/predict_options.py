@@ -39,21 +39,32 @@ grid_options = _group(
     click.option("--isotropic", is_flag=True, help="Make all spacings the finest one of SCAN, instead of a factor."),
     click.option("--like", type=FILE, metavar="OTHER", help="Put the result onto the grid of this image instead."),
 )
+NOISE_OPTION = click.option(
+    "--noise",
+    type=NOISE,
+    metavar="keep|reduce|0..1",
+    default="keep",
+    show_default=True,
+    help="How much of the noise of the scan the result keeps: reduce is 0.5.",
+)
 acquisition_options = _group(
-    click.option(
-        "--noise",
-        type=NOISE,
-        metavar="keep|reduce|0..1",
-        default="keep",
-        show_default=True,
-        help="How much of the noise of SCAN the result keeps: reduce is 0.5.",
-    ),
+    NOISE_OPTION,
     click.option(
         "--acquisition",
         metavar="auto|NAME|FILE",
         default="auto",
         show_default=True,
         help="Assume that SCAN was acquired in this way, a preset or a YAML file, instead of measuring it.",
+    ),
+)
+expected_acquisition_options = _group(
+    NOISE_OPTION,
+    click.option(
+        "--acquisition",
+        metavar="auto|NAME|FILE",
+        default="auto",
+        show_default=True,
+        help="The scans that the file is for: a preset or a YAML file; auto is the middle of the training mixture.",
     ),
 )
 label_options = _group(

@@ -14,13 +14,33 @@ from sr_keras.dicom.storage import decimal, mirror_window, pixel_bytes, set_pixe
 STACK = "1"
 # The enhanced objects know no SECONDARY: PRIMARY is the only second value that the standard gives their image type.
 SECOND_VALUE = "PRIMARY"
-# What the standard keeps for acquired objects, and attributes of a plane that some scanners also write outside the
-# functional groups, where they would be the old ones.
+# The MR Pulse Sequence module, which the standard keeps for acquired objects.
+ACQUIRED = (
+    "ArterialSpinLabelingContrast",
+    "CoverageOfKSpace",
+    "EchoPlanarPulseSequence",
+    "EchoPulseSequence",
+    "GeometryOfKSpaceTraversal",
+    "MRAcquisitionType",
+    "MultiPlanarExcitation",
+    "MultipleSpinEcho",
+    "NumberOfKSpaceTrajectories",
+    "OversamplingPhase",
+    "PhaseContrast",
+    "PulseSequenceName",
+    "RectilinearPhaseEncodeReordering",
+    "SaturationRecovery",
+    "SegmentedKSpaceTraversal",
+    "SpectrallySelectedSuppression",
+    "SteadyStatePulseSequence",
+    "TimeOfFlightContrast",
+)
+# Attributes of a plane that some scanners also write outside the functional groups, where they would be the old ones.
 OUTDATED = (
+    *ACQUIRED,
     "ImageOrientationPatient",
     "ImagePositionPatient",
     "LargestImagePixelValue",
-    "MRAcquisitionType",
     "PixelSpacing",
     "RescaleIntercept",
     "RescaleSlope",

@@ -128,6 +128,10 @@ def _at_pixels(tag: BaseTag, kind: str | None, length: int) -> bool:  # noqa: AR
 def quiet() -> Iterator[None]:
     """Silence the warnings and logs of pydicom and its decoders: they quote values, maybe a patient's name."""
     loggers = [logging.getLogger(name) for name in LOUD_LIBRARIES]
+    if all(logger.level > logging.CRITICAL for logger in loggers):
+        # Within another one: to set levels again costs as much as to parse a small file.
+        yield
+        return
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

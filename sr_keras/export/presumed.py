@@ -7,9 +7,12 @@ from sr_keras.acquisition.description import Acquisition
 from sr_keras.acquisition.fingerprint import fingerprint
 from sr_keras.acquisition.presets import acquisition_named
 from sr_keras.acquisition.simulation import acquire
+from sr_keras.errors import ConfigurationError
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.inference.conditions import Conditions
+from sr_keras.models.stages import TrainedStage
 from sr_keras.networks import STAGES, StageName, upsampled_axes
+from sr_keras.networks.folding import KEPT_NOISE
 
 # Factor by which the reference slices are reduced.
 FACTOR = 2
@@ -30,6 +33,28 @@ def conditions_of(noise: float, acquisition: str = "auto") -> Conditions:
     if acquisition == "auto":
         return Conditions(noise)
     return Conditions(noise, acquisition, presumed_fingerprints(acquisition_named(acquisition)))
+
+
+def stage_for(stage: TrainedStage, noise: float, acquisition: str = "auto") -> TrainedStage:
+    """Return a stage as it is exported: a conditional one folded for scans of an acquisition.
+
+    Args:
+        stage: any.
+        noise: how much of it is kept, from 0 to 1.
+        acquisition: "auto" takes the middle of the training mixture; else as in `conditions_of`.
+
+    Raises:
+        ConfigurationError: as `conditions_of`, or something is asked of a stage that is not conditional.
+    """
+    if not stage.conditional:
+        if acquisition != "auto" or noise != KEPT_NOISE:
+            raise ConfigurationError(
+                f"{stage.name} is the same for every scan; leave --acquisition and --noise out, or name one of fast."
+            )
+        return stage
+    conditions = conditions_of(noise, acquisition)
+    fingerprints = conditions.fingerprints or {stage.card.stage: stage.card.description[:-1]}
+    return stage.for_scan([*fingerprints[stage.card.stage], noise])
 
 
 def presumed_fingerprints(acquisition: Acquisition) -> dict[StageName, npt.NDArray[np.float32]]:

@@ -17,8 +17,8 @@ from sr_keras.errors import ConfigurationError
 from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits, shipped_reference_slices
 from sr_keras.framework import load_keras, silent_libraries
 from sr_keras.models.own import ModelStage
-from sr_keras.models.stages import Stage
-from sr_keras.networks import build_network, output_factors
+from sr_keras.models.stages import Stage, network_of
+from sr_keras.networks import output_factors
 from sr_keras.networks.inspection import network_at_policy
 
 # (batch, height, width) of the input; None is free.
@@ -70,10 +70,10 @@ class Request:
         """
         keras, trained, card = load_keras(), self.stage.network, self.stage.card
         network = trained
-        if policy != "float32" and (isinstance(self.stage, ModelStage) or card.chain):
+        if policy != "float32" and isinstance(self.stage, ModelStage) and not card.chain:
             network = network_at_policy(trained, policy)
         elif policy != "float32":
-            network = build_network(card.family, card.stage, card.scale, policy)
+            network = network_of(card, policy)
             network.set_weights(trained.get_weights())
         return keras.Model(network.input, {name: network.output[name] for name in self.outputs})
 

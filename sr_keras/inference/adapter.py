@@ -51,10 +51,11 @@ class Adapter(Protocol):
         volume: Volume,
         slice_axis: int,
         engines: Mapping[Step, Engine],
+        noise_kept: float,
         memory: int | None,
         progress: ProgressCallback | None,
     ) -> Adaptation:
-        """Adapt the stage of a job to its scan.
+        """Adapt the stage of a job to its scan, with as much of its noise kept as is asked for, 0 to 1.
 
         Raises:
             VolumeError: the scan has nothing to learn from, or there is too little memory.

@@ -93,8 +93,8 @@ def run_folder(
     """
     scans = named_scans([folder])
     check_folder(scans, output, [folder])
-    for series in dicom_folders(folder):
-        log(f"{series.relative_to(folder)}: ignored: it holds DICOM files; name this folder to super-resolve them")
+    for line in ignored_series([folder]):
+        log(line)
     statuses = []
     for attempt in run_scans(job, scans, output, progress):
         if warn and attempt.outcome:
@@ -103,6 +103,20 @@ def run_folder(
         log(attempt.line)
         statuses.append(attempt.status)
     return summary_of(statuses)
+
+
+def ignored_series(paths: Iterable[Path]) -> list[str]:
+    """Return a line for each DICOM series below folders of image files, which is no scan of theirs.
+
+    Args:
+        paths: scans and folders of scans.
+    """
+    folders = [path for path in paths if path.is_dir() and not is_scan_folder(path)]
+    return [
+        f"{series.relative_to(folder)}: ignored: it holds DICOM files; name this folder to super-resolve them"
+        for folder in folders
+        for series in dicom_folders(folder)
+    ]
 
 
 def run_scans(

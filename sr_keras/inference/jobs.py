@@ -126,9 +126,7 @@ class PredictionJob:
                     publication.add_labels(pair, scan, job, self.request, how, seconds)
                 publication.publish(scan, job, self.request, warnings, seconds)
         LOG.info("%s: %.1f s", output, time.monotonic() - start)
-        gained = job.adaptation if job.adaptation and job.adaptation.gained else None
-        summary = f"{job.summary}, {gained.line}" if gained else job.summary
-        return Outcome(output, summary, tuple(warnings), time.monotonic() - start, facts_of(job))
+        return Outcome(output, _summary(job), tuple(warnings), time.monotonic() - start, facts_of(job))
 
     def check_output(self, scan: str | PathLike[str], output: str | PathLike[str]) -> None:
         """Refuse an output before any work is done for it.
@@ -252,3 +250,9 @@ class PredictionJob:
                 "warnings": list(warnings),
             },
         )
+
+
+def _summary(job: PreparedJob) -> str:
+    """Return what a result is, and what adapting a stage to its scan gained."""
+    adaptation = job.adaptation
+    return f"{job.summary}, {adaptation.line}" if adaptation and adaptation.gained else job.summary

@@ -85,9 +85,10 @@ class PreparedJob:
     def warnings(self) -> list[str]:
         """What speaks against the stages for this scan, a sentence each."""
         told = (orientation_warning(self.volume), modality_warning(self.volume, self.cards))
-        # Conditional stages are told what a scan is like; others are good at scans of one kind only.
-        unconditional = [step for step in self.steps if not self.engines[step].card.description]
         unchanged = [f"{self.adaptation.line}."] if self.adaptation and not self.adaptation.gained else []
+        # Conditional stages are told what a scan is like, adapted ones learned it; others are good at one kind only.
+        adapted = self.adaptation.step if self.adaptation and self.adaptation.gained else None
+        unconditional = [step for step in self.steps if step != adapted and not self.engines[step].card.description]
         return [
             *filter(None, told),
             *unchanged,

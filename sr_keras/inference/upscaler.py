@@ -185,7 +185,9 @@ class Upscaler:
         """
         if self.adapter is None:
             return job
-        adaptation = self.adapter.adapt(job.volume, job.slice_axis, job.engines, memory, progress)
+        adaptation = self.adapter.adapt(
+            job.volume, job.slice_axis, job.engines, self.conditions.noise, memory, progress
+        )
         engines = {**job.engines, adaptation.step: adaptation.engine}
         output = self._output_buffer(job.volume, job.grid, job.steps, job.stored_bytes, streams=job.streams)
         disk = job.streams and job.folder is not None

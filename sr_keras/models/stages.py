@@ -201,13 +201,11 @@ class TrainedStage:
         return stage
 
     def _folded(self) -> Any:
-        from sr_keras.networks.conditional import build_folded, conditional_chain, fold_into
+        from sr_keras.networks.conditional import fold_into
 
-        card = self.card
-        widths, skip = conditional_chain(card.family, card.stage, card.scale)
-        folded = build_folded(card.stage, card.scale, widths=widths, skip=skip, name=card.family)
-        fold_into(folded, self.conditional_weights, card.description)
-        return folded
+        network = network_of(self.card)
+        fold_into(network, self.conditional_weights, self.card.description)
+        return network
 
     def _check_weights(self) -> None:
         if not self.weights.is_file() or file_sha256(self.weights) != self.card.weights_sha256:
@@ -217,17 +215,23 @@ class TrainedStage:
             )
 
 
-def network_of(card: StageCard) -> Any:
-    """Return the network of a card's stage without its weights: the family's, or the chain of an adapted stage.
+def network_of(card: StageCard, policy: str = "float32") -> Any:
+    """Return the network of a card's stage without its weights: the family's, or the plain chain of a conditional or
+    adapted stage.
 
     Args:
-        card: of a stage that is not conditional.
+        card: of the stage.
+        policy: a Keras dtype policy.
     """
-    if not card.chain:
-        return build_network(card.family, card.stage, card.scale)
-    from sr_keras.networks.conditional import build_folded
+    if not (card.chain or card.description):
+        return build_network(card.family, card.stage, card.scale, policy)
+    from sr_keras.networks.conditional import build_folded, conditional_chain
 
-    return build_folded(card.stage, card.scale, widths=card.chain["widths"], skip=card.chain["skip"], name=card.family)
+    if card.chain:
+        widths, skip = card.chain["widths"], card.chain["skip"]
+    else:
+        widths, skip = conditional_chain(card.family, card.stage, card.scale)
+    return build_folded(card.stage, card.scale, widths=widths, skip=skip, precision=policy, name=card.family)
 
 
 def shipped_stages() -> dict[str, TrainedStage]:

@@ -99,9 +99,23 @@ def conditional_chain(family: str, stage: StageName, scale: int) -> tuple[tuple[
 
 
 def build_folded(
-    stage: StageName, scale: int, *, widths: Sequence[int], skip: bool, name: str = "folded"
+    stage: StageName,
+    scale: int,
+    *,
+    widths: Sequence[int],
+    skip: bool,
+    precision: str = "float32",
+    name: str = "folded",
 ) -> keras.Model:
     """Return the plain chain that a conditional one becomes for one scan; `fold_into` gives it its weights.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor.
+        widths: filters of each convolution but the last.
+        skip: whether a skip connection adds the output of the first convolution to that of the last but one.
+        precision: a Keras dtype policy; the linear part, through which the image passes, is always float32.
+        name: of the model, before stage and scale.
 
     Input shape:
         (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
@@ -111,15 +125,19 @@ def build_folded(
         (batch, in-plane, depth * scale, 1); float32.
     """
     images, phases = keras.Input((None, None, 1), name="lr"), prod(output_factors(stage, scale))
-    first = features = layers.Conv2D(widths[0], 3, padding="same", activation="relu", name="conv1")(images)
-    for number, filters in enumerate(widths[1:], 2):
-        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(features)
+    policy = keras.DTypePolicy(precision)
+    first, features = None, images
+    for number, filters in enumerate(widths, 1):
+        layer = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}", dtype=policy)
+        features = layer(features)
+        first = features if first is None else first
     if skip:
-        features = layers.Add(name="skip")([features, first])
-    details = layers.Conv2D(phases, 3, padding="same", name="details")(features)
-    linear = layers.Conv2D(phases, linear_size(stage, scale), padding="same", name="linear")(images)
-    upscaled = pixel_shuffle(layers.Add(name="sum")([linear, details]), stage, scale)
-    return keras.Model(images, _named_outputs(upscaled), name=f"{name}_{stage}_x{scale}")
+        features = layers.Add(name="skip", dtype=policy)([features, first])
+    details = layers.Conv2D(phases, 3, padding="same", name="details", dtype=policy)(features)
+    size = linear_size(stage, scale)
+    linear = layers.Conv2D(phases, size, padding="same", name="linear", dtype="float32")(images)
+    summed = layers.Add(name="sum", dtype="float32")([linear, details])
+    return keras.Model(images, _named_outputs(pixel_shuffle(summed, stage, scale)), name=f"{name}_{stage}_x{scale}")
 
 
 def fold_into(model: keras.Model, weights: ConditionalWeights, description: Any) -> None:

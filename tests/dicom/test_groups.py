@@ -20,7 +20,7 @@ def two_echoes():
 
 def test_echoes_are_told_apart_and_one_is_chosen(tmp_path):
     scan = save(two_echoes(), tmp_path / "scan")
-    with pytest.raises(VolumeError, match="2 groups of slices at the same positions, told apart by echo"):
+    with pytest.raises(VolumeError, match="told apart by echo: 1: echo 10.0 ms; 2: echo 80.0 ms. Choose"):
         read_series(scan)
     short, long = read_series(scan, frame_group=1), read_series(scan, frame_group=2)
     np.testing.assert_array_equal(long.voxels - short.voxels, 70)
@@ -39,14 +39,14 @@ def test_an_echo_that_lost_a_slice_is_refused_and_the_other_read(tmp_path):
 
 def test_time_points_of_an_enhanced_object(tmp_path):
     scan = save([enhanced(times=3)], tmp_path / "scan")
-    with pytest.raises(VolumeError, match="3 groups of slices at the same positions, told apart by time point"):
+    with pytest.raises(VolumeError, match="by time point: 1: time point 1; 2: time point 2; 3"):
         read_series(scan)
     first, third = read_series(scan, frame_group=1), read_series(scan, frame_group=3)
     np.testing.assert_array_equal(third.voxels - first.voxels, 4)
 
 
 def test_volumes_without_a_telling_attribute_go_by_instance():
-    with pytest.raises(VolumeError, match="2 groups .* told apart by the order of instances"):
+    with pytest.raises(VolumeError, match="2 groups .* by the order of instances: 1: from slice 1; 2: from slice 43"):
         read_series(DATA / "ge_fmri")
     frames = read_series(DATA / "ge_fmri", frame_group=2).header.frames
     assert [frame.header.InstanceNumber for frame in frames] == [43, 44, 45, 46]
@@ -57,4 +57,25 @@ def test_slices_at_one_position_are_no_volume(tmp_path):
     for dataset in datasets:
         dataset.ImagePositionPatient = [0, 0, 0]
     with pytest.raises(VolumeError, match="5 slices at one position, as in bolus tracking"):
+        read_series(save(datasets, tmp_path / "scan"))
+
+
+def test_groups_that_one_attribute_does_not_tell_apart_are_by_two(tmp_path):
+    datasets = [dataset for _ in range(4) for dataset in classic("MR")]
+    for number, dataset in enumerate(datasets):
+        dataset.SeriesInstanceUID, dataset.InstanceNumber = datasets[0].SeriesInstanceUID, number + 1
+        dataset.EchoTime = 10 if number < 10 else 80
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "M" if number % 10 < 5 else "P"]
+    with pytest.raises(VolumeError, match="by echo and image type: 1: echo 10.0 ms, type ORIGINAL/PRIMARY/M; 2: "):
+        read_series(save(datasets, tmp_path / "scan"))
+
+
+def test_volumes_of_a_time_series_are_shown_with_their_times(tmp_path):
+    datasets = [dataset for _ in range(12) for dataset in classic("MR")]
+    for number, dataset in enumerate(datasets):
+        dataset.SeriesInstanceUID = datasets[0].SeriesInstanceUID
+        dataset.InstanceNumber = number + 1
+        # Each slice has a time of its own, as in echo-planar imaging.
+        dataset.AcquisitionTime = f"1015{number // 5:02}.{number % 5}00000"
+    with pytest.raises(VolumeError, match="the order of instances: 1: time 10:15:00.0.*; 2: time 10:15:01.* ...; 12: "):
         read_series(save(datasets, tmp_path / "scan"))

@@ -185,6 +185,50 @@ def test_an_enhanced_object_stays_one(tmp_path):
     assert [reference[0].ReferencedFrameNumber for reference in references[:3]] == [5, [4, 5], [4, 5]]
 
 
+def test_an_enhanced_object_without_shared_groups_is_written(tmp_path):
+    source = enhanced()
+    shared = source.SharedFunctionalGroupsSequence[0]
+    for frame in source.PerFrameFunctionalGroupsSequence:
+        frame.update(shared)
+    del source.SharedFunctionalGroupsSequence
+    volume = read_series(save([source], tmp_path / "scan"))
+    write_series(doubled(volume), tmp_path / "out", like=volume, processing=PROCESSING)
+    again = read_series(tmp_path / "out")
+    assert (again.shape, again.spacing) == ((72, 64, 10), (0.25, 0.375, 1.25))
+
+
+# As Siemens XA30 writes them.
+PULSE_SEQUENCE = {
+    "PulseSequenceName": "*tfl3d1",
+    "MRAcquisitionType": "3D",
+    "EchoPulseSequence": "GRADIENT",
+    "MultiPlanarExcitation": "NO",
+    "PhaseContrast": "NO",
+    "TimeOfFlightContrast": "NO",
+    "SteadyStatePulseSequence": "NONE",
+    "EchoPlanarPulseSequence": "NO",
+    "SaturationRecovery": "NO",
+    "SpectrallySelectedSuppression": "NONE",
+    "OversamplingPhase": "NONE",
+    "GeometryOfKSpaceTraversal": "RECTILINEAR",
+    "RectilinearPhaseEncodeReordering": "LINEAR",
+    "SegmentedKSpaceTraversal": "SINGLE",
+    "CoverageOfKSpace": "FULL",
+    "NumberOfKSpaceTrajectories": 1,
+}
+
+
+@needs("dciodvfy")
+def test_what_only_acquired_enhanced_objects_may_say_is_removed(tmp_path):
+    source = enhanced()
+    for keyword, value in PULSE_SEQUENCE.items():
+        setattr(source, keyword, value)
+    scan = save([source], tmp_path / "scan")
+    volume = read_series(scan)
+    write_series(doubled(volume), tmp_path / "out", like=volume, processing=PROCESSING)
+    assert violations(tmp_path / "out" / "IM000001.dcm") <= violations(scan / "000.dcm")
+
+
 def test_the_sidecar_says_what_was_done_and_not_to_whom(tmp_path):
     volume = read_series(save(classic("CT"), tmp_path / "scan"))
     write_series(doubled(volume), tmp_path / "out", like=volume, processing=PROCESSING)

@@ -2,6 +2,7 @@ import gzip
 import resource
 import signal
 import struct
+import tracemalloc
 from pathlib import Path
 
 import nibabel
@@ -278,3 +279,20 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
+def test_a_header_that_claims_more_than_the_file_holds_takes_no_memory(tmp_path, name):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((700, 700, 700))
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    data = header.binaryblock + bytes(4) + bytes(1000)
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(VolumeError, match="is truncated or corrupt .too short for 700x700x700 voxels.; copy it"):
+            read_volume(tmp_path / name)
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()

@@ -1,6 +1,7 @@
 """One door for every form of a scan, and the command line through it."""
 
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -135,3 +136,61 @@ def test_a_type_that_clips_the_scan_is_refused_before_any_work(predict, small_sc
     assert result.exit_code == 1
     assert "int8 cannot hold values of 141 to " in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+def labels_of(path):
+    """Write a label map of three regions."""
+    voxels = np.zeros((24, 24, 12), np.uint8)
+    voxels[4:12, 4:20, 3:9], voxels[12:20, 4:20, 3:9] = 2, 5
+    nibabel.save(nibabel.Nifti1Image(voxels, np.eye(4)), path)
+    return path
+
+
+def test_a_label_map_is_refused_unless_it_is_said_to_be_a_scan(predict, tmp_path):
+    labels = labels_of(tmp_path / "patient.nii.gz")
+    result = predict(labels, "-o", tmp_path / "out.nii.gz", "--dry-run")
+    assert result.exit_code == 1
+    assert "patient.nii.gz looks like a label map (3 values, in regions); use --labels to resample it" in result.output
+    assert result.output.count("\n") == 1
+    assert predict(labels, "-o", tmp_path / "out.nii.gz", "--dry-run", "--modality", "mr").exit_code == 0
+
+
+def test_a_label_map_in_a_folder_fails_and_the_scans_are_done(predict, small_scan, tmp_path):
+    (tmp_path / "scans").mkdir()
+    shutil.copy(small_scan, tmp_path / "scans" / "brain.nii.gz")
+    labels_of(tmp_path / "scans" / "brain_dseg.nii.gz")
+    result = predict(tmp_path / "scans", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "brain.nii.gz: done" in result.output
+    assert 'brain_dseg.nii.gz: failed: looks like a label map ("dseg" in its name' in result.output
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_nifti_file_among_dicom_files_is_said(command, small_scan, tmp_path):
+    shutil.copytree(SERIES, tmp_path / "scan")
+    shutil.copy(small_scan, tmp_path / "scan" / "stray.nii.gz")
+    options = ["-o", str(tmp_path / "out")] if command == "predict" else []
+    result = CliRunner().invoke(main, [command, str(tmp_path / "scan"), *options])
+    assert result.exit_code == 1
+    assert "scan holds DICOM files and image files (stray.nii.gz); move one kind away" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_series_in_a_folder_of_nifti_files_are_named_as_ignored(predict, small_scan, tmp_path):
+    (tmp_path / "scans").mkdir()
+    shutil.copy(small_scan, tmp_path / "scans")
+    shutil.copytree(SERIES, tmp_path / "scans" / "sourcedata")
+    result = predict(tmp_path / "scans", "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    assert "sourcedata: ignored: it holds DICOM files" in result.output
+    assert "1 done, 0 skipped, 0 failed" in result.output
+
+
+def test_a_zip_that_cannot_be_read_says_why_on_the_command_line(predict, tmp_path):
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w") as archive:
+        for path in SERIES.iterdir():
+            archive.write(path, path.name)
+    data = (tmp_path / "scan.zip").read_bytes()
+    (tmp_path / "scan.zip").write_bytes(data[: len(data) // 2])
+    result = predict(tmp_path / "scan.zip", "-o", tmp_path / "out")
+    assert (result.exit_code, "Received: a damaged or incomplete file" in result.output) == (1, True)

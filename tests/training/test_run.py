@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,12 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from helpers import write_scan
 
+from sr_keras.cli import main
 from sr_keras.errors import ConfigurationError, OutputError, StageError, VolumeError
+from sr_keras.files import reserved
 from sr_keras.models.stages import find_stage
 from sr_keras.training.callbacks import TrainingProgress
 from sr_keras.training.configuration import parse_configuration, read_configuration
@@ -280,6 +284,19 @@ def test_the_smallest_validation_scan_is_trained_with(small_scan, tmp_path):
     training = replace(CONFIGURATION.training, epochs=1, steps_per_epoch=1)
     start_training(replace(CONFIGURATION, training=training), [small_scan], [smallest], tmp_path / "run")
     assert np.isfinite(rows(tmp_path / "run")[0]["val_final_ssim"])
+
+
+def test_a_run_that_another_process_trains_is_refused(finished, tmp_path):
+    run = shutil.copytree(finished, tmp_path / "run")
+    with reserved(run), pytest.raises(OutputError, match="run is being written by another run; wait for it"):
+        resume_training(run)
+    assert resume_training(run) == run / "stage.json"
+
+
+def test_an_unknown_configuration_is_a_mistake_in_the_call(tmp_path):
+    arguments = ["train", "no_such", "--data", "a.nii", "--validation", "b.nii", "-o", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, "no_such is no file; give a YAML file or one of " in result.output) == (2, True)
 
 
 def test_runs_that_cannot_be_resumed(finished, small_scan, tmp_path):
