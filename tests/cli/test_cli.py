@@ -55,11 +55,39 @@ def test_predict_consistently_says_how_far_the_networks_were_from_the_scan(small
 
 def test_predict_warns_of_a_noisy_scan_in_one_line(tmp_path):
     noise = np.random.default_rng(0).normal(500, 100, (48, 48, 12)).astype(np.int16)
-    result = run("predict", write_scan(tmp_path / "noise.nii", noise), "-o", tmp_path / "out.nii", "--scale", "2x2x1")
+    scan = write_scan(tmp_path / "noise.nii", noise)
+    options = ("--scale", "2x2x1", "--quality", "georgescu2020")
+    result = run("predict", scan, "-o", tmp_path / "out.nii", *options)
     assert result.stderr.startswith("Warning: ")
     assert "scan looks noisy or aliased along ij (" in result.stderr
     assert "dB, threshold -7 dB); the result may be worse than cubic interpolation." in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_predict_keeps_as_much_noise_as_it_is_told_and_says_what_it_measured(small_scan, tmp_path):
+    results = {}
+    for noise in ("keep", "0.2"):
+        out = tmp_path / f"{noise}.nii.gz"
+        run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--noise", noise, "--dtype", "float32")
+        results[noise] = nibabel.load(out).get_fdata()
+        record = json.loads((tmp_path / f"{noise}.json").read_text())["sr_keras"]
+        told = record["told"]["hw x2 on ij"]
+        assert told["noise"] == (1.0 if noise == "keep" else 0.2)
+        assert len(told["fingerprint"]) == 16
+        assert record["request"]["acquisition"] == "auto"
+    assert np.abs(results["keep"] - results["0.2"]).max() > 1
+
+
+def test_predict_presumes_an_acquisition(small_scan, tmp_path):
+    (tmp_path / "scanner.yaml").write_text("in_plane: {method: k_space, window: hamming}\n")
+    told = []
+    for number, name in enumerate(("mri_hamming_1", tmp_path / "scanner.yaml")):
+        out = tmp_path / f"{number}.nii.gz"
+        run("predict", small_scan, "-o", out, "--scale", "2x2x1", "--acquisition", name)
+        told.append(json.loads((tmp_path / f"{number}.json").read_text())["sr_keras"]["told"]["hw x2 on ij"])
+    # The same window, without noise.
+    assert told[0]["fingerprint"][0] == pytest.approx(told[1]["fingerprint"][0], abs=0.1)
+    assert told[0]["fingerprint"][-1] > told[1]["fingerprint"][-1]
 
 
 def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
