@@ -144,10 +144,8 @@ def corrupt(path, kind):
     elif kind == "text":
         out.write_text("no scan")
     elif kind == "another format":
-        out = path / "scan.img"
-        nibabel.save(nibabel.Nifti1Pair(ramp, np.eye(4)), out)
-        out = path / "scan.nii"
-        (path / "scan.hdr").rename(out)
+        nibabel.save(nibabel.MGHImage(ramp, np.eye(4)), path / "scan.mgz")
+        out.write_bytes((path / "scan.mgz").read_bytes())
     elif kind == "empty":
         out.touch()
     elif kind == "missing":
@@ -188,7 +186,7 @@ def corrupt(path, kind):
 
 BAD_FILES = {
     "truncated gzip": "truncated or corrupt",
-    "truncated": "Expected .* bytes",
+    "truncated": "truncated or corrupt .too short for",
     "bit flips": "truncated or corrupt|copy it again",
     "text": "scan.nii.gz is no complete NIfTI file .*; convert it, or copy it again",
     "another format": "is no complete NIfTI file .*; convert it",
