@@ -16,7 +16,14 @@ from sr_keras.files import check_distinct, publish, reserved, write_errors
 from sr_keras.inference.planning import SLOWEST_AXIS, Factors
 from sr_keras.inference.prefetch import background_writer
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
-from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of, sidecar_path, sidecar_text
+from sr_keras.inference.provenance import (
+    check_sidecar,
+    models_of,
+    runtime_of,
+    scan_sha256,
+    sidecar_path,
+    sidecar_text,
+)
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import is_nifti, open_stream, stored_dtype
 from sr_keras.io.scans import Choice, check_scan_output, check_writable, read_scan, with_nifti_header, write_scan
@@ -59,6 +66,7 @@ class PredictionJob:
         output: str | PathLike[str],
         progress: ProgressCallback | None = None,
         warn: WarningCallback | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> str:
         """Super-resolve one scan and return what was written, in a few words.
 
@@ -67,6 +75,7 @@ class PredictionJob:
             output: what to write; beside a NIfTI file its sidecar, a `.json` of the same name, says how it was made.
             progress: called with the progress.
             warn: called, at the end, with each warning about the result, which is recorded too.
+            record: fields that a NIfTI file's sidecar has besides, or instead of, its own.
 
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
@@ -80,10 +89,11 @@ class PredictionJob:
                 if job.streams:
                     self._stream(job, place / output.name, progress)
                 else:
-                    self._collect(job, place / output.name, progress, warnings)
+                    self._collect(job, scan, place / output.name, progress, warnings)
                 if is_nifti(output):
                     seconds = time.monotonic() - start
-                    self._publish_nifti(place, output, sidecar_text(scan, job, self.request, warnings, seconds, place))
+                    text = sidecar_text(scan, job, self.request, warnings, seconds, place, record or {})
+                    self._publish_nifti(place, output, text)
                 else:
                     publish_series(place / output.name, output)
         if warn:
@@ -160,11 +170,14 @@ class PredictionJob:
             for span, slab in stack.enter_context(closing(job.slabs(progress))):
                 write(axis, span, slab)
 
-    def _collect(self, job: PreparedJob, path: Path, progress: ProgressCallback | None, warnings: list[str]) -> None:
+    def _collect(
+        self, job: PreparedJob, scan: Path, path: Path, progress: ProgressCallback | None, warnings: list[str]
+    ) -> None:
         result = job.collect(progress, warnings.append)
         if not is_nifti(path):
             path.mkdir()
-        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=self._processing(job, warnings))
+        processing = self._processing(job, warnings, {} if is_nifti(path) else self._origin(scan))
+        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
 
     def _publish_nifti(self, place: Path, output: Path, sidecar: str) -> None:
         """Move the file and its sidecar, so that after a kill between the two a rerun does not trust the file."""
@@ -177,7 +190,10 @@ class PredictionJob:
             publish(temporary, target, force=True)
             publish(place / output.name, output, force=self.force)
 
-    def _processing(self, job: PreparedJob, warnings: list[str]) -> Processing:
+    def _origin(self, scan: Path) -> Mapping[str, Any]:
+        return {"input_sha256": scan_sha256(scan), "request": self.request}
+
+    def _processing(self, job: PreparedJob, warnings: list[str], origin: Mapping[str, Any]) -> Processing:
         """Return what was done to a scan, for the records of a DICOM series."""
         return Processing(
             models_of(job.cards),
@@ -191,6 +207,7 @@ class PredictionJob:
                 "nan_fill": self.nan_fill,
                 "warnings": list(warnings),
             },
+            origin,
         )
 
 

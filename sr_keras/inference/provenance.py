@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sr_keras.dicom.provenance import SIDECAR as DICOM_SIDECAR
 from sr_keras.engines import Engine
 from sr_keras.errors import OutputError
 from sr_keras.files import file_sha256
@@ -26,7 +27,13 @@ def sidecar_path(output: Path) -> Path:
 
 
 def sidecar_text(
-    scan: Path, job: PreparedJob, request: Mapping[str, Any], warnings: Sequence[str], seconds: float, place: Path
+    scan: Path,
+    job: PreparedJob,
+    request: Mapping[str, Any],
+    warnings: Sequence[str],
+    seconds: float,
+    place: Path,
+    more: Mapping[str, Any],
 ) -> str:
     """Return the sidecar of a result, JSON.
 
@@ -37,17 +44,20 @@ def sidecar_text(
         warnings: about the result.
         seconds: that it took.
         place: the folder that holds the one finished file.
+        more: fields besides, or instead of, those in the words of BIDS.
     """
+    models = models_of(job.cards)
     record = {
         "Description": "Super-resolved scan; not an acquired image",
         "Sources": [scan.name],
         "Resolution": job.summary,
-        "GeneratedBy": [{"Name": SOFTWARE, "Version": version(SOFTWARE)}],
+        "GeneratedBy": [{"Name": SOFTWARE, "Version": version(SOFTWARE), "Models": models}],
+        **more,
         SOFTWARE: {
             "input_sha256": scan_sha256(scan),
             "output_bytes": next(path.stat().st_size for path in place.iterdir() if is_nifti(path)),
             "request": request,
-            "models": models_of(job.cards),
+            "models": models,
             "engine": runtime_of(job.engines.values()),
             "slice_axis": job.slice_axis,
             "steps": [step.label for step in job.steps],
@@ -62,20 +72,29 @@ def made_otherwise(scan: Path, output: Path, request: Mapping[str, Any]) -> str:
     """Return why an output that exists is not what a request makes of a scan, in a few words; nothing if it is.
 
     Args:
-        scan: the file that would be read.
-        output: a NIfTI file that exists.
+        scan: the file or folder that would be read.
+        output: a NIfTI file or the folder of a DICOM series, which exists.
         request: what is asked for.
     """
-    record = _read(sidecar_path(output))
+    record = record_of(output)
     if record is None:
-        return f"exists, but no {sidecar_path(output).name} beside it says how it was made"
-    if record.get("output_bytes") != output.stat().st_size:
+        return f"exists, but no {_sidecar(output).name} {'in' if output.is_dir() else 'beside'} it says how it was made"
+    if record.get("output_bytes") != _bytes(output):
         return "was changed since it was made"
     if record.get("input_sha256") != scan_sha256(scan):
         return "was made of another scan"
     before = record.get("request")
     changed = [key for key, value in request.items() if not isinstance(before, dict) or before.get(key) != value]
     return f"was made with other options ({', '.join(changed)})" if changed else ""
+
+
+def record_of(output: Path) -> dict[str, Any] | None:
+    """Return how an output was made; None where nothing of ours says so.
+
+    Args:
+        output: a NIfTI file or the folder of a DICOM series.
+    """
+    return _read(_sidecar(output))
 
 
 def check_sidecar(output: Path, *, force: bool) -> None:
@@ -109,6 +128,17 @@ def models_of(cards: Iterable[StageCard]) -> dict[str, str]:
 def runtime_of(engines: Iterable[Engine]) -> str:
     """Return what runs engines, "onnxruntime"; "none" without any."""
     return ", ".join(dict.fromkeys(getattr(engine, "runtime", "custom") for engine in engines)) or "none"
+
+
+def _sidecar(output: Path) -> Path:
+    return output / DICOM_SIDECAR if output.is_dir() else sidecar_path(output)
+
+
+def _bytes(output: Path) -> int:
+    """Return the size of an output, of a series without its sidecar."""
+    if not output.is_dir():
+        return output.stat().st_size
+    return sum(path.stat().st_size for path in output.iterdir() if path.name != DICOM_SIDECAR)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

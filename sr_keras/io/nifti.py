@@ -84,6 +84,27 @@ def read_volume(
     return Volume(voxels, affine_in_mm(image), modality, source=str(path), header=image.header.copy())
 
 
+def read_geometry(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], Affine]:
+    """Return shape and affine of a NIfTI file; its voxels are not read.
+
+    Args:
+        path: a `.nii` or `.nii.gz` file.
+
+    Returns:
+        Voxels along i, j, k, and the 4 x 4 matrix from voxel indices to mm in RAS+.
+
+    Raises:
+        VolumeError: not a NIfTI file, or not three-dimensional.
+    """
+    path = Path(path)
+    with _reading(path):
+        image = nibabel.load(path)
+        if not isinstance(image, nibabel.Nifti1Image):
+            raise ImageFileError("another format")
+        i, j, k = _three_axes(image.shape, path)
+        return (i, j, k), affine_in_mm(image)
+
+
 def write_volume(volume: Volume, path: str | os.PathLike[str], *, like: Volume, dtype: str | None = None) -> None:
     """Write a volume as a NIfTI file, in the type, units and coordinates of another one.
 
