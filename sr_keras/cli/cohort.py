@@ -163,7 +163,7 @@ def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
     from sr_keras.progress import count_report
 
     last = last_entries(output)
-    left = [scan for scan in scans if not (scan.output.exists() and _is_done(last.get(scan.name)))]
+    left = [scan for scan in scans if not (scan.output.exists() and _is_done(last.get((scan.name, scan.output.name))))]
     with count_report() as progress:
         plan = plan_cohort(recipe.job(), left, progress)
     click.echo(f"Scans: {len(left)} to do, {len(scans) - len(left)} done, {len(plan.refused)} that cannot be done.")
@@ -181,8 +181,8 @@ def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
         f"{format_bytes(max((one.temporary_bytes for one in each), default=0))} a worker of temporary files."
     )
     for workers in WORKERS:
-        hours = makespan([one.seconds for one in each], workers) / 3600
-        click.echo(f"On {workers} worker{'s' if workers > 1 else ''} like this machine: {hours:.2f} h.")
+        seconds = makespan([one.seconds for one in each], workers)
+        click.echo(f"On {workers} worker{'s' if workers > 1 else ''} like this machine: {_duration(seconds)}.")
     if len(plan.geometries) > plan.planned:
         click.echo(
             f"{plan.planned} of {len(plan.geometries)} sizes of scans were timed, the others reckoned by voxels."
@@ -202,6 +202,10 @@ def print_group(output: Path, scans: "Sequence[Scan]" = ()) -> None:
 
 def _is_done(entry: Any) -> bool:
     return entry is not None and entry.state in ("done", "unchanged")
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds > 3600 else f"{seconds / 60:.1f} min"
 
 
 def _cores() -> int:

@@ -60,8 +60,8 @@ def attempt(job: PredictionJob, item: Item) -> Report:
         # A bug, which a developer will want to see.
         state, reason = "failed", traceback.format_exc()[-LONGEST_REASON:]
     seconds = round(time.monotonic() - start, 3)
-    entry = Entry(item.name, state, reason[:LONGEST_REASON], seconds=seconds, worker=worker_name())
-    entry = replace(entry, peak_memory_bytes=peak_bytes(), warnings=tuple(warnings))
+    entry = Entry(item.name, state, reason[:LONGEST_REASON], item.output.name, seconds, peak_bytes(), tuple(warnings))
+    entry = replace(entry, worker=worker_name())
     return Report((entry if state == "failed" or isinstance(item, Folder) else _completed(entry, item),))
 
 
@@ -74,7 +74,7 @@ def _searched(folder: Folder, job: PredictionJob) -> Report:
     scans, refused = search(folder, job.modality)
     worker = worker_name()
     entries = [Entry(name, "refused", reason, worker=worker) for name, reason in refused.items()]
-    return Report((Entry(folder.name, "searched", worker=worker), *entries), tuple(scans))
+    return Report((Entry(folder.name, "searched", output=folder.output.name, worker=worker), *entries), tuple(scans))
 
 
 def _patiently(job: PredictionJob, scan: Scan, warnings: list[str]) -> tuple[State, str]:
@@ -100,12 +100,7 @@ def _attempted(job: PredictionJob, scan: Scan, warnings: list[str]) -> tuple[Sta
             if not job.force:
                 return "failed", f"its result {otherwise}; use --force to make it again"
         make_folder(scan.output.parent)
-        try:
-            job.run(source, scan.output, warn=warnings.append, record=sidecar_fields(scan) if scan.uri else None)
-        except (SrKerasError, OSError) as error:
-            if source == scan.path or isinstance(error, OutputBusyError):
-                raise
-            return "failed", without_path(scan, str(error).replace(str(source), str(scan.path)))
+        job.run(source, scan.output, warn=warnings.append, record=sidecar_fields(scan) if scan.uri else None)
     return "done", ""
 
 
@@ -113,7 +108,8 @@ def _attempted(job: PredictionJob, scan: Scan, warnings: list[str]) -> tuple[Sta
 def source_of(scan: Scan) -> Iterator[Path]:
     """Yield what is read: the scan's file, or a folder of links to the files of one series.
 
-    A folder of a study may hold thirty series. Without the links, each would be found and hashed thirty times.
+    A folder of a study may hold thirty series. Without the links, each would be found and hashed thirty times. Errors
+    name the study's folder.
     """
     if not scan.files:
         yield scan.path
@@ -121,7 +117,10 @@ def source_of(scan: Scan) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sr_keras-") as folder:
         for number, path in enumerate(scan.files):
             (Path(folder) / f"{number:06d}").symlink_to(path.resolve())
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except SrKerasError as error:
+            raise type(error)(str(error).replace(folder, str(scan.path))) from error
 
 
 def _completed(entry: Entry, scan: Scan) -> Entry:
@@ -133,7 +132,6 @@ def _completed(entry: Entry, scan: Scan) -> Entry:
         digest = "" if scan.output.is_dir() else file_sha256(scan.output)
     return replace(
         entry,
-        output=scan.output.name,
         warnings=entry.warnings or tuple(record.get("warnings", ())),
         input_sha256=record.get("input_sha256", ""),
         output_sha256=digest,

@@ -17,8 +17,12 @@ from sr_keras.inference.provenance import SOFTWARE
 
 BIDS_VERSION = "1.10.0"
 # What a validator shall not look at: our own records, and CT, which the standard does not have yet.
-IGNORED = (f"{FOLDER}/", "*.html", "group_SR.tsv", ".sr_keras-*", "**/ct/**", "**/*_ct.nii.gz", "**/*_ct.json")
+IGNORED = (f"{FOLDER}/", "*.html", "group_SR.tsv", ".sr_keras-*", "**/ct")
 IGNORE_FILE = ".bidsignore"
+README = (
+    "Scans of another data set, super-resolved by sr_keras. They are not acquired images, and for research only.\n"
+    "dataset_description.json names the other data set and the models. Beside each scan lies how it was made.\n"
+)
 
 
 def begin_dataset(root: Path, output: Path, models: dict[str, str]) -> None:
@@ -36,6 +40,7 @@ def begin_dataset(root: Path, output: Path, models: dict[str, str]) -> None:
     make_folder(output)
     _check_is_ours(output)
     _write(output / DESCRIPTION_FILE, json.dumps(_description(root, output, models), indent=2) + "\n")
+    _write(output / "README", README)
     _write(output / IGNORE_FILE, "".join(f"{pattern}\n" for pattern in IGNORED))
 
 

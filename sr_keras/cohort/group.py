@@ -40,12 +40,12 @@ def collect(output: Path, scans: Iterable[Scan] = ()) -> list[dict[str, str]]:
     Raises:
         OutputError: there is nothing to tell.
     """
-    last = {name: entry for name, entry in last_entries(output).items() if entry.state != "searched"}
+    last = {key: entry for key, entry in last_entries(output).items() if entry.state != "searched"}
     rows = []
     for scan in scans:
-        entry = last.pop(scan.name, None)
+        entry = last.pop((scan.name, scan.output.name), None)
         if entry is None:
-            rows.append(_row(Entry(scan.name, "started", time=""), NOT_TRIED))
+            rows.append(_row(Entry(scan.name, "started", output=scan.output.name, time=""), NOT_TRIED))
         else:
             gone = entry.state in ("done", "unchanged") and not scan.output.exists()
             rows.append(_row(entry, LOST if gone else entry.state))

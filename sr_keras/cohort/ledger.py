@@ -17,6 +17,8 @@ from sr_keras.files import lock_file, make_folder, write_errors
 State = Literal["started", "searched", "done", "unchanged", "failed", "refused", "set aside"]
 # States in which a scan waits for somebody.
 UNDONE = ("failed", "set aside")
+# States of which there is nothing to measure.
+BRIEF = ("started", "searched")
 FOLDER = "logs"
 
 
@@ -30,7 +32,7 @@ class Entry:
             result was there), "failed", "refused" (no volume, such as a localiser), "set aside" (it ended the processes
             that read it).
         reason: of a failure.
-        output: name of the result.
+        output: name of the result, there or not.
         seconds: that it took.
         peak_memory_bytes: of the process that did it, resident.
         warnings: about the result.
@@ -87,7 +89,10 @@ class Ledger:
         Raises:
             OutputError: it cannot be written.
         """
-        line = json.dumps(asdict(entry)).encode() + b"\n"
+        fields = asdict(entry)
+        if entry.state in BRIEF:
+            fields = {key: value for key, value in fields.items() if value}
+        line = json.dumps(fields).encode() + b"\n"
         with write_errors(self.path):
             if os.write(self._file, line) < len(line):
                 raise OutputError(f"{self.path} could not be written in full; free space and run again.")
@@ -118,18 +123,21 @@ def read_entries(path: Path) -> Iterator[Entry]:
                 yield entry
 
 
-def last_entries(folder: Path) -> dict[str, Entry]:
-    """Return the last entry of each scan by its name, from all ledgers of a folder of results.
+def last_entries(folder: Path) -> dict[tuple[str, str], Entry]:
+    """Return the last entry of each scan and result, by their names, from all ledgers of a folder of results.
 
     A result that was there counts as done, with the figures of the run that made it.
     """
-    last: dict[str, Entry] = {}
+    last: dict[tuple[str, str], Entry] = {}
     for path in sorted((folder / FOLDER).glob("ledger*.jsonl")):
         for entry in read_entries(path):
-            before = last.get(entry.scan)
-            if before is None or before.time <= entry.time:
-                kept = entry.state == "unchanged" and before is not None and before.state == "done"
-                last[entry.scan] = before if kept and before is not None else entry
+            key = entry.scan, entry.output
+            before = last.get(key)
+            if before is not None and (
+                before.time > entry.time or (before.state, entry.state) == ("done", "unchanged")
+            ):
+                continue
+            last[key] = entry
     return last
 
 

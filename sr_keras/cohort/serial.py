@@ -31,7 +31,7 @@ def run_here(recipe: Recipe, items: Sequence[Item], ledger: Ledger) -> Iterator[
         if deaths.get(item.name, 0) >= TRIES:
             yield Report((set_aside(item, TRIES),))
             continue
-        ledger.write(Entry(item.name, "started", worker=worker_name()))
+        ledger.write(Entry(item.name, "started", output=item.output.name, worker=worker_name()))
         report = attempt(job, item)
         queue.extendleft(reversed(report.found))
         yield report
@@ -39,4 +39,4 @@ def run_here(recipe: Recipe, items: Sequence[Item], ledger: Ledger) -> Iterator[
 
 def set_aside(item: Item, tries: int) -> Entry:
     """Return the entry of an item that ends the processes that read it."""
-    return Entry(item.name, "set aside", f"{tries} processes died while they worked on it")
+    return Entry(item.name, "set aside", f"{tries} processes died while they worked on it", item.output.name)

@@ -176,7 +176,7 @@ class PredictionJob:
         result = job.collect(progress, warnings.append)
         if not is_nifti(path):
             path.mkdir()
-        processing = self._processing(job, warnings, {} if is_nifti(path) else self._origin(scan))
+        processing = self._processing(job, warnings, {} if is_nifti(path) else self._origin(scan, warnings))
         write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
 
     def _publish_nifti(self, place: Path, output: Path, sidecar: str) -> None:
@@ -190,8 +190,8 @@ class PredictionJob:
             publish(temporary, target, force=True)
             publish(place / output.name, output, force=self.force)
 
-    def _origin(self, scan: Path) -> Mapping[str, Any]:
-        return {"input_sha256": scan_sha256(scan), "request": self.request}
+    def _origin(self, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
+        return {"input_sha256": scan_sha256(scan), "request": self.request, "warnings": list(warnings)}
 
     def _processing(self, job: PreparedJob, warnings: list[str], origin: Mapping[str, Any]) -> Processing:
         """Return what was done to a scan, for the records of a DICOM series."""
