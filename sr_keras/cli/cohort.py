@@ -140,15 +140,15 @@ def run_items(recipe: "Recipe", items: "Sequence[Item]", output: Path, options: 
         ledger = stack.enter_context(Ledger(output, part_of(options)))
         click.echo(f"{len(items)} to do; ledger {ledger.path}", err=True)
         if workers := options["workers"]:
-            client = stack.enter_context(cluster.local_cluster(workers))
-            reports = cluster.run_on(client, cluster.shared_out(recipe, workers), items, workers)
+            dask = stack.enter_context(cluster.local_cluster(workers))
+            recipe = cluster.shared_out(recipe, workers)
         elif options["scheduler"]:
-            client = stack.enter_context(cluster.remote_cluster(options["scheduler"]))
-            reports = cluster.run_on(client, recipe, items)
+            dask = stack.enter_context(cluster.remote_cluster(options["scheduler"]))
         else:
-            client, reports = None, serial.run_here(recipe, items, ledger)
-        if client:
-            click.echo(f"Dask dashboard: {client.dashboard_link}", err=True)
+            dask = None
+        if dask:
+            click.echo(f"Dask dashboard: {dask.client.dashboard_link}", err=True)
+        reports = cluster.run_on(dask, recipe, items) if dask else serial.run_here(recipe, items, ledger)
         progress = stack.enter_context(count_report())
         summary = record_all(reports, len(items), ledger, click.echo, progress)
     click.echo(f"{summary}, {time.monotonic() - start:.1f} s")
