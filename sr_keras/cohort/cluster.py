@@ -24,7 +24,7 @@ from sr_keras.framework import load_module
 INSTALL = "sr_keras[cohort]"
 # Seconds to wait for a scheduler, and for its first worker.
 CONNECTING, WAITING = 30, 120
-# Seconds that a list of workers is good for, between two looks at it, and after which a cluster without any is given up.
+# Seconds that a list of workers is good for, between two looks, and after which a cluster without any is given up.
 FRESH, LOOKING, MISSING = 0.1, 1.0, 600.0
 # Of the memory that is free here, the share that jobs may plan with.
 SHARE = 0.8

@@ -38,7 +38,7 @@ def find_folders(root: Path, output: Path, part: Part) -> list[Folder]:
         names = sorted(each.name for each in entries if not each.name.startswith("."))
     if not names:
         raise VolumeError(f"{root} is empty; name a folder of DICOM studies.")
-    return [Folder(name, root / name, output / Path(name).stem) for name in names if part.holds(name)]
+    return [Folder(name, root / name, output / name) for name in names if part.holds(name)]
 
 
 def search(folder: Folder, modality: Modality | None) -> tuple[list[Scan], dict[str, str]]:
