@@ -25,7 +25,7 @@ import numpy as np
 import psutil
 
 ROOT = Path(__file__).parents[1]
-SHAPE = (40, 36, 20)
+SHAPE = (24, 22, 16)
 # The participant whose scan kills whatever reads it, and the one whose file is cut off.
 CRASHING, CORRUPT = "sub-0002", "sub-0003"
 TROUBLE = ("failed", "set aside")

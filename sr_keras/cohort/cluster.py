@@ -1,6 +1,7 @@
 """A cohort on Dask: worker processes on this machine, or a cluster that is there."""
 
 import os
+import socket
 import tempfile
 import time
 from collections import Counter, deque
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from math import inf
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -115,10 +117,12 @@ def remote_cluster(address: str) -> Iterator[Cluster]:
     """
     distributed = load_module("distributed", INSTALL)
     try:
-        client = distributed.Client(address, timeout=CONNECTING)
+        # Dask's own client tries for half a minute, and leaves threads behind where it fails.
+        place = urlsplit(address)
+        socket.create_connection((place.hostname or "", place.port or 0), CONNECTING).close()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"No Dask scheduler answers at {address}; check --scheduler.") from error
-    with client:
+    with distributed.Client(address, timeout=CONNECTING) as client:
         try:
             client.wait_for_workers(1, timeout=WAITING)
         except TimeoutError as error:
