@@ -91,6 +91,7 @@ def write_cohort(root: Path, scans: int, sources: list[Path]) -> Path:
     root.mkdir(parents=True)
     (root / "dataset_description.json").write_text(json.dumps({"Name": "crops", "BIDSVersion": "1.10.0"}))
     images, chance = [nibabel.load(path) for path in sources], np.random.default_rng(0)
+    arrays = [np.asarray(image.dataobj) for image in images]
     for number in range(1, scans + 1):
         image, name = images[number % len(images)], f"sub-{number:04d}"
         start = [
@@ -100,7 +101,8 @@ def write_cohort(root: Path, scans: int, sources: list[Path]) -> Path:
         slices = tuple(slice(at, at + size) for at, size in zip(start, SHAPE, strict=True))
         path = root / name / "anat" / f"{name}_T1w.nii.gz"
         path.parent.mkdir(parents=True)
-        nibabel.save(image.slicer[slices], path)
+        voxels = arrays[number % len(images)][slices]
+        nibabel.save(nibabel.Nifti1Image(voxels, image.affine, image.header), path)
         if name == CORRUPT:
             path.write_bytes(path.read_bytes()[:2000])
     return root

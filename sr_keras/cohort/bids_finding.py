@@ -65,8 +65,9 @@ def find_scans(root: Path, output: Path, selection: Selection, resolution: str) 
     scans = [
         Scan(
             f"{place}/{file}",
-            root / place / file,
-            output / place / result_name(name, resolution),
+            # Joined as text: with `/` the paths of a large data set take longer than its folders.
+            Path(f"{root}/{place}/{file}"),
+            Path(f"{output}/{place}/{result_name(name, resolution)}"),
             "CT" if name.suffix == CT_SUFFIX else "MR",
             f"bids:{LINK}:{place}/{file}",
         )
@@ -105,19 +106,19 @@ def _participants(root: Path, selection: Selection) -> list[str]:
 def _places(root: Path, participant: str, sessions: Sequence[str]) -> Iterator[str]:
     """Yield the folders of a participant that scans are in, relative to the root."""
     wanted = {f"ses-{label.removeprefix('ses-')}" for label in sessions}
-    with os.scandir(root / participant) as entries:
+    with os.scandir(f"{root}/{participant}") as entries:
         names = sorted(each.name for each in entries if each.is_dir())
     if not wanted:
         yield from (f"{participant}/{name}" for name in names if name in (MR_FOLDER, CT_FOLDER))
     for session in names:
         if session.startswith("ses-") and (not wanted or session in wanted):
-            with os.scandir(root / participant / session) as entries:
+            with os.scandir(f"{root}/{participant}/{session}") as entries:
                 kinds = sorted(each.name for each in entries if each.name in (MR_FOLDER, CT_FOLDER) and each.is_dir())
             yield from (f"{participant}/{session}/{kind}" for kind in kinds)
 
 
 def _files(root: Path, place: str, selection: Selection) -> Iterator[tuple[str, BidsName]]:
-    with os.scandir(root / place) as entries:
+    with os.scandir(f"{root}/{place}") as entries:
         files = sorted(each.name for each in entries)
     for file in files:
         name = parse_name(file)

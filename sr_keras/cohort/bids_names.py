@@ -11,6 +11,7 @@ ORDER = (
     *("dir", "run", "mod", "echo", "flip", "inv", "mt", "part", "proc", "hemi", "space", "split", "recording"),
     *("chunk", "atlas", "seg", "scale", "res", "den", "label", "desc"),
 )
+PLACES = {entity: place for place, entity in enumerate(ORDER)}
 # What only files have that were computed from others.
 DERIVED = {"hemi", "space", "atlas", "seg", "scale", "res", "den", "label", "desc"}
 # Names that PyBIDS, and with it the filter files of fMRIPrep, gives to entities.
@@ -75,9 +76,8 @@ def result_name(name: BidsName, resolution: str) -> str:
     'sub-01_ses-2_run-1_res-x2_desc-SR_T1w.nii.gz'
     """
     entities = dict(name.entities) | {"res": resolution, "desc": DESCRIPTION}
-    known = {entity: place for place, entity in enumerate(ORDER)}
     # An entity that a later version of the standard adds to raw scans stays where those are.
-    ordered = sorted(entities, key=lambda entity: known.get(entity, known["proc"]))
+    ordered = sorted(entities, key=lambda entity: PLACES.get(entity, PLACES["proc"]))
     return BidsName({entity: entities[entity] for entity in ordered}, name.suffix).stem + ".nii.gz"
 
 

@@ -21,8 +21,12 @@ class Part:
 
     def holds(self, name: str) -> bool:
         """Say whether a name belongs to this part."""
+        return self.number_of(name) == self.number
+
+    def number_of(self, name: str) -> int:
+        """Return the number of the part that a name belongs to."""
         digest = hashlib.sha256(name.encode(errors="surrogateescape")).digest()
-        return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
+        return int.from_bytes(digest[:8], "big") % self.count + 1
 
     @property
     def label(self) -> str:
