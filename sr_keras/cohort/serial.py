@@ -7,6 +7,7 @@ from sr_keras.cohort.attempts import Report, attempt, worker_name
 from sr_keras.cohort.items import Item
 from sr_keras.cohort.ledger import Entry, Ledger, deaths_in
 from sr_keras.cohort.recipe import Recipe
+from sr_keras.files import remove_stale
 
 # Processes that a scan may end before it is set aside.
 TRIES = 3
@@ -38,5 +39,6 @@ def run_here(recipe: Recipe, items: Sequence[Item], ledger: Ledger) -> Iterator[
 
 
 def set_aside(item: Item, tries: int) -> Entry:
-    """Return the entry of an item that ends the processes that read it."""
+    """Return the entry of an item that ends the processes that read it, and remove what they left of its result."""
+    remove_stale(item.output)
     return Entry(item.name, "set aside", f"{tries} processes died while they worked on it", item.output.name)
