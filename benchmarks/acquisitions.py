@@ -1,6 +1,6 @@
 """Compare models on low-resolution scans as scanners make them, on scans at their own resolution, and on a phantom.
 
-    python benchmarks/acquisitions.py RESULT.json SCAN_OR_FOLDER... [--scale 2] [--model NAME]... [--run FOLDER]...
+    python benchmarks/acquisitions.py RESULT.json SCAN_OR_FOLDER... [--scale 2] [--model NAME_OR_RUN]...
         [--own SCAN_OR_FOLDER]... [--quick]
 
 Prints the gain over the better of cubic and Lanczos interpolation for each case of `sr_keras.acquisition.presets`, at
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from acquisition_methods import Method, Stack, conditional, lanczos, shipped
+from acquisition_methods import Method, Stack, lanczos, model
 from acquisition_phantom import EDGES, edges_of, phantom
 
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
@@ -189,12 +189,11 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("scans", type=Path, nargs="+")
     parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--model", action="append", default=[], help="a shipped model")
-    parser.add_argument("--run", action="append", default=[], type=Path, help="a folder of conditional stages")
+    parser.add_argument("--model", action="append", default=[], help="a shipped model or a training run")
     parser.add_argument("--own", action="append", default=[], type=Path, help="scans to upsample as they are")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    methods = {name: shipped(name) for name in arguments.model} | {run.name: conditional(run) for run in arguments.run}
+    methods = {Path(name).name: model(name) for name in arguments.model}
     slices = QUICK_SLICES if arguments.quick else None
     # What all models have.
     stages = frozenset.intersection(*(method.stages for method in methods.values()))

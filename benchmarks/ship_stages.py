@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 
 from sr_keras.files import atomic_write
 from sr_keras.models.complexity import network_macs, parameters
-from sr_keras.models.stages import SHIPPED, WEIGHTS_SUFFIX, StageCard, find_stage, write_card
+from sr_keras.models.stages import SHIPPED, StageCard, find_stage, weights_path, write_card
 from sr_keras.training.configuration import parse_configuration
 
 
@@ -42,7 +42,7 @@ def ship(name: str) -> None:
     """Copy one stage."""
     stage = find_stage(name)
     card = completed(stage.card, stage.network)
-    weights = SHIPPED / (card.name + WEIGHTS_SUFFIX)
+    weights = weights_path(SHIPPED / card.name, card)
     with atomic_write(weights) as temporary:
         shutil.copyfile(stage.weights, temporary)
     write_card(card, SHIPPED / f"{card.name}.json")

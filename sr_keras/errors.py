@@ -21,6 +21,10 @@ class ConfigurationError(SrKerasError):
     """A configuration, an option or a combination of options that has no meaning."""
 
 
+class UnknownConfigurationError(ConfigurationError):
+    """A name that is neither a shipped training configuration nor a path to one: a mistake in the call."""
+
+
 class StageError(SrKerasError):
     """A trained stage that cannot be found, read or used for what was asked."""
 

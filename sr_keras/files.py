@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,30 @@ def publish(temporary: Path, path: Path, *, force: bool) -> None:
                     raise OutputError(f"{path} exists; use --force to overwrite.") from error
                 raise
     os.replace(temporary, path)
+
+
+def publish_together(moves: Sequence[tuple[Path, Path, bool]], finish: Callable[[], None] = lambda: None) -> None:
+    """Move finished files to their places: all of them or, where one cannot be moved, none that was not there before.
+
+    Args:
+        moves: for each file where it is, its place on the same file system, and whether one there is overwritten.
+        finish: called in the end; where it fails, no file is published either.
+
+    Raises:
+        OutputError: a file is in a place and must not be overwritten.
+        OSError: one cannot be moved.
+    """
+    made: list[Path] = []
+    try:
+        for temporary, path, force in moves:
+            is_new = not path.exists()
+            publish(temporary, path, force=force)
+            made += [path] if is_new else []
+        finish()
+    except BaseException:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

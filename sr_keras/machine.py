@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from sr_keras.errors import ConfigurationError
 from sr_keras.framework import load_module
 
 PACKAGES = (
@@ -33,14 +35,53 @@ PACKAGES = (
 )
 # Side of the square matrices whose product is timed: large enough to be limited by arithmetic, not by memory.
 MATRIX = 2048
+# What numpy's and TensorFlow's libraries read when they start.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 GPU_FIELDS = ("name", "driver_version", "memory.total", "clocks.sm", "clocks.mem")
+
+
+@contextmanager
+def limited_threads(count: int | None) -> Iterator[None]:
+    """Let runtimes that are loaded meanwhile use so many processor cores.
+
+    Every runtime starts as many threads as it finds cores, so that fewer cores limit them all alike. Where the system
+    cannot limit them, a variable that most runtimes read does.
+
+    Args:
+        count: of cores; None is all.
+
+    Raises:
+        ConfigurationError: there are fewer.
+    """
+    if count is None:
+        yield
+        return
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    if count > len(cores):
+        raise ConfigurationError(f"--threads {count} is more than the {len(cores)} cores of this process; give fewer.")
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores[:count])
+    try:
+        yield
+    finally:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, cores)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def available_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def describe_machine() -> dict[str, Any]:
     """Return processor, memory, operating system, GPUs and the versions of the packages in `PACKAGES`."""
     return {
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "system": platform.platform(),
         "python": platform.python_version(),

@@ -1,5 +1,6 @@
 """Progress bars: on a terminal they move, elsewhere they keep quiet."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -77,5 +78,6 @@ def share_of(report: ProgressCallback, number: int, count: int, title: str = "")
 
 
 def _progress(*columns: ProgressColumn) -> Progress:
+    """Return a bar that lines printed meanwhile appear above. What goes to a file or a pipe on stdout still does."""
     console = Console(stderr=True)
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    return Progress(*columns, console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty())

@@ -24,7 +24,9 @@ class InPlane:
     Attributes:
         method: "k_space", or the point-spread function along each axis: "cubic" (antialiased interpolation),
             "gaussian", "box", "slr" or "raised_cosine".
-        width: full width at half maximum of the point-spread function, in low-resolution voxels.
+        width: full width at half maximum of the point-spread function along rows' axis, in low-resolution voxels.
+        anisotropy: by how much coarser the resolution is along the columns' axis: the width there, relative to `width`;
+            of k-space, the part acquired there is as much smaller.
         blur: standard deviation of a Gaussian before cubic interpolation, in high-resolution voxels.
         window: over k-space: "none", "fermi", "tukey" or "hamming".
         cutoff: of the Fermi window, relative to the Nyquist frequency.
@@ -36,6 +38,7 @@ class InPlane:
 
     method: str = "cubic"
     width: float = 1.0
+    anisotropy: float = 1.0
     blur: float = 0.0
     window: str = "none"
     cutoff: float = 0.9
@@ -102,6 +105,7 @@ class Acquisition:
         _one_of("noise.kind", noise.kind, NOISES)
         for name, value, low, high in (
             ("in_plane.width", in_plane.width, 0.1, 10.0),
+            ("in_plane.anisotropy", in_plane.anisotropy, 0.1, 10.0),
             ("in_plane.blur", in_plane.blur, 0.0, 10.0),
             ("in_plane.cutoff", in_plane.cutoff, 0.1, 2.0),
             ("in_plane.fall", in_plane.fall, 0.001, 1.0),

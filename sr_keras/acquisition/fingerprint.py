@@ -13,14 +13,17 @@ Floats = npt.NDArray[np.float32]
 BANDS = (0.04, 0.08, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5)
 # Distances between the taps of the kernels 1 -2 1 x 1 -2 1 that the noise is measured by, in voxels.
 DILATIONS = (1, 2)
-# Numbers in a fingerprint: steps between neighbouring bands, and noise levels.
-LENGTH = len(BANDS) - 2 + len(DILATIONS)
 # Normalised intensities below this are air or background.
 TISSUE = 0.05
 # Least power and noise of normalised intensities: quantisation gives more.
 LEAST_POWER, LEAST_NOISE = 1e-9, 1e-4
 # Median absolute value of Gaussian noise over its standard deviation, and the norm of 1 -2 1 x 1 -2 1.
 MEDIAN_ABSOLUTE, KERNEL_NORM = 0.6745, 6.0
+
+
+def fingerprint_length(axes: tuple[int, ...]) -> int:
+    """Return how many numbers a fingerprint has: steps between neighbouring bands for each axis, and noise levels."""
+    return len(axes) * (len(BANDS) - 2) + len(DILATIONS)
 
 
 def fingerprint(slices: Iterable[Floats], axes: tuple[int, ...]) -> Floats:
@@ -31,19 +34,19 @@ def fingerprint(slices: Iterable[Floats], axes: tuple[int, ...]) -> Floats:
         axes: the axes of the slices that are to be upsampled, of 0 and 1.
 
     Returns:
-        (LENGTH,), float32: the steps of the decadic logarithm of the power from each band of `BANDS` to the next, then
-        the decadic logarithm of the noise for each of `DILATIONS`. Zeros where no slice shows tissue.
+        (numbers,), float32: for each axis the steps of the decadic logarithm of the power from each band of `BANDS` to
+        the next, then the decadic logarithm of the noise for each of `DILATIONS`. Zeros where no slice shows tissue.
     """
     spectra, noises = [], []
     for image in slices:
         tissue = image > TISSUE
         if not tissue.any():
             continue
-        spectra.append(np.mean([_band_powers(image, tissue, axis) for axis in axes], axis=0))
+        spectra.append([_band_powers(image, tissue, axis) for axis in axes])
         noises.append([_noise_level(image, tissue, dilation) for dilation in DILATIONS])
     if not spectra:
-        return np.zeros(LENGTH, np.float32)
-    steps = np.diff(np.mean(spectra, axis=0))
+        return np.zeros(fingerprint_length(axes), np.float32)
+    steps = np.diff(np.mean(spectra, axis=0)).ravel()
     return np.concatenate([steps, np.mean(noises, axis=0)]).astype(np.float32)
 
 

@@ -13,7 +13,7 @@ def acquire_k_space(
     factors: tuple[int, int],
     window: Window | None = None,
     *,
-    acquired: float = 1.0,
+    acquired: tuple[float, float] = (1.0, 1.0),
     partial_fourier: float = 1.0,
     noise: float = 0.0,
     generator: np.random.Generator | None = None,
@@ -27,7 +27,8 @@ def acquire_k_space(
         factors: by how much rows and columns get fewer.
         window: takes the frequency along an axis over the Nyquist frequency of the acquired matrix; laid over the rows
             and over the columns. None lays none.
-        acquired: the part of the low-resolution matrix that is acquired along each axis; the rest is zero-filled.
+        acquired: the part of the low-resolution matrix that is acquired along rows and columns; the rest is
+            zero-filled.
         partial_fourier: the part of the acquired rows' frequencies that is measured, from one end; 0.5 to 1.
         noise: standard deviation of the real and of the imaginary part where all of k-space is kept, in the images'
             units. It passes the window as the signal does.
@@ -46,7 +47,7 @@ def acquire_k_space(
         spectrum = spectrum + (drawn[0] + 1j * drawn[1]) * (noise * np.sqrt(spectrum.shape[1] * spectrum.shape[2]))
     for axis in (1, 2):
         kept = partial_fourier if axis == 1 else 1.0
-        weights = _weights(spectrum.shape[axis], window, acquired, kept)
+        weights = _weights(spectrum.shape[axis], window, acquired[axis - 1], kept)
         spectrum = spectrum * weights[:, None] if axis == 1 else spectrum * weights
     return np.abs(np.fft.ifft2(spectrum)).astype(np.float32)
 

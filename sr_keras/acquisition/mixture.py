@@ -15,6 +15,8 @@ WINDOWS = {"none": 0.3, "fermi": 0.3, "tukey": 0.15, "hamming": 0.25}
 WITHOUT_NOISE = 0.25
 # The paper smooths half of the patches before cubic interpolation, by up to half a voxel.
 BLUR_SHARE, LARGEST_BLUR = 0.5, 0.5
+# Scans whose columns' axis is coarser than the rows', as of rectangular matrices and of reformatted volumes.
+ANISOTROPIC_SHARE, LARGEST_ANISOTROPY = 0.25, 2.0
 
 
 def draw_acquisition(modality: str, generator: np.random.Generator) -> Acquisition:
@@ -33,10 +35,11 @@ def draw_acquisition(modality: str, generator: np.random.Generator) -> Acquisiti
 def _in_plane(method: str, is_ct: bool, generator: np.random.Generator) -> InPlane:
     if method == "cubic":
         return InPlane(method, blur=_blur(generator))
-    if method != "k_space":
-        return InPlane(
-            method, width=_log_uniform(0.7, 2.5 if is_ct else 2.0, generator) if method == "gaussian" else 1.0
-        )
+    anisotropy = _log_uniform(1.0, LARGEST_ANISOTROPY, generator) if generator.random() < ANISOTROPIC_SHARE else 1.0
+    if method == "box":
+        return InPlane(method)
+    if method == "gaussian":
+        return InPlane(method, width=_log_uniform(0.7, 2.5 if is_ct else 2.0, generator), anisotropy=anisotropy)
     zero_filled, partial = generator.random(2) < (0.25, 0.2)
     drawn = InPlane(
         method,
@@ -46,6 +49,7 @@ def _in_plane(method: str, is_ct: bool, generator: np.random.Generator) -> InPla
         alpha=float(generator.uniform(0.5, 0.8)),
         acquired=float(generator.uniform(0.6, 1.0)) if zero_filled else 1.0,
         partial_fourier=float(generator.uniform(0.75, 1.0)) if partial else 1.0,
+        anisotropy=anisotropy,
     )
     return replace(drawn, fall=float(generator.uniform(0.1, 0.6))) if drawn.window == "tukey" else drawn
 

@@ -51,7 +51,7 @@ def acquire(
             reduced,
             (factors[1], factors[2]),
             window_of(in_plane),
-            acquired=in_plane.acquired,
+            acquired=(in_plane.acquired, min(1.0, in_plane.acquired / in_plane.anisotropy)),
             partial_fourier=in_plane.partial_fourier,
             noise=sigma if noise.kind == "rician" else 0.0,
             generator=generator,
@@ -59,7 +59,8 @@ def acquire(
     for axis in (1, 2):
         if factors[axis] > 1:
             blurred = _blurred(reduced, axis, in_plane.blur) if in_plane.method == "cubic" else reduced
-            reduced = average_axis(blurred, axis, factors[axis], in_plane.method, in_plane.width)
+            width = in_plane.width * (in_plane.anisotropy if axis == 2 else 1.0)
+            reduced = average_axis(blurred, axis, factors[axis], in_plane.method, width)
     if noise.kind == "rician" and sigma > 0.0:
         return rician(reduced, sigma, generator)
     if noise.kind == "coloured" and sigma > 0.0:

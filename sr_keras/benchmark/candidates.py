@@ -5,18 +5,22 @@ from pathlib import Path
 from typing import cast
 
 from sr_keras.benchmark.session import Candidate
+from sr_keras.benchmark.settings import OWN_MODEL
 from sr_keras.engines.formats import FORMATS, PRECISIONS, FormatName, Precision
+from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.errors import ConfigurationError
 from sr_keras.export import Request, export_stage
-from sr_keras.export.reference_slices import shipped_reference_slices
-from sr_keras.models.stages import TrainedStage, find_stage
+from sr_keras.models.own import ModelStage
+from sr_keras.models.stages import Stage, find_stage, write_card
 
 
-def find_candidates(models: Sequence[str], engines: str | None, precision: str, folder: Path) -> list[Candidate]:
+def find_candidates(
+    models: Sequence[str | KerasEngine], engines: str | None, precision: str, folder: Path
+) -> list[Candidate]:
     """Return the engines to measure.
 
     Args:
-        models: shipped names, training runs, or exported files.
+        models: shipped names, training runs, exported files, or engines of Keras models.
         engines: comma-separated list of "keras" and formats, to which each model is exported; None exports nothing.
         precision: of the exported files.
         folder: an empty folder for the exported files.
@@ -28,14 +32,19 @@ def find_candidates(models: Sequence[str], engines: str | None, precision: str, 
         MissingDependencyError: a package that an engine needs is not installed.
     """
     if engines is None:
-        return [Candidate(Path(model).name, model) for model in models]
+        return [
+            Candidate(Path(model).name, model)
+            if isinstance(model, str)
+            else _candidate(model.stage, "keras", "fp32", folder, prefix=f"{model.name} ")
+            for model in models
+        ]
     names = [name.strip() for name in engines.split(",")]
     for name in names:
         if name != "keras" and name not in FORMATS:
             raise ConfigurationError(f"{name} is not an engine; choose from keras, {', '.join(FORMATS)}.")
     if precision not in PRECISIONS:
         raise ConfigurationError(f"{precision} is not a precision; choose from {', '.join(PRECISIONS)}.")
-    stages = [find_stage(model) for model in models]
+    stages = [find_stage(model) if isinstance(model, str) else model.stage for model in models]
     several = len(stages) > 1
     return [
         _candidate(stage, name, precision, folder, prefix=f"{stage.name} " if several else "")
@@ -44,9 +53,18 @@ def find_candidates(models: Sequence[str], engines: str | None, precision: str, 
     ]
 
 
-def _candidate(stage: TrainedStage, engine: str, precision: Precision, folder: Path, *, prefix: str) -> Candidate:
+def _candidate(stage: Stage, engine: str, precision: Precision, folder: Path, *, prefix: str) -> Candidate:
+    if engine == "keras" and isinstance(stage, ModelStage):
+        return Candidate(f"{prefix}keras", _saved(stage, folder), OWN_MODEL)
     if engine == "keras":
         return Candidate(f"{prefix}keras", stage.name, "keras")
-    request = Request(stage, precision, shipped_reference_slices())
-    path, _ = export_stage(request, cast(FormatName, engine), folder)
+    path, _ = export_stage(Request(stage, precision), cast(FormatName, engine), folder)
     return Candidate(f"{prefix}{engine}", str(path))
+
+
+def _saved(stage: ModelStage, folder: Path) -> str:
+    """Write a Keras model and its card for the process that measures it, and return the path of the model."""
+    path = folder / f"{stage.name}.keras"
+    stage.network.save(path)
+    write_card(stage.card, path.with_suffix(".json"))
+    return str(path)

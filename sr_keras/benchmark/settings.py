@@ -5,6 +5,8 @@ from typing import Literal
 
 from sr_keras.errors import ConfigurationError
 
+# The kind of a `.keras` file that `find_candidates` wrote, with a card beside it. No other `.keras` file is ever read.
+OWN_MODEL = "own model"
 Scenario = Literal["single-stream", "offline", "volume"]
 
 

@@ -16,13 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from sr_keras.engines import load_engine
+from sr_keras.benchmark.settings import OWN_MODEL
+from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.engines.interface import Images, NamedEngine
-from sr_keras.errors import SrKerasError
+from sr_keras.errors import SrKerasError, StageError
+from sr_keras.files import read_json
+from sr_keras.framework import load_keras
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.machine import matrix_rate
 from sr_keras.models.complexity import workload_of
+from sr_keras.models.own import ModelStage
+from sr_keras.models.stages import StageCard
 from sr_keras.volumes.geometry import through_plane_axis
 
 # The warm-up lasts at least this many runs and this long.
@@ -43,11 +48,11 @@ class Worker:
 
         Args:
             model: a shipped name, a run or a file, as `load_engine` takes it.
-            kind: "keras" or "onnx" for a shipped model, else None.
+            kind: that of the `Candidate`.
             images: path of a `.npy`, (slice, height, width), float32, normalised.
         """
         start = time.perf_counter()
-        self._engine = load_engine(model, kind)  # type: ignore[arg-type]
+        self._engine = _engine(model, kind)
         self._images = np.load(images, allow_pickle=False)
         limits = self._engine.shape_limits
         self._engine.run(
@@ -104,10 +109,10 @@ class Worker:
 
         Args:
             model: a shipped name, a run or a file, as `load_engine` takes it.
-            kind: "keras" or "onnx" for a shipped model, else None.
+            kind: that of the `Candidate`.
             stacks: shapes (count, height, width) of the low-resolution slices.
         """
-        return workload_of(load_engine(model, kind).card, stacks)  # type: ignore[arg-type]
+        return workload_of(_engine(model, kind).card, stacks)
 
     def matrix_rate(self, seconds: float) -> dict[str, Any]:
         """Measure the machine's rate of matrix products for some seconds."""
@@ -178,6 +183,19 @@ class Worker:
         """Return a batch of crops of the real slices, repeated where they are smaller."""
         slices = np.pad(self._images, ((0, 0), (0, height), (0, width)), "wrap")[:, :height, :width]
         return np.resize(slices, (batch, height, width))
+
+
+def _engine(model: str, kind: str | None) -> NamedEngine:
+    if kind != OWN_MODEL:
+        return load_engine(model, kind)  # type: ignore[arg-type]
+    card = StageCard.parse(read_json(Path(model).with_suffix(".json"), StageError))
+    try:
+        network = load_keras().saving.load_model(model, compile=False)
+    except (TypeError, ValueError) as error:
+        raise StageError(
+            f"{card.name} has a layer that another process cannot load; build it of Keras's layers, or leave keras out."
+        ) from error
+    return KerasEngine(ModelStage(card.name, card, network))
 
 
 def main() -> None:

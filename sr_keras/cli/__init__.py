@@ -10,6 +10,7 @@ from types import FrameType
 
 import click
 
+from sr_keras.cli.adapt import adapt
 from sr_keras.cli.benchmark import benchmark
 from sr_keras.cli.bids import bids
 from sr_keras.cli.evaluate import evaluate
@@ -20,7 +21,7 @@ from sr_keras.cli.predict import predict
 from sr_keras.cli.studies import studies
 from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
-from sr_keras.errors import SrKerasError, UnknownModelError, printable
+from sr_keras.errors import SrKerasError, UnknownConfigurationError, UnknownModelError, printable
 
 
 class Commands(click.Group):
@@ -30,7 +31,7 @@ class Commands(click.Group):
         """Run the command. Any exception other than `SrKerasError` is a bug and shows its traceback."""
         try:
             return super().invoke(context)
-        except UnknownModelError as error:
+        except (UnknownModelError, UnknownConfigurationError) as error:
             raise click.UsageError(printable(str(error))) from error
         except SrKerasError as error:
             raise click.ClickException(printable(str(error))) from error
@@ -62,5 +63,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-for command in (benchmark, bids, evaluate, export, info, models, predict, studies, train, verify):
+for command in (adapt, benchmark, bids, evaluate, export, info, models, predict, studies, train, verify):
     main.add_command(command)

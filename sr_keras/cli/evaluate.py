@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     type=click.Choice(["in-plane", "through-plane", "3-D"]),
     help="Axes to downsample; may be repeated.  [default: all tasks that the models can do]",
 )
+@click.option(
+    "--acquisition",
+    metavar="NAME|FILE",
+    help="Downsample as a scanner would: a preset or a YAML file.  [default: antialiased cubic interpolation]",
+)
 @click.option("--json", "json_output", type=click.Path(path_type=Path), help="Write the scores to a JSON file.")
 @click.option(
     "--figure",
@@ -61,6 +66,7 @@ def evaluate(
 
     SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
     """
+    from sr_keras.acquisition.presets import acquisition_named
     from sr_keras.framework import load_module
 
     for module in ("PIL", "skimage", "matplotlib"):
@@ -79,6 +85,7 @@ def evaluate(
         chosen = check_tasks(upscalers, scale, tasks or TASKS)
     except ConfigurationError as error:
         raise click.UsageError(str(error)) from error
+    acquisition = acquisition_named(options["acquisition"]) if options["acquisition"] else None
     found = find_scans(scans, dicom=True)
     if figure:
         check_format(figure)
@@ -105,7 +112,7 @@ def evaluate(
 
     with progress_report() as report:
         for comparison, scores in evaluate_scans(
-            found, read, chosen, scale, upscalers, slice_axis=axis, report=report, fail=fail
+            found, read, chosen, scale, upscalers, slice_axis=axis, acquisition=acquisition, report=report, fail=fail
         ):
             if figure and not rows:
                 draw_figure(comparison, scores, figure)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sr_keras.cli.options import force_option, load_slices, scan_option
+from sr_keras.cli.predict_options import expected_acquisition_options
 
 if TYPE_CHECKING:
     from sr_keras.engines.manifest import Manifest
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     metavar="MB",
     help="Workspace of TensorRT while it builds.",
 )
+@expected_acquisition_options
 @scan_option
 @force_option
 def export(model: str, formats: str, precisions: str, output: Path, shape: str | None, **options: Any) -> None:
@@ -65,11 +67,13 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
     from sr_keras.engines.formats import parse_formats, parse_precisions
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage, parse_shape
+    from sr_keras.export.presumed import stage_for
     from sr_keras.files import make_folder
     from sr_keras.framework import load_keras
     from sr_keras.models.stages import find_stage
 
-    stage, kinds = find_stage(model), parse_formats(formats)
+    kinds = parse_formats(formats)
+    stage = stage_for(find_stage(model), options["noise"], options["acquisition"])
     requests = [
         (
             kind,

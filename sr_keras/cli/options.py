@@ -1,5 +1,6 @@
 """Options that several commands share, and the parsing of their values."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,8 +12,11 @@ from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.networks import FAMILIES
 
 if TYPE_CHECKING:
+    from sr_keras.adaptation.adapting import Settings
     from sr_keras.engines import NamedEngine
+    from sr_keras.engines.loading import Kind
     from sr_keras.export.reference_slices import ReferenceSlices
+    from sr_keras.inference.adapter import Adapter
     from sr_keras.inference.self_ensemble import SelfEnsemble
     from sr_keras.inference.upscaler import Upscaler
     from sr_keras.volumes.volume import Modality
@@ -71,12 +75,48 @@ scan_option = click.option(
     type=click.Path(path_type=Path),
     help="Scan that supplies int8 calibration and verification slices.  [default: shipped slices]",
 )
+adapt_steps_option = click.option(
+    "--adapt-steps",
+    type=click.IntRange(1, 100_000),
+    metavar="N",
+    help="Steps of training on the scan: time for quality.  [default: 300]",
+)
+slice_thickness_option = click.option(
+    "--slice-thickness",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MM",
+    help="Thickness of the scan's slices in mm.  [default: from the header or sidecar, else estimated]",
+)
 force_option = click.option("--force", is_flag=True, help="Overwrite existing output.")
 
 
 def to_modality(text: str | None) -> "Modality | None":
     """Return the modality of an option's value."""
     return cast("Modality", text.upper()) if text else None
+
+
+def to_adapter(scans: Sequence[Path], options: dict[str, Any]) -> "Adapter | None":
+    """Return what adapts stages to each scan, as options say; None without --adapt."""
+    names = {"adapt_steps": "--adapt-steps", "slice_thickness": "--slice-thickness", "save_adapted": "--save-adapted"}
+    if not options["adapt"]:
+        for key, name in names.items():
+            if options[key] is not None:
+                raise click.UsageError(f"{name} is for --adapt; add that, or leave it out.")
+        return None
+    from sr_keras.adaptation.adapter import ScanAdapter
+    from sr_keras.io.scans import is_scan_folder
+
+    one = len(scans) == 1 and (not scans[0].is_dir() or is_scan_folder(scans[0]))
+    if options["save_adapted"] and not one:
+        raise click.UsageError("--save-adapted is for one scan; sr-keras adapt makes one stage for a folder of them.")
+    return ScanAdapter(to_settings(options), options["save_adapted"], force=options["force"])
+
+
+def to_settings(options: dict[str, Any]) -> "Settings":
+    """Return how to adapt, as options say."""
+    from sr_keras.adaptation.adapting import STEPS, Settings
+
+    return Settings(options["adapt_steps"] or STEPS, options["slice_thickness"])
 
 
 def load_slices(scan: Path | None) -> "ReferenceSlices":
@@ -87,8 +127,17 @@ def load_slices(scan: Path | None) -> "ReferenceSlices":
     return reference_slices_of(read_volume(scan)) if scan else shipped_reference_slices()
 
 
-def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble") -> "Upscaler":
-    """Return the named models, else the shipped models of a family; None is the default family."""
+def load_upscaler(
+    names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble", engine: "Kind | None" = None
+) -> "Upscaler":
+    """Return the named models, else the shipped models of a family; None is the default family.
+
+    Args:
+        names: of models; empty takes those of the family.
+        quality: the family.
+        self_ensemble: whether slices also run rotated and mirrored.
+        engine: runs shipped models; None chooses.
+    """
     from sr_keras.engines import load_engine
     from sr_keras.inference.upscaler import Upscaler
     from sr_keras.models.registry import choose_stages
@@ -98,8 +147,8 @@ def load_upscaler(names: tuple[str, ...], quality: str | None, self_ensemble: "S
         raise click.UsageError("Give --model or --quality, not both.")
     if not names:
         names = tuple(choose_stages(shipped_stages(), quality or DEFAULT_FAMILY))
-        return Upscaler([load_engine(name) for name in names], self_ensemble)
-    engines, *others = _groups(names)
+        return Upscaler([load_engine(name, engine) for name in names], self_ensemble)
+    engines, *others = _groups(names, engine)
     if others:
         raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
     return Upscaler(engines, self_ensemble)
@@ -125,18 +174,18 @@ def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
     return titled
 
 
-def _groups(names: tuple[str, ...]) -> "list[list[NamedEngine]]":
+def _groups(names: tuple[str, ...], kind: "Kind | None" = None) -> "list[list[NamedEngine]]":
     """Return the engines of named models in groups with one engine per stage and scale."""
     from sr_keras.engines import load_engine
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
     groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
-    for engine in map(load_engine, names):
-        kind = (engine.card.stage, engine.card.scale)
-        if kind in groups[-1]:
+    for engine in (load_engine(name, kind) for name in names):
+        place = (engine.card.stage, engine.card.scale)
+        if place in groups[-1]:
             groups.append({})
-        groups[-1][kind] = engine
+        groups[-1][place] = engine
     return [list(group.values()) for group in groups]
 
 

@@ -26,8 +26,9 @@ def print_plan(job: PreparedJob) -> None:
             f"{macs / 1e9:.0f}" if macs else "-",
             f"{each.seconds:.1f}",
         )
-    if job.grid.shape != job.plan.shape:
-        table.add_row("cubic resampling", format_shape(job.grid.shape), "-", "-", "-", "-")
+    if job.grid.regridding:
+        seconds = f"{job.plan.resampling_seconds:.1f}"
+        table.add_row("cubic resampling", format_shape(job.grid.shape), "-", "-", "-", seconds)
     console = Console(width=WIDTH)
     console.print(table)
     console.print(*_sentences(job), sep="\n", highlight=False)
@@ -36,7 +37,7 @@ def print_plan(job: PreparedJob) -> None:
 def plan_line(job: PreparedJob) -> str:
     """Return what one of many jobs gives and takes, on one line."""
     plan = job.plan
-    return f"{job.summary}, {format_bytes(plan.peak_bytes)} of memory, {plan.seconds:.0f} s"
+    return f"{job.summary}, {format_bytes(plan.peak_bytes)} of memory, {job.count * plan.total_seconds:.0f} s"
 
 
 def _sentences(job: PreparedJob) -> list[str]:
@@ -46,5 +47,6 @@ def _sentences(job: PreparedJob) -> list[str]:
         f"Result: {job.summary}; {size} before compression.",
         f"Models: {models}. Slice axis: {job.slice_axis} ({'ijk'[job.slice_axis]}).",
         f"Volume between the stages: {plan.between}. Output buffer: {plan.output_buffer}. Temporary files: "
-        f"{format_bytes(plan.disk_bytes)}. Peak memory: {format_bytes(plan.peak_bytes)}. Time: {plan.seconds:.0f} s.",
+        f"{format_bytes(plan.disk_bytes)}. Peak memory: {format_bytes(plan.peak_bytes)}. "
+        f"Time: {job.count * plan.total_seconds:.0f} s.",
     ]

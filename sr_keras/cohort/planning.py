@@ -12,7 +12,7 @@ from sr_keras.cohort.attempts import source_of, without_path
 from sr_keras.cohort.items import Geometry, Scan
 from sr_keras.errors import SrKerasError
 from sr_keras.inference.jobs import PredictionJob
-from sr_keras.io.nifti import read_geometry
+from sr_keras.io.nifti import read_grid
 from sr_keras.io.scans import Choice
 from sr_keras.volumes.geometry import format_spacing
 from sr_keras.volumes.volume import format_shape
@@ -145,7 +145,7 @@ def makespan_of_parts(parts: Sequence[Sequence[float]], slots: int, *, start: fl
 
 
 def _geometry(scan: Scan) -> Geometry:
-    shape, affine = read_geometry(scan.path)
+    shape, affine = read_grid(scan.path)
     i, j, k = (round(float(size), DECIMALS) for size in voxel_sizes(affine))
     return shape, (i, j, k)
 

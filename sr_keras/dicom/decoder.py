@@ -7,6 +7,7 @@ a DICOM file in; out an empty message where it cannot be decoded, else a JSON li
 import json
 import os
 import sys
+from io import BytesIO
 from typing import IO
 
 import numpy as np
@@ -43,7 +44,7 @@ def main() -> None:
 def _answer(data: bytes) -> bytes:
     try:
         with quiet():
-            pixels = np.ascontiguousarray(parsed(data, pixels=True).pixel_array)
+            pixels = np.ascontiguousarray(parsed(BytesIO(data), pixels=True).pixel_array)
     # A decoder may raise anything; the answer says only that it did.
     except Exception:
         return b""

@@ -56,7 +56,8 @@ def enhanced_object(task: Task) -> Dataset:
     set_pixel_format(dataset, task.storage, task.source)
     dataset.Columns, dataset.Rows, dataset.NumberOfFrames = task.volume.shape
     _set_dimensions(dataset)
-    dataset[SHARED].value = [_shared(header, task)]
+    # Some scanners write no groups that all frames share.
+    dataset.SharedFunctionalGroupsSequence = [_shared(header, task)]
     dataset[PER_FRAME].value = [_per_frame(task, k) for k in range(task.volume.shape[2])]
     dataset.PixelData = pixel_bytes(task.storage.stored(task.volume.voxels))
     dataset["PixelData"].VR = "OW"

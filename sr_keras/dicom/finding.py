@@ -1,62 +1,19 @@
 """Find the DICOM series in a folder tree, a .zip or a file, and choose one."""
 
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.uid import UID, CTImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage, MRImageStorage
 
 from sr_keras.dicom.frames import lookup
-from sr_keras.dicom.parsing import class_name, has_magic, looks_like_dicom, number, numbers, parsed, quiet, shown, text
+from sr_keras.dicom.headers import DAMAGED, header_of, is_directory, is_image, lost_slice
+from sr_keras.dicom.parsing import class_name, has_magic, looks_like_dicom, number, numbers, quiet, shown, text
+from sr_keras.dicom.sources import Source, is_zip, sources_in
 from sr_keras.errors import VolumeError
-from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import format_spacing
-
-# Enough to see the magic word of a DICOM file.
-HEAD_BYTES = 132
-# SOP classes that only list other files: left out in silence.
-DIRECTORY_CLASS = "1.2.840.10008.1.3.10"
-IMAGE_CLASSES = (CTImageStorage, MRImageStorage, EnhancedCTImageStorage, EnhancedMRImageStorage)
-# UIDs of the standard itself: what begins so and is not known was cut off.
-STANDARD_ROOT = "1.2.840.10008."
-DAMAGED = "{path}: every DICOM file must be whole. Received: {what}. Copy the scan again from its source."
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file, or a member of a .zip.
-
-    Attributes:
-        path: of the file or of the .zip.
-        member: the name in the .zip; "" for a file.
-    """
-
-    path: Path
-    member: str = ""
-
-    def read(self, count: int = -1) -> bytes:
-        """Return the first `count` bytes, or all.
-
-        Raises:
-            VolumeError: it cannot be read, or is too large for the memory.
-        """
-        try:
-            if not self.member:
-                with self.path.open("rb") as file:
-                    return file.read(count)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
-                if count < 0:
-                    check_memory(archive.getinfo(self.member).file_size, f"A member of {self.path}")
-                return file.read(count)
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise VolumeError(
-                f"{self.path}: every file of the scan must be readable. Received: {_reason(error)}. "
-                "Copy it again from its source."
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -67,11 +24,13 @@ class Series:
         uid: Series Instance UID.
         sources: where its files are.
         headers: their data sets without pixel data, in the same order.
+        lost: what became of a slice whose file is among them but no DICOM; "" where none was lost.
     """
 
     uid: str
     sources: tuple[Source, ...]
     headers: tuple[Dataset, ...]
+    lost: str = ""
 
     @property
     def number(self) -> int | None:
@@ -91,11 +50,25 @@ class Series:
 
 
 def is_dicom(path: Path) -> bool:
-    """Say whether a path may be read as DICOM: a folder or .zip with a DICOM file in it, or a DICOM file."""
-    try:
-        return any(looks_like_dicom(source.read(HEAD_BYTES)) for source in _sources(path))
-    except VolumeError:
+    """Say whether a path is to be read as DICOM: a folder with a DICOM file in it, a .zip, or a DICOM file.
+
+    What cannot be read may be DICOM too: reading it will say why it cannot.
+    """
+    if not path.exists():
         return False
+    try:
+        return is_zip(path) or any(looks_like_dicom(source.head()) for source in sources_in(path))
+    except VolumeError:
+        return True
+
+
+def has_dicom(folder: Path) -> bool:
+    """Say whether a file that calls itself DICOM lies in a folder, not in those below it."""
+    for path in folder.iterdir():
+        with suppress(VolumeError):
+            if path.is_file() and has_magic(Source(path).head()):
+                return True
+    return False
 
 
 @quiet()
@@ -105,24 +78,25 @@ def find_series(path: Path) -> list[Series]:
     Raises:
         VolumeError: the path does not exist, holds no DICOM file, or no image.
     """
-    sources: dict[str, list[Source]] = {}
-    headers: dict[str, list[Dataset]] = {}
+    found: dict[str, list[tuple[Source, Dataset]]] = {}
     others: dict[str, None] = {}
-    for source in _sources(path):
-        header = _header(source)
+    no_dicom: list[tuple[Source, bytes]] = []
+    for source in sources_in(path):
+        head = source.head()
+        header = header_of(source, head)
         if header is None:
-            continue
-        if not _is_image(header, path):
+            no_dicom.append((source, head))
+        elif is_directory(header):
+            others["a DICOMDIR, which lists files but holds none"] = None
+        elif is_image(header, source):
+            found.setdefault(text(header, "SeriesInstanceUID"), []).append((source, header))
+        else:
             others[class_name(header)] = None
-            continue
-        uid = text(header, "SeriesInstanceUID")
-        sources.setdefault(uid, []).append(source)
-        headers.setdefault(uid, []).append(header)
-    if not sources:
+    if not found:
         received = f"only {', '.join(others)}" if others else "no DICOM file"
         raise VolumeError(f"{path}: a scan must hold DICOM images. Received: {received}. Choose a series of images.")
-    found = [Series(uid, tuple(sources[uid]), tuple(headers[uid])) for uid in sources]
-    return sorted(found, key=lambda series: (series.number is None, series.number or 0, series.uid))
+    series = [_series(uid, files, no_dicom) for uid, files in found.items()]
+    return sorted(series, key=lambda each: (each.number is None, each.number or 0, each.uid))
 
 
 def choose_series(found: Sequence[Series], path: Path, choice: str | None) -> Series:
@@ -134,8 +108,20 @@ def choose_series(found: Sequence[Series], path: Path, choice: str | None) -> Se
         choice: a Series Number or a Series Instance UID; None where there is only one.
 
     Raises:
-        VolumeError: there are several and none is chosen, or the choice fits none or several.
+        VolumeError: there are several and none is chosen, the choice fits none or several, or a slice of it is lost.
     """
+    chosen = _chosen(found, path, choice)
+    if chosen.lost:
+        raise VolumeError(DAMAGED.format(path=path, what=chosen.lost))
+    return chosen
+
+
+def _series(uid: str, files: Sequence[tuple[Source, Dataset]], no_dicom: Sequence[tuple[Source, bytes]]) -> Series:
+    sources, headers = zip(*files, strict=True)
+    return Series(uid, sources, headers, lost_slice(no_dicom, sources))
+
+
+def _chosen(found: Sequence[Series], path: Path, choice: str | None) -> Series:
     if choice is None:
         if len(found) == 1:
             return found[0]
@@ -173,57 +159,3 @@ def _spacing(header: Dataset) -> str:
     slices = number(header, "SpacingBetweenSlices") or number(measures, "SliceThickness")
     stated = [value for value in (columns, rows, slices) if value]
     return f" of {format_spacing(stated)} mm" if len(stated) >= 2 else ""
-
-
-def _sources(path: Path) -> Iterator[Source]:
-    """Yield the files below a folder, the members of a .zip, or the file itself, sorted by name."""
-    if path.is_dir():
-        yield from (Source(each) for each in sorted(path.rglob("*")) if each.is_file())
-    elif not path.is_file():
-        raise VolumeError(f"{path} does not exist; check the path.")
-    elif zipfile.is_zipfile(path):
-        yield from (Source(path, name) for name in _members(path))
-    else:
-        yield Source(path)
-
-
-def _members(path: Path) -> list[str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise VolumeError(
-            f"{path}: a .zip must be intact. Received: {_reason(error)}. Copy it again from its source."
-        ) from error
-
-
-def _header(source: Source) -> Dataset | None:
-    """Return the data set of a file without its pixels; None for a file that is no DICOM object."""
-    head = source.read(HEAD_BYTES)
-    if not looks_like_dicom(head):
-        return None
-    try:
-        header = parsed(source.read(), pixels=False)
-        if "SOPClassUID" not in header:
-            raise VolumeError(DAMAGED.format(path=source.path, what="no SOP Class UID"))
-    except VolumeError:
-        # A slice lost in silence would be a hole in the scan; another format that happens to begin alike is no loss.
-        if has_magic(head):
-            raise
-        return None
-    return None if text(header, "SOPClassUID") == DIRECTORY_CLASS else header
-
-
-def _is_image(header: Dataset, path: Path) -> bool:
-    if (number(header, "Rows") or 0) > 0 and (number(header, "Columns") or 0) > 0:
-        return True
-    # The file says its class twice: what one place lost may be in the other.
-    stated = (UID(text(header, "SOPClassUID")), UID(text(header.file_meta, "MediaStorageSOPClassUID")))
-    if any(uid in IMAGE_CLASSES or (uid.startswith(STANDARD_ROOT) and uid.name == uid) for uid in stated):
-        raise VolumeError(DAMAGED.format(path=path, what="an image without rows and columns"))
-    return False
-
-
-def _reason(error: Exception) -> str:
-    """Return why, in words that name no file."""
-    return getattr(error, "strerror", None) or type(error).__name__

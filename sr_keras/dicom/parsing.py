@@ -2,12 +2,13 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO, Protocol, cast
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from sr_keras.errors import VolumeError
@@ -20,6 +21,30 @@ LOUD_LIBRARIES = ("jpeg_ls", "openjpeg", "pydicom", "pylibjpeg")
 LONGEST_SHOWN = 64
 # Deeper sequences than any standard object has; corrupted lengths can nest without end.
 DEEPEST_SEQUENCE = 16
+# Pixels of integers and of floats of 32 and 64 bits.
+PIXELS = {0x7FE00010, 0x7FE00008, 0x7FE00009}
+# Per-frame Functional Groups Sequence.
+FRAMES = {0x52009230}
+# What pixel data is decoded by.
+DECODED_BY = (
+    "SpecificCharacterSet",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "SOPClassUID",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "PixelData",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+)
 
 
 def looks_like_dicom(head: bytes) -> bool:
@@ -32,18 +57,59 @@ def has_magic(head: bytes) -> bool:
     return head[MAGIC_OFFSET : MAGIC_OFFSET + len(MAGIC)] == MAGIC
 
 
-def parsed(data: bytes, *, pixels: bool) -> Dataset:
-    """Parse a DICOM object and return it with the elements that can be understood.
+class File(Protocol):
+    """What a data set is parsed from."""
+
+    def read(self, count: int, /) -> bytes:
+        """Return the next bytes."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
+
+    def tell(self) -> int:
+        """Return the current place."""
+
+
+def parsed(file: File, *, pixels: bool) -> Dataset:
+    """Parse a DICOM object and return the elements that can be understood.
 
     Args:
-        data: the bytes of the file.
-        pixels: whether to read the pixel data too.
+        file: at its beginning.
+        pixels: whether to read the pixel data, and what is needed to decode it alone; else all but the pixel data.
 
     Raises:
         VolumeError: it is no DICOM object. The text says nothing of what is in it.
     """
+    return _partly(file, None if pixels else _at_pixels, DECODED_BY if pixels else None)
+
+
+def parsed_before_frames(file: File) -> tuple[Dataset, bool]:
+    """Parse what stands before the pixel data and before descriptions of frames, and say whether there are any.
+
+    Args:
+        file: at its beginning.
+
+    Raises:
+        VolumeError: as `parsed` does.
+    """
+    described = False
+
+    def stop(tag: BaseTag, kind: str | None, length: int) -> bool:
+        nonlocal described
+        described = described or tag in FRAMES
+        return described or _at_pixels(tag, kind, length)
+
+    return _partly(file, stop, None), described
+
+
+def _partly(
+    file: File, stop: Callable[[BaseTag, str | None, int], bool] | None, keywords: Sequence[str] | None
+) -> Dataset:
     with quiet(), no_surprises("It"):
-        dataset = dcmread(BytesIO(data), stop_before_pixels=not pixels, force=True)
+        tags: list[BaseTag | int] | None = None if keywords is None else [Tag(keyword) for keyword in keywords]
+        dataset = read_partial(cast(BinaryIO, file), stop, force=True, specific_tags=tags)
+        # It would keep the file's bytes in memory.
+        dataset.buffer = None
         _drop_unreadable(dataset)
         dataset.ensure_file_meta()
         if not dataset.file_meta:
@@ -52,6 +118,10 @@ def parsed(data: bytes, *, pixels: bool) -> Dataset:
         # Raises where it is absent or none of the standard's.
         _ = dataset.file_meta.TransferSyntaxUID.is_compressed
     return dataset
+
+
+def _at_pixels(tag: BaseTag, kind: str | None, length: int) -> bool:  # noqa: ARG001 (pydicom gives all three)
+    return tag in PIXELS
 
 
 @contextmanager

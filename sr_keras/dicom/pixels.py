@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
+from pydicom.uid import RLELossless
 
 from sr_keras.dicom.decoding import Decoder
 from sr_keras.dicom.frames import Frame
-from sr_keras.dicom.parsing import no_surprises, number, quiet, text
+from sr_keras.dicom.parsing import no_surprises, number, parsed, quiet, text
+from sr_keras.dicom.sources import Source
+from sr_keras.dicom.streams import LARGEST_HEADER
 from sr_keras.errors import MissingDependencyError, VolumeError
 from sr_keras.resources import check_memory
 from sr_keras.volumes.volume import Array
@@ -17,8 +20,8 @@ from sr_keras.volumes.volume import Array
 PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 # The first of these that holds all values is a volume's type: none so narrow that a sharper edge would not fit.
 INTEGER_TYPES = (np.int16, np.uint16, np.int32)
-# Compressions that pydicom and Python itself undo, without native code.
-DECODED_HERE = (RLELossless, DeflatedExplicitVRLittleEndian)
+# Compressions that pydicom itself undoes, without native code.
+DECODED_HERE = (RLELossless,)
 # A pixel in 32 bits, and a copy of it.
 BYTES_PER_PIXEL = 8
 INSTALL = "Install the decoders: pip install pylibjpeg pylibjpeg-openjpeg pyjpegls python-gdcm."
@@ -62,32 +65,36 @@ def encoding_of(header: Dataset, source: str) -> Encoding:
     return Encoding(int(bits), signed, _padding(header, signed))
 
 
-def decoded(dataset: Dataset, data: bytes, decoder: Decoder, source: str) -> Array:
-    """Return the stored values of a data set with pixel data, (frames, rows, columns), integer or float.
+def stored_pixels(place: Source, header: Dataset, decoder: Decoder, source: str) -> tuple[Dataset, Array]:
+    """Return a file's pixel attributes, and its stored values, (frames, rows, columns), integer or float.
 
     Args:
-        dataset: with its pixel data.
-        data: the file that it was parsed from.
+        place: the file.
+        header: its data set without pixel data.
         decoder: decodes what only native code can.
         source: what messages call the scan.
 
     Raises:
-        VolumeError: the pixel data is truncated, damaged or of an unknown kind.
+        VolumeError: the pixel data is truncated, damaged or of an unknown kind, or larger than the image.
         MissingDependencyError: no installed library decodes it.
     """
-    syntax = dataset.file_meta.TransferSyntaxUID
+    syntax = header.file_meta.TransferSyntaxUID
     if syntax.is_compressed and syntax not in DECODED_HERE and not _has_decoder(syntax):
         raise MissingDependencyError(f"{source}: compressed pixels need a decoder. Received: {syntax.name}. {INSTALL}")
-    encoding = encoding_of(dataset, source)
-    lengths = [number(dataset, keyword) or 1 for keyword in ("NumberOfFrames", "Rows", "Columns")]
-    check_memory(int(np.prod(lengths)) * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
-    with quiet(), no_surprises(f"{source}: the pixel data"):
+    encoding = encoding_of(header, source)
+    lengths = [number(header, keyword) or 1 for keyword in ("NumberOfFrames", "Rows", "Columns")]
+    count = int(np.prod(lengths))
+    check_memory(count * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
+    with place.whole(LARGEST_HEADER + count * BYTES_PER_PIXEL) as file:
         native = syntax.is_compressed and syntax not in DECODED_HERE
+        data = file.read(place.size) if native else b""
+        dataset = parsed(BytesIO(data) if native else file, pixels=True)
+    with quiet(), no_surprises(f"{source}: the pixel data"):
         pixels = decoder.decode(data, source) if native else np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
-    if (syntax.is_compressed and not syntax.is_deflated) or pixels.dtype.kind == "f":
-        return pixels
-    return _without_unused_bits(pixels, dataset, encoding)
+    if syntax.is_compressed or pixels.dtype.kind == "f":
+        return dataset, pixels
+    return dataset, _without_unused_bits(pixels, dataset, encoding)
 
 
 def voxels_of(stored: Array, frame: Frame) -> Array:

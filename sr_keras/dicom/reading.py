@@ -1,6 +1,7 @@
 """Read a DICOM series into a `Volume`."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +13,19 @@ from sr_keras.dicom.finding import Series, choose_series, find_series
 from sr_keras.dicom.frames import Frame, frames_of
 from sr_keras.dicom.grid import check_planes, check_stack, lps_affine, ras_affine, sorted_frames
 from sr_keras.dicom.groups import frame_groups, one_group
-from sr_keras.dicom.parsing import parsed, quiet
+from sr_keras.dicom.parsing import quiet
 from sr_keras.dicom.pixels import (
-    decoded,
     encoding_of,
     fill_padding,
     is_inverted,
     mirror_of,
     narrowed,
     pixel_keyword,
+    stored_pixels,
     volume_dtype,
     voxels_of,
 )
-from sr_keras.dicom.refusals import check_kind, modality_of
+from sr_keras.dicom.refusals import check_component, check_kind, modality_of
 from sr_keras.errors import VolumeError
 from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import Affine
@@ -82,6 +83,7 @@ def read_series(
     frames = frames_of(chosen.headers, source)
     check_planes(frames, source)
     frames = sorted_frames(one_group(frames, source, frame_group))
+    check_component(frames, modality, source)
     check_stack(frames, source)
     affine = ras_affine(lps_affine(frames))
     mirror = _mirror(frames[0], known, source)
@@ -112,10 +114,11 @@ def geometries_of(series: Series, source: str, modality: Modality | None = None)
         modality_of(series.headers[0], source)
     frames = frames_of(series.headers, source)
     check_planes(frames, source)
-    return [_geometry(sorted_frames(group), source) for group in frame_groups(frames, source)[1]]
+    return [_geometry(sorted_frames(group), modality, source) for group in frame_groups(frames, source)[1]]
 
 
-def _geometry(frames: Sequence[Frame], source: str) -> tuple[Shape, Affine]:
+def _geometry(frames: Sequence[Frame], modality: Modality | None, source: str) -> tuple[Shape, Affine]:
+    check_component(frames, modality, source)
     check_stack(frames, source)
     columns, rows = frames[0].shape
     return (columns, rows, len(frames)), ras_affine(lps_affine(frames))
@@ -136,19 +139,20 @@ def _decoded_series(series: Series, frames: Sequence[Frame], source: str) -> tup
     voxels = np.empty(0)
     padded = np.zeros(shape if "PixelPaddingValue" in frames[0].header else 0, bool)
     digests, size = [], 0
+    wanted: dict[int, list[tuple[int, int, Frame]]] = defaultdict(list)
+    for k, frame in enumerate(frames):
+        wanted[frame.file].append((frame.index, k, frame))
     with Decoder() as decoder:
         for file, place in enumerate(series.sources):
-            data = place.read()
-            digests.append(hashlib.sha256(data).hexdigest())
-            wanted = [(frame.index, k, frame) for k, frame in enumerate(frames) if frame.file == file]
-            if not wanted:
+            digests.append(place.sha256())
+            if file not in wanted:
                 continue
-            size += len(data) * len(wanted) // (max(index for index, _, _ in wanted) + 1)
-            dataset = parsed(data, pixels=True)
+            size += place.size * len(wanted[file]) // (max(index for index, _, _ in wanted[file]) + 1)
+            dataset, pixels = stored_pixels(place, series.headers[file], decoder, source)
             if not keyword:
                 keyword = pixel_keyword(dataset)
                 voxels = np.empty(shape, volume_dtype(frames, keyword), order="F")
-            _fill(voxels, padded, decoded(dataset, data, decoder, source), wanted, source)
+            _fill(voxels, padded, pixels, wanted[file], source)
     if padded.size:
         fill_padding(voxels, padded)
     digest = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()

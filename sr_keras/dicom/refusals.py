@@ -5,9 +5,17 @@ from typing import cast
 
 from pydicom import Dataset
 
+from sr_keras.dicom.frames import PER_FRAME, Frame, lookup
 from sr_keras.dicom.parsing import number, text
 from sr_keras.errors import VolumeError
 from sr_keras.volumes.volume import Modality
+
+# What Image Type, Frame Type and Complex Image Component call the parts of a complex image.
+COMPONENTS = {
+    **dict.fromkeys(("P", "PHASE", "PHASE MAP"), "phase"),
+    **dict.fromkeys(("R", "REAL"), "real"),
+    **dict.fromkeys(("I", "IMAGINARY"), "imaginary"),
+}
 
 
 def check_kind(headers: Sequence[Dataset], source: str) -> None:
@@ -38,6 +46,40 @@ def check_kind(headers: Sequence[Dataset], source: str) -> None:
                 f"{source}: stored values must become real ones by slope and intercept. Received: a look-up table. "
                 "Convert the series to plain values first."
             )
+
+
+def check_component(frames: Sequence[Frame], modality: Modality | None, source: str) -> None:
+    """Refuse the phase, real and imaginary parts of complex images: a phase jumps where it wraps.
+
+    Args:
+        frames: of one volume.
+        modality: what the caller says that the values are like; real ones are let through then, as of inversion
+            recovery.
+        source: what messages call the scan.
+
+    Raises:
+        VolumeError: a frame is one.
+    """
+    for frame in frames:
+        part = _component(frame)
+        if part and not (part == "real" and modality):
+            also = ", or say --modality MR if its values are like those of one" if part == "real" else ""
+            raise VolumeError(
+                f"{source}: an MRI must be a magnitude image. Received: a {part} image in {frame.name}. "
+                f"Choose the magnitude{also}."
+            )
+
+
+def _component(frame: Frame) -> str:
+    """Return which part of a complex image a frame is: "phase", "real", "imaginary"; "" for a magnitude."""
+    described = lookup(frame.header, frame.index, "MRImageFrameTypeSequence")
+    if text(frame.header, "Modality") != "MR":
+        return ""
+    words = [text(each, "ComplexImageComponent") for each in (described, frame.header)]
+    # The first two say whether it is original and primary.
+    words += [word for each in ("FrameType", "ImageType") for word in text(described, each).split("\\")[2:]]
+    words += text(frame.header, "ImageType").split("\\")[2:] if PER_FRAME not in frame.header else []
+    return next((COMPONENTS[word.upper()] for word in words if word.upper() in COMPONENTS), "")
 
 
 def modality_of(header: Dataset, source: str) -> Modality:

@@ -1,5 +1,6 @@
 """The interface of an engine: something that runs one stage on images."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy.typing as npt
@@ -57,3 +58,22 @@ class NamedEngine(Engine, Protocol):
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """The outputs of the network."""
+
+
+class ConditionalEngine(Engine, Protocol):
+    """An engine of a stage whose weights depend on the scan."""
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it can be folded for a scan."""
+
+    @property
+    def trust(self) -> float:
+        """How much of the network's details the scan that it is folded for gets, from 0 to 1."""
+
+    def for_scan(self, description: Iterable[float]) -> Engine:
+        """Return the engine folded for a scan.
+
+        Args:
+            description: of the scan, see `sr_keras.networks.folding.fold`.
+        """

@@ -1,6 +1,5 @@
 """The engine that runs LiteRT (TensorFlow Lite) files on ai-edge-litert."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module, silent_libraries
+from sr_keras.machine import available_cores
 
 METADATA_NAME = b"sr_keras"
 FILE_IDENTIFIER = b"TFL3"
@@ -35,7 +35,7 @@ class LitertEngine(ModelFileEngine):
     def _load(self) -> Any:
         litert = load_module("ai_edge_litert.interpreter", FORMATS["litert"].install)
         with silent_libraries():
-            return litert.Interpreter(str(self.path), num_threads=self.threads or os.cpu_count())
+            return litert.Interpreter(str(self.path), num_threads=self.threads or available_cores())
 
     def _infer(self, session: Any, batch: Images) -> Images:
         entry, exit_ = session.get_input_details()[0], self._final(session)

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from sr_keras.engines.folded_onnx import FoldedOnnx
 from sr_keras.engines.formats import FORMATS, FormatName, format_of, format_suffixes
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
@@ -55,12 +56,22 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None, *, threa
     shipped = shipped_onnx(stage)
     if shipped is None or (kind or default_kind()) == "keras":
         return KerasEngine(stage)
-    engine = load_model_file(shipped, stage.name, threads)
+    engine = _shipped_engine(shipped, stage)
+    engine.threads = threads
     if engine.card.weights_sha256 != stage.card.weights_sha256:
         raise ModelFileError(
             f"{shipped.name} was not exported from the weights of {stage.name} that ship; install sr_keras again."
         )
     return engine
+
+
+def _shipped_engine(path: Path, stage: TrainedStage) -> ModelFileEngine:
+    """Return the engine for the ONNX file that ships for a stage; of a conditional one, with what folds it."""
+    if not stage.conditional:
+        return load_model_file(path, stage.name)
+    from sr_keras.engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(path, manifest_of(path), stage.name, FoldedOnnx.read(path, stage.conditional_weights))
 
 
 def load_model_file(path: Path, name: str = "", threads: int | None = None) -> ModelFileEngine:

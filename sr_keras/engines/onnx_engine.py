@@ -1,9 +1,15 @@
 """The engine that runs ONNX files on onnxruntime."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from sr_keras.engines.folded_onnx import FoldedOnnx
 from sr_keras.engines.interface import Images
+from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.framework import load_module
 
@@ -19,7 +25,39 @@ ONLY_FATAL = 4
 
 
 class OnnxEngine(ModelFileEngine):
-    """Runs an ONNX file on TensorRT, CUDA or the CPU, the first of them that the installed onnxruntime supports."""
+    """Runs an ONNX file on TensorRT, CUDA or the CPU, the first of them that the installed onnxruntime supports.
+
+    Args:
+        path: of the file.
+        manifest: its description.
+        name: how to call the engine; empty is the file's name.
+        folded: of a conditional stage: what makes the file one for another scan.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, name: str = "", folded: FoldedOnnx | None = None) -> None:
+        super().__init__(path, manifest, name)
+        self._folded = folded
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it can be folded for a scan."""
+        return self._folded is not None
+
+    @property
+    def trust(self) -> float:
+        """How much of the network's details the scan that it is folded for gets, from 0 to 1."""
+        return self._folded.weights.trust(np.asarray(self.card.description, np.float32)) if self._folded else 1.0
+
+    def for_scan(self, description: Iterable[float]) -> "OnnxEngine":
+        """Return the engine of a conditional stage folded for a scan.
+
+        Args:
+            description: of the scan, see `sr_keras.networks.folding.fold`.
+        """
+        card = replace(self.card, description=[float(number) for number in description])
+        engine = OnnxEngine(self.path, replace(self.manifest, card=card), self.name, self._folded)
+        engine.threads = self.threads
+        return engine
 
     @staticmethod
     def embedded(path: Path) -> str | None:
@@ -33,14 +71,17 @@ class OnnxEngine(ModelFileEngine):
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:
-        return _open(self.path, self.threads)
+        if self._folded is None:
+            return _open(self.path, self.threads)
+        description = np.asarray(self.card.description, np.float32)
+        return _open(self._folded.content_for(self.path.read_bytes(), description), self.threads)
 
     def _infer(self, session: Any, batch: Images) -> Images:
         output: Images = session.run(["final"], {"lr": batch})[0]
         return output
 
 
-def _open(path: Path, threads: int | None = None) -> Any:
+def _open(model: Path | bytes, threads: int | None = None) -> Any:
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL
@@ -51,7 +92,8 @@ def _open(path: Path, threads: int | None = None) -> Any:
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
     try:
-        return runtime.InferenceSession(str(path), options, providers=providers)
+        content = model if isinstance(model, bytes) else str(model)
+        return runtime.InferenceSession(content, options, providers=providers)
     except Exception as error:
         # Its errors have no common base but Exception.
         raise ValueError(str(error)) from error

@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.acquisition.description import Acquisition
 from sr_keras.errors import ConfigurationError, SrKerasError, VolumeError
+from sr_keras.evaluation.acquiring import Downsampling, acquired_as
 from sr_keras.evaluation.interpolation import METHODS, interpolate
 from sr_keras.evaluation.metrics import SSIM_WINDOW, Quality, measure
 from sr_keras.inference.planning import Factors, plan_steps
@@ -24,8 +26,6 @@ TASKS: tuple[Task, ...] = ("in-plane", "through-plane", "3-D")
 Floats = npt.NDArray[np.float32]
 # The scales that a message looks for models of.
 SCALES = range(2, 9)
-# Downsamples the voxels of a scan (i, j, k) by factors along i, j, k.
-Downsampling = Callable[[Floats, Sequence[int]], Floats]
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ def evaluate_scans(
     upscalers: Mapping[str, Upscaler],
     *,
     slice_axis: int | None = None,
+    acquisition: Acquisition | None = None,
     report: ProgressCallback | None = None,
     fail: Callable[[Path, SrKerasError], None],
 ) -> Iterator[tuple[Comparison, list[Score]]]:
@@ -115,15 +116,20 @@ def evaluate_scans(
         scale: the factor, 2 or more.
         upscalers: models by the name to show.
         slice_axis: the through-plane axis; None takes the axis with the largest spacing, else the third.
+        acquisition: how scans are downsampled; None downsamples by antialiased cubic interpolation.
         report: progress callback, over all scans.
         fail: called with a scan that cannot be evaluated and the reason; the others go on.
     """
     for number, path in enumerate(paths):
         try:
             volume = read(path)
+            axis = through_plane_axis(volume.spacing) if slice_axis is None else slice_axis
+            downsampling = acquired_as(acquisition, volume, axis) if acquisition else downsample_volume
             for place, task in enumerate(tasks, number * len(tasks)):
                 share = share_of(report, place, len(paths) * len(tasks), f"{path.name}, {task}, ") if report else None
-                comparison = compare_methods(volume, task, scale, upscalers, slice_axis=slice_axis, report=share)
+                comparison = compare_methods(
+                    volume, task, scale, upscalers, slice_axis=axis, report=share, downsampling=downsampling
+                )
                 yield comparison, score(comparison)
         except SrKerasError as error:
             fail(path, error)

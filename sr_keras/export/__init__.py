@@ -2,12 +2,10 @@
 
 For example:
 
-from sr_keras import find_stage
-from sr_keras.export import Request, export_stage
-from sr_keras.export.reference_slices import shipped_reference_slices
+    from sr_keras import find_stage
+    from sr_keras.export import Request, export_stage
 
-request = Request(find_stage("georgescu2020_hw_x2"), "fp16", shipped_reference_slices())
-path, manifest = export_stage(request, "onnx", "out")
+    path, manifest = export_stage(Request(find_stage("georgescu2020_hw_x2"), "fp16"), "onnx", "out")
 """
 
 from sr_keras.export.request import Request, parse_shape

@@ -10,6 +10,7 @@ import numpy as np
 
 from sr_keras.errors import ModelFileError
 from sr_keras.export.onnx_blocks import BLOCK, Blocks, inputs_of, widened
+from sr_keras.export.onnx_layers import LAYERS
 from sr_keras.export.request import Shape
 
 LAYOUT_CHANGES = {"Reshape", "Squeeze", "Transpose", "Unsqueeze"}
@@ -80,9 +81,13 @@ class _Converter:
         """Append the nodes of an operation of the Keras model."""
         kind = type(operation).__name__
         method = getattr(self, f"_convert_{kind.lower()}", None)
-        if method is None:
+        values = [self._values[id(tensor)] for tensor in inputs_of(operation)]
+        if method is not None:
+            value = method(operation, *values)
+        elif kind in LAYERS:
+            value = LAYERS[kind](self._add, operation, *map(self._first, values))
+        else:
             raise ModelFileError(f"The {kind} {operation.name} cannot be exported to ONNX; choose another format.")
-        value = method(operation, *(self._values[id(tensor)] for tensor in inputs_of(operation)))
         if self._blocks and id(operation.output) in self._blocks.images:
             value = self._unblocked(value)
         self._values[id(operation.output)] = value
@@ -109,8 +114,8 @@ class _Converter:
         return self._add("Add", *map(self._first, values))
 
     def _convert_conv2d(self, layer: Any, value: str) -> str:
-        same = layer.padding == "same" and layer.groups == 1
-        if not same or {*layer.strides, *layer.dilation_rate} != {1}:
+        same = layer.padding == "same" or set(layer.kernel_size) == {1}
+        if not same or layer.groups != 1 or {*layer.strides, *layer.dilation_rate} != {1}:
             raise ModelFileError(f"The Conv2D {layer.name} cannot be exported to ONNX; choose another format.")
         kernel, *bias = layer.get_weights()
         kernel = kernel.transpose((3, 2, 1, 0) if self._transposed else (3, 2, 0, 1))

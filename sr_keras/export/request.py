@@ -4,7 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import UPSAMPLED_AXES, Manifest, versions_of
 from sr_keras.engines.signature import ShapeLimits, tensors
 from sr_keras.errors import ConfigurationError
-from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits
+from sr_keras.export.reference_slices import ReferenceSlices, fit_to_limits, shipped_reference_slices
 from sr_keras.framework import load_keras, silent_libraries
-from sr_keras.models.stages import TrainedStage
-from sr_keras.networks import build_network, output_factors
+from sr_keras.models.own import ModelStage
+from sr_keras.models.stages import Stage, network_of
+from sr_keras.networks import output_factors
+from sr_keras.networks.inspection import network_at_policy
 
 # (batch, height, width) of the input; None is free.
 Shape = tuple[int | None, int | None, int | None]
@@ -31,9 +33,9 @@ class Request:
     """One file to export.
 
     Attributes:
-        stage: the trained stage.
+        stage: the trained stage; of a Keras model at hand, `KerasEngine(model, ...).stage`.
         precision: of the file.
-        slices: real slices for the calibration of int8 and for the verification.
+        slices: real slices for the calibration of int8 and for the verification; those that ship if not given.
         shape: (batch, height, width) of the input; None is free.
         intermediate: whether the file has the output `intermediate` too.
         compute_capabilities: of the GPUs that a TensorRT-RTX engine is built for, "SM89"; empty is all.
@@ -41,9 +43,9 @@ class Request:
         timing_cache: file in which TensorRT keeps its measurements for the next build; set by `export_stage`.
     """
 
-    stage: TrainedStage
-    precision: Precision
-    slices: ReferenceSlices
+    stage: Stage
+    precision: Precision = "fp32"
+    slices: ReferenceSlices = field(default_factory=shipped_reference_slices)
     shape: Shape = FREE
     intermediate: bool = False
     compute_capabilities: tuple[str, ...] = ()
@@ -68,8 +70,10 @@ class Request:
         """
         keras, trained, card = load_keras(), self.stage.network, self.stage.card
         network = trained
-        if policy != "float32":
-            network = build_network(card.family, card.stage, card.scale, policy)
+        if policy != "float32" and isinstance(self.stage, ModelStage) and not card.chain:
+            network = network_at_policy(trained, policy)
+        elif policy != "float32":
+            network = network_of(card, policy)
             network.set_weights(trained.get_weights())
         return keras.Model(network.input, {name: network.output[name] for name in self.outputs})
 

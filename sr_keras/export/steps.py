@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from sr_keras.engines.formats import FORMATS, FormatName, check_precision
 from sr_keras.engines.interface import NamedEngine
@@ -12,7 +13,7 @@ from sr_keras.engines.loading import load_engine, manifest_of
 from sr_keras.engines.manifest import Manifest, files_of, manifest_path, versions_of
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.errors import ConfigurationError, MissingDependencyError, ModelFileError, OutputError
-from sr_keras.export.reference_slices import ReferenceSlices
+from sr_keras.export.reference_slices import ReferenceSlices, shipped_reference_slices
 from sr_keras.export.request import Request
 from sr_keras.export.verification import Verification, verify_outputs
 from sr_keras.files import atomic_write_folder
@@ -109,13 +110,16 @@ def check_request(request: Request, kind: FormatName, output: str | os.PathLike[
             raise OutputError(f"{path} exists; use --force to overwrite.")
 
 
-def verify(path: str | os.PathLike[str], slices: ReferenceSlices, model: str | None = None) -> Manifest:
+def verify(
+    path: str | os.PathLike[str], slices: ReferenceSlices | None = None, model: str | NamedEngine | None = None
+) -> Manifest:
     """Compare an exported file with its stage on this machine, and write the result to its manifest.
 
     Args:
         path: of the file.
-        slices: real slices to run it on.
-        model: name of the stage that it was exported from; None finds it among those that ship.
+        slices: real slices to run it on; None takes those that ship.
+        model: name of the stage that it was exported from, or an engine that runs it, such as a `KerasEngine`; None
+            finds it among those that ship.
 
     Returns:
         The new manifest.
@@ -129,7 +133,11 @@ def verify(path: str | os.PathLike[str], slices: ReferenceSlices, model: str | N
     manifest = manifest_of(path)
     engine = FORMATS[manifest.format].load_engine_class()(path, manifest)
     verification = verify_outputs(
-        engine, _reference(manifest.card, model), manifest.precision, slices, _runtime(manifest.format)
+        engine,
+        _reference(manifest.card, model),
+        manifest.precision,
+        slices or shipped_reference_slices(),
+        _runtime(manifest.format),
     )
     manifest = replace(manifest, verification=verification.as_dict(), files=files_of(path))
     manifest.write(path)
@@ -144,16 +152,23 @@ def _verification(engine: ModelFileEngine, reference: NamedEngine, slices: Refer
         return Verification("not verified", reason=UNVERIFIED.format(reason=error))
 
 
-def _reference(card: StageCard, model: str | None) -> NamedEngine:
+def _reference(card: StageCard, model: str | NamedEngine | None) -> NamedEngine:
     """Return the engine of the stage that a file was exported from, on Keras if installed, else on onnxruntime."""
     shipped = {stage.card.weights_sha256: name for name, stage in shipped_stages().items()}
-    name = model or shipped.get(card.weights_sha256)
-    if name is None or find_stage(name).card.weights_sha256 != card.weights_sha256:
+    given = model or shipped.get(card.weights_sha256)
+    if given is None:
+        known, name = None, "a stage that ships"
+    elif isinstance(given, str):
+        known, name = find_stage(given).card, given
+    else:
+        known, name = given.card, given.name
+    if given is None or known is None or known.weights_sha256 != card.weights_sha256:
         raise ModelFileError(
-            f"The file was exported from weights with the SHA-256 {card.weights_sha256}, not from "
-            f"{name or 'a stage that ships'}; name its stage with --model."
+            f"The file was exported from weights with the SHA-256 {card.weights_sha256}, not from {name}; name its "
+            "stage with --model."
         )
-    return load_engine(name, "keras" if find_spec("keras") and find_spec("tensorflow") else "onnx")
+    kind: Literal["keras", "onnx"] = "keras" if find_spec("keras") and find_spec("tensorflow") else "onnx"
+    return load_engine(given, kind) if isinstance(given, str) else given
 
 
 def _runtime(kind: FormatName) -> str:

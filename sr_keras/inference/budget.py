@@ -1,7 +1,7 @@
 """What a job will take, from the shape of its scan: passes, slices, arithmetic, memory, time. Nothing is run here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -70,10 +70,14 @@ class OutputBuffer:
     Attributes:
         bytes: 0 where slabs are written as they come.
         on_disk: whether a temporary file may hold it.
+        workspace: bytes that a last resampling takes.
+        resampling_seconds: estimated seconds that it takes.
     """
 
     bytes: int = 0
     on_disk: bool = False
+    workspace: int = 0
+    resampling_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ class Plan:
         output_buffer: where the result lies until all of it is there: "memory", "disk" or "nowhere".
         disk_bytes: of temporary files.
         peak_bytes: of resident memory, estimated.
+        resampling_seconds: estimated, of a last resampling onto the grid of the result.
     """
 
     passes: tuple[Pass, ...]
@@ -97,11 +102,17 @@ class Plan:
     output_buffer: str
     disk_bytes: int
     peak_bytes: int
+    resampling_seconds: float = 0.0
 
     @property
     def seconds(self) -> float:
         """The estimated time of all passes."""
         return sum(each.seconds for each in self.passes)
+
+    @property
+    def total_seconds(self) -> float:
+        """The estimated time of all passes and of a last resampling."""
+        return self.seconds + self.resampling_seconds
 
     @property
     def slab(self) -> int:
@@ -240,8 +251,8 @@ def _plan(
         0,
     )
     buffers = max([_d_buffers(each) for each in passes] + [_hw_buffers(plan)])
-    peak = resident + memory + buffers + sum(each.workspace for each in passes)
-    return Plan(plan.passes, plan.shape, axis, plan.between, plan.output_buffer, disk, peak)
+    peak = resident + memory + buffers + output.workspace + sum(each.workspace for each in passes)
+    return replace(plan, peak_bytes=peak, resampling_seconds=output.resampling_seconds)
 
 
 def _pass(

@@ -1,32 +1,71 @@
-"""A folder of scans in, a folder of super-resolved scans out; a rerun does what is missing."""
+"""Several scans in, as many super-resolved scans out; a rerun does what is missing."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob, has_magic
 from pathlib import Path
+from typing import Literal
 
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
 from sr_keras.files import remove_stale
 from sr_keras.inference.jobs import PredictionJob
+from sr_keras.inference.outcomes import Outcome
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
 from sr_keras.inference.provenance import made_otherwise
-from sr_keras.io.nifti import is_nifti
-from sr_keras.io.scans import is_scan_folder
+from sr_keras.io.image_names import is_whole
+from sr_keras.io.scans import dicom_folders, is_scan_folder
 from sr_keras.progress import ProgressCallback
 
-# What Finder leaves beside each file on disks of other systems.
-APPLE_DOUBLE = "._"
-# Scans in formats that are not read: a folder run names them instead of passing them over.
-UNREAD_SUFFIXES = (".mgz", ".mgh", ".hdr", ".img", ".nrrd", ".nhdr", ".mha", ".mhd")
+Status = Literal["done", "skipped", "failed"]
+# Of DICOM archives: the series made of one is a folder.
+ZIP = ".zip"
+
+
+@dataclass(frozen=True)
+class NamedScan:
+    """A scan and where its result goes.
+
+    Attributes:
+        path: of the scan.
+        name: of the result, relative to the folder of results.
+    """
+
+    path: Path
+    name: Path
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What became of one of several scans.
+
+    Attributes:
+        scan: the scan.
+        output: where its result goes.
+        status: "skipped" where the result is there, made of the scan with the same options.
+        reason: why it failed; empty otherwise.
+        outcome: what was made; None unless it was done now.
+    """
+
+    scan: NamedScan
+    output: Path
+    status: Status
+    reason: str = ""
+    outcome: Outcome | None = None
+
+    @property
+    def line(self) -> str:
+        """What became of the scan, in a line."""
+        made = f": {self.outcome.summary}" if self.outcome else ""
+        return f"{self.scan.name}: {self.status}{made}{self.reason and ': '}{self.reason}"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many scans of a folder were done, skipped because their result is there, failed, and not read."""
+    """How many scans were done, skipped because their result is there, and failed."""
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
-    ignored: int = 0
 
 
 def run_folder(
@@ -41,7 +80,7 @@ def run_folder(
 
     Args:
         job: what to do.
-        folder: searched for NIfTI files with all its subfolders.
+        folder: searched for image files with all its subfolders.
         output: made if need be. A scan whose result is there, made of it with the same options, is skipped; a result
             made otherwise is a failure unless `job.force` is set.
         log: called with one line about each scan.
@@ -52,51 +91,123 @@ def run_folder(
         VolumeError: the folder has no scan in it.
         OutputError: the output is not a folder, or is in the folder of the scans.
     """
-    scans = scans_in(folder)
-    if output.is_file():
-        raise OutputError(f"{output} is a file; name a folder for the results.")
-    if output.resolve().is_relative_to(folder.resolve()):
-        raise OutputError(f"{output} is in the folder of the scans; choose a folder apart from it.")
-    unread = list(_unread(folder))
-    for path in unread:
-        log(f"{path.relative_to(folder)}: ignored: only .nii and .nii.gz are read from a folder")
-    outcomes = []
-    for scan in scans:
-        outcome, reason = _attempt(job, scan, output / scan.relative_to(folder), progress, warn)
-        log(f"{scan.relative_to(folder)}: {outcome}{reason and ': '}{reason}")
-        outcomes.append(outcome)
-    counts = {outcome: outcomes.count(outcome) for outcome in ("done", "skipped", "failed")}
-    return Summary(**counts, ignored=len(unread))
+    scans = named_scans([folder])
+    check_folder(scans, output, [folder])
+    for series in dicom_folders(folder):
+        log(f"{series.relative_to(folder)}: ignored: it holds DICOM files; name this folder to super-resolve them")
+    statuses = []
+    for attempt in run_scans(job, scans, output, progress):
+        if warn and attempt.outcome:
+            for warning in attempt.outcome.warnings:
+                warn(f"{attempt.scan.path.name}: {warning}")
+        log(attempt.line)
+        statuses.append(attempt.status)
+    return summary_of(statuses)
 
 
-def plan_folder(job: PredictionJob, folder: Path, output: Path) -> Iterator[tuple[Path, PreparedJob | str]]:
-    """Yield what each scan of a folder would take, or why it would not be done. Nothing is written.
+def run_scans(
+    job: PredictionJob, scans: Iterable[NamedScan], output: Path, progress: ProgressCallback | None = None
+) -> Iterator[Attempt]:
+    """Super-resolve scans one after another, with engines that are loaded once, and yield what became of each.
 
     Args:
-        job: as in `run_folder`.
-        folder: as in `run_folder`.
-        output: as in `run_folder`; it need not exist.
+        job: what to do.
+        scans: as `named_scans` returns them.
+        output: the folder of the results, as `check_folder` accepts it.
+        progress: called with the progress within a scan.
+    """
+    for scan in scans:
+        yield _attempt(job, scan, output / scan.name, progress)
+
+
+def summary_of(statuses: Sequence[Status]) -> Summary:
+    """Return how many scans came to what."""
+    return Summary(statuses.count("done"), statuses.count("skipped"), statuses.count("failed"))
+
+
+def check_folder(scans: Sequence[NamedScan], output: Path, given: Iterable[Path]) -> None:
+    """Refuse a folder of results before any work is done for it.
+
+    Args:
+        scans: that have their results in it.
+        output: the folder; it need not exist.
+        given: the paths that the user named.
 
     Raises:
-        VolumeError: as in `run_folder`.
+        OutputError: it is a file, lies in a folder of scans, or two results would have one name.
     """
-    for scan in scans_in(folder):
-        name = scan.relative_to(folder)
+    if output.is_file():
+        raise OutputError(f"{output} is a file; name a folder for the results.")
+    if any(path.is_dir() and output.resolve().is_relative_to(path.resolve()) for path in given):
+        raise OutputError(f"{output} is in the folder of the scans; choose a folder apart from it.")
+    first: dict[Path, Path] = {}
+    for scan in scans:
+        other = first.setdefault(scan.name, scan.path)
+        if other != scan.path:
+            raise OutputError(f"{other} and {scan.path} have one name; super-resolve them into two folders.")
+
+
+def plan_scans(
+    job: PredictionJob, scans: Iterable[NamedScan], output: Path
+) -> Iterator[tuple[NamedScan, PreparedJob | str]]:
+    """Yield what each scan would take, or why it would not be done. Nothing is written.
+
+    Args:
+        job: as in `run_scans`.
+        scans: as in `run_scans`.
+        output: as in `run_scans`; it need not exist.
+    """
+    for scan in scans:
+        target = output / scan.name
         try:
-            if (output / name).exists() and not job.force:
-                otherwise = made_otherwise(scan, output / name, job.request)
-                yield name, f"fails: it {otherwise}" if otherwise else "is done"
+            if target.exists() and not job.force:
+                otherwise = _made_otherwise(job, scan, target)
+                yield scan, f"fails: it {otherwise}" if otherwise else "is done"
                 continue
-            yield name, job.prepare(scan, output / name)
+            yield scan, job.prepare(scan.path, target)
         except (SrKerasError, OSError) as error:
-            yield name, f"fails: {_without(scan, error)}"
+            yield scan, f"fails: {_without(scan.path, error)}"
+
+
+def expanded(paths: Iterable[Path]) -> list[Path]:
+    """Return paths with patterns such as `scans/*.nii.gz` replaced by what they match, sorted.
+
+    Raises:
+        VolumeError: a pattern matches nothing.
+    """
+    found: list[Path] = []
+    for path in paths:
+        matches = sorted(map(Path, glob(str(path)))) if has_magic(str(path)) and not path.exists() else [path]
+        if not matches:
+            raise VolumeError(f"{path} matches no file; check the pattern.")
+        found += matches
+    return found
+
+
+def named_scans(paths: Iterable[Path]) -> list[NamedScan]:
+    """Return the scans among paths, and those in the folders among them, with the names of their results.
+
+    Args:
+        paths: files, DICOM series, and folders, which are searched with all their subfolders.
+
+    Raises:
+        VolumeError: a path does not exist, or a folder has no scan in it.
+    """
+    scans: list[NamedScan] = []
+    for path in paths:
+        if path.is_file() or is_scan_folder(path):
+            name = path.resolve().name if path.name in ("", "..") else path.name
+            scans.append(NamedScan(path, Path(name[: -len(ZIP)] if name.lower().endswith(ZIP) else name)))
+        else:
+            scans += [NamedScan(scan, scan.relative_to(path)) for scan in scans_in(path)]
+    return scans
 
 
 def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
     """Return the scans among the paths and in the folders among them, sorted within each folder.
 
     Args:
-        paths: files and folders; a folder is searched for NIfTI files.
+        paths: files and folders; a folder is searched for image files.
         dicom: whether a folder without them, but with a DICOM series in it, is itself a scan.
 
     Raises:
@@ -106,51 +217,46 @@ def find_scans(paths: Iterable[Path], *, dicom: bool = False) -> list[Path]:
 
 
 def scans_in(folder: Path) -> list[Path]:
-    """Return the NIfTI files in a folder and its subfolders, sorted.
+    """Return the image files in a folder and its subfolders, sorted.
 
     Raises:
-        VolumeError: there is none, or no such folder.
+        VolumeError: there is none, no such folder, or DICOM files lie beside them.
     """
     if not folder.exists():
         raise VolumeError(f"{folder} does not exist; check the path.")
-    found = (
-        sorted(path for path in folder.rglob("*") if is_nifti(path) and _is_visible(path)) if folder.is_dir() else []
-    )
+    is_scan_folder(folder)
+    found = sorted(path for path in folder.rglob("*") if is_whole(path) and path.is_file()) if folder.is_dir() else []
     if not found:
         raise VolumeError(f"{folder} is no scan: neither .nii, .nii.gz or DICOM, nor a folder of them; check the path.")
     return found
 
 
-def _attempt(
-    job: PredictionJob, scan: Path, target: Path, progress: ProgressCallback | None, warn: WarningCallback | None
-) -> tuple[str, str]:
-    """Return the outcome of a scan, and why."""
+def _attempt(job: PredictionJob, scan: NamedScan, target: Path, progress: ProgressCallback | None) -> Attempt:
     try:
         if target.exists() and not job.force:
             remove_stale(target)
-            otherwise = made_otherwise(scan, target, job.request)
-            return ("failed", f"{target} {otherwise}; use --force to make it again") if otherwise else ("skipped", "")
+            otherwise = _made_otherwise(job, scan, target)
+            if not otherwise:
+                return Attempt(scan, target, "skipped")
+            return Attempt(scan, target, "failed", f"{target} {otherwise}; use --force to make it again")
         target.parent.mkdir(parents=True, exist_ok=True)
-        job.run(scan, target, progress, (lambda text: warn(f"{scan.name}: {text}")) if warn else None)
+        return Attempt(scan, target, "done", outcome=job.process(scan.path, target, progress))
     except (SrKerasError, OSError) as error:
         # The line begins with the scan's name already.
-        return "failed", _without(scan, error)
-    return "done", ""
+        return Attempt(scan, target, "failed", _without(scan.path, error))
+
+
+def _made_otherwise(job: PredictionJob, scan: NamedScan, target: Path) -> str:
+    """Return why a result that exists is not what the job makes of a scan; empty if it is."""
+    if target.is_dir():
+        # The record of a DICOM series says too little for that.
+        raise OutputError(f"{target} exists; use --force to overwrite.")
+    return made_otherwise(scan.path, target, job.request)
 
 
 def _without(scan: Path, error: Exception) -> str:
     """Return an error's text without the scan's path at its beginning."""
     return str(error).removeprefix(str(scan)).lstrip(": ")
-
-
-def _unread(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if path.name.lower().endswith(UNREAD_SUFFIXES) and _is_visible(path):
-            yield path
-
-
-def _is_visible(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(APPLE_DOUBLE)
 
 
 def _is_scan(path: Path, dicom: bool) -> bool:

@@ -1,35 +1,43 @@
 """One scan in, one super-resolved scan out: read, prepared, run, and written as a whole."""
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sr_keras.dicom.provenance import Processing
-from sr_keras.dicom.writing import publish_series
-from sr_keras.files import check_distinct, publish, reserved, write_errors
-from sr_keras.inference.planning import SLOWEST_AXIS, Factors
-from sr_keras.inference.prefetch import background_writer
+from sr_keras.errors import ConfigurationError, OutputError
+from sr_keras.files import check_distinct, write_errors
+from sr_keras.inference.carried import check_gradients
+from sr_keras.inference.labels import LabelPair, check_pairs, read_labels, write_labels
+from sr_keras.inference.outcomes import Outcome, facts_of, log_line
+from sr_keras.inference.output_grid import Grid, Scale
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
-from sr_keras.inference.provenance import (
-    check_sidecar,
-    models_of,
-    runtime_of,
-    scan_sha256,
-    sidecar_path,
-    sidecar_text,
-)
+from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of, scan_sha256
+from sr_keras.inference.publication import Publication
+from sr_keras.inference.slab_files import write_slabs
 from sr_keras.inference.upscaler import Upscaler
-from sr_keras.io.nifti import is_nifti, open_stream, stored_dtype
-from sr_keras.io.scans import Choice, check_scan_output, check_writable, read_scan, with_nifti_header, write_scan
+from sr_keras.io.image_names import is_image
+from sr_keras.io.nifti import holds_series, is_streamed, read_volumes, stored_dtype
+from sr_keras.io.scans import (
+    Choice,
+    check_scan_output,
+    check_writable,
+    count_volumes,
+    read_scan,
+    scan_grid,
+    with_nifti_header,
+    write_scan,
+)
 from sr_keras.progress import ProgressCallback
-from sr_keras.volumes.slab_buffers import SlabBuffer, make_slab_buffer
-from sr_keras.volumes.volume import Modality
+from sr_keras.volumes.label_resampling import LabelInterpolation
+from sr_keras.volumes.volume import Modality, Volume
+
+LOG = logging.getLogger("sr_keras")
 
 
 @dataclass(frozen=True)
@@ -38,20 +46,26 @@ class PredictionJob:
 
     Attributes:
         upscaler: the stages and how to apply them.
-        factors: by which to upsample along i, j, k.
+        factors: by which to upsample along i, j, k: numbers from 1 to 8.
         spacing: to reach instead, in mm along i, j, k.
+        isotropic: whether to reach the finest spacing of the scan along each axis instead.
+        like: an image whose grid the result gets instead.
         slice_axis: the through-plane axis, 0, 1 or 2; None takes the axis with the largest spacing, else the third.
         dtype: type on disk; None keeps the scan's.
         modality: of the scans; None infers it from their values.
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
-        choice: which volume of a DICOM folder; None takes the only one.
+        choice: which volume of a DICOM folder or a time series; None takes the only one, or all of a time series.
         memory: bytes that this process may take in all; None takes most of what is free.
+        labels: segmentations of the scan that are resampled onto the grid of its result.
+        label_interpolation: "majority" or "nearest".
     """
 
     upscaler: Upscaler
-    factors: Factors = (2, 2, 2)
+    factors: Scale = (2, 2, 2)
     spacing: tuple[float, float, float] | None = None
+    isotropic: bool = False
+    like: Path | None = None
     slice_axis: int | None = None
     dtype: str | None = None
     modality: Modality | None = None
@@ -59,6 +73,8 @@ class PredictionJob:
     force: bool = False
     choice: Choice | None = None
     memory: int | None = None
+    labels: tuple[LabelPair, ...] = ()
+    label_interpolation: LabelInterpolation = "majority"
 
     def run(
         self,
@@ -71,35 +87,54 @@ class PredictionJob:
         """Super-resolve one scan and return what was written, in a few words.
 
         Args:
-            scan: a NIfTI file or a DICOM series.
-            output: what to write; beside a NIfTI file its sidecar, a `.json` of the same name, says how it was made.
+            scan: an image file or a DICOM series. All volumes of a time series are done, unless one is chosen.
+            output: what to write; beside an image file its sidecar, a `.json` of the same name, says how it was made.
             progress: called with the progress.
             warn: called, at the end, with each warning about the result, which is recorded too.
-            record: fields that a NIfTI file's sidecar has besides, or instead of, its own.
+            record: fields that an image file's sidecar has besides, or instead of, its own.
 
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
         """
+        outcome = self.process(scan, output, progress, record)
+        if warn:
+            for warning in outcome.warnings:
+                warn(warning)
+        return outcome.summary
+
+    def process(
+        self,
+        scan: str | PathLike[str],
+        output: str | PathLike[str],
+        progress: ProgressCallback | None = None,
+        record: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Super-resolve one scan as `run` does, and return all that is known about the result."""
         scan, output, start = Path(scan), Path(output), time.monotonic()
         self.check_output(scan, output)
-        with reserved(output) as place:
-            job = self.prepare(scan, output)
+        with ExitStack() as stack:
+            publication = Publication(output, force=self.force)
+            place = publication.reserve(output, stack)
+            places = [publication.reserve(pair.output, stack) for pair in self.labels]
+            volumes = stack.enter_context(closing(self._volumes(scan, output)))
+            job = self._prepared(next(volumes), scan, output)
+            job = self.upscaler.adapted(job, memory=self.memory, progress=progress)
+            LOG.info("%s", log_line(job))
+            labels = [read_labels(pair, job.volume) for pair in self.labels]
             warnings = list(job.warnings)
             with write_errors(output):
-                if job.streams:
-                    self._stream(job, place / output.name, progress)
-                else:
-                    self._collect(job, scan, place / output.name, progress, warnings)
-                if is_nifti(output):
-                    seconds = time.monotonic() - start
-                    text = sidecar_text(scan, job, self.request, warnings, seconds, place, record or {})
-                    self._publish_nifti(place, output, text)
-                else:
-                    publish_series(place / output.name, output)
-        if warn:
-            for warning in warnings:
-                warn(warning)
-        return job.summary
+                self._write(job, scan, volumes, place / output.name, progress, warnings)
+                for pair, segmentation, folder in zip(self.labels, labels, places, strict=True):
+                    write_labels(segmentation, job.grid, folder / pair.output.name, self.label_interpolation)
+                seconds = time.monotonic() - start
+                for pair in self.labels:
+                    how = f"{self.label_interpolation} interpolation onto the grid of {output.name}"
+                    publication.add_labels(pair, scan, job, self.request, how, seconds)
+                publication.publish(scan, job, self.request, warnings, seconds, record)
+        LOG.info("%s: %.1f s", output, time.monotonic() - start)
+        gained = job.adaptation if job.adaptation and job.adaptation.gained else None
+        summary = f"{job.summary}, {gained.line}" if gained else job.summary
+        return Outcome(output, summary, tuple(warnings), time.monotonic() - start, facts_of(job))
 
     def check_output(self, scan: str | PathLike[str], output: str | PathLike[str]) -> None:
         """Refuse an output before any work is done for it.
@@ -114,8 +149,12 @@ class PredictionJob:
         scan, output = Path(scan), Path(output)
         check_scan_output(scan, output, self.dtype, force=self.force)
         check_distinct(scan, output)
-        if is_nifti(output):
+        if is_image(output):
             check_sidecar(output, force=self.force)
+            check_gradients(scan, output, force=self.force)
+        elif self.like is not None:
+            raise ConfigurationError("--like is for image files, a DICOM series covers its scan; write a .nii.gz.")
+        check_pairs(self.labels, output, force=self.force)
 
     def prepare(self, scan: str | PathLike[str], output: str | PathLike[str]) -> PreparedJob:
         """Return what super-resolving one scan will do and take. Nothing is written.
@@ -128,67 +167,82 @@ class PredictionJob:
             SrKerasError: as in `run`.
         """
         scan, output = Path(scan), Path(output)
-        volume = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
-        check_writable(volume, output, self.dtype)
-        return self.upscaler.prepare(
-            volume,
-            self.factors,
-            spacing=self.spacing,
-            slice_axis=self.slice_axis,
-            memory=self.memory,
-            stored_bytes=stored_dtype(with_nifti_header(volume), self.dtype).itemsize,
-            stream=is_nifti(output),
-            folder=output.parent,
-        )
+        with closing(self._volumes(scan, output)) as volumes:
+            return self._prepared(next(volumes), scan, output)
 
     @property
     def request(self) -> Mapping[str, Any]:
         """All that decides what a scan becomes, as JSON can hold it: two runs with one request make one result."""
-        choice = self.choice or Choice()
+        choice, like = self.choice or Choice(), self._like()
+        by_scale = not (self.spacing or self.isotropic or like)
         return {
-            "factors": None if self.spacing else list(self.factors),
+            "factors": list(self.factors) if by_scale else None,
             "spacing_mm": list(self.spacing) if self.spacing else None,
+            "isotropic": self.isotropic or None,
+            "like": {"shape": list(like.shape), "affine": like.affine.round(6).tolist()} if like else None,
             "slice_axis": self.slice_axis,
             "self_ensemble": self.upscaler.self_ensemble,
             "data_consistency": self.upscaler.data_consistency,
+            **self.upscaler.conditions.request,
             "dtype": self.dtype,
             "modality": self.modality,
             "nan_fill": self.nan_fill,
             "series": choice.series,
             "frame_group": choice.frame_group,
+            "volume": choice.volume,
+            "adapt": self.upscaler.adapter.request if self.upscaler.adapter else None,
             "models": models_of(engine.card for engine in self.upscaler.engines),
         }
 
-    def _stream(self, job: PreparedJob, path: Path, progress: ProgressCallback | None) -> None:
-        like, grid, axis = with_nifti_header(job.volume), job.grid, job.plan.slab_axis
-        with ExitStack() as stack:
-            buffer = _slab_buffer(job, stored_dtype(like, self.dtype))
-            if buffer is not None:
-                stack.callback(buffer.close)
-            file = open_stream(path, grid.shape, grid.affine, like=like, dtype=self.dtype, store=buffer)
-            write = stack.enter_context(background_writer(stack.enter_context(file).write))
-            for span, slab in stack.enter_context(closing(job.slabs(progress))):
-                write(axis, span, slab)
+    def _like(self) -> Grid | None:
+        return Grid(*scan_grid(self.like), name=self.like.name) if self.like else None
 
-    def _collect(
-        self, job: PreparedJob, scan: Path, path: Path, progress: ProgressCallback | None, warnings: list[str]
-    ) -> None:
-        result = job.collect(progress, warnings.append)
-        if not is_nifti(path):
-            path.mkdir()
-        processing = self._processing(job, warnings, {} if is_nifti(path) else self._origin(scan, warnings))
-        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
-
-    def _publish_nifti(self, place: Path, output: Path, sidecar: str) -> None:
-        """Move the file and its sidecar, so that after a kill between the two a rerun does not trust the file."""
-        temporary, target = place / sidecar_path(output).name, sidecar_path(output)
-        temporary.write_text(sidecar)
-        if output.exists():
-            publish(place / output.name, output, force=self.force)
-            publish(temporary, target, force=True)
+    def _volumes(self, scan: Path, output: Path) -> Generator[Volume]:
+        """Yield the volumes of a scan that are done: one, or all of a time series, each checked against the output."""
+        count = count_volumes(scan, self.choice)
+        if count > 1 and not holds_series(output):
+            raise OutputError(f"{scan} holds {count} volumes, {output.name} one; choose --volume, or write a .nii.gz.")
+        if count > 1:
+            volumes = read_volumes(scan, modality=self.modality, nan_fill=self.nan_fill)
         else:
-            publish(temporary, target, force=True)
-            publish(place / output.name, output, force=self.force)
+            one = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
+            volumes = iter([one])
+        for volume in volumes:
+            check_writable(volume, output, self.dtype)
+            yield volume
+
+    def _prepared(self, volume: Volume, scan: Path, output: Path) -> PreparedJob:
+        stored = with_nifti_header(volume) if not is_image(output) or holds_series(output) else volume
+        job = self.upscaler.prepare(
+            volume,
+            self.factors,
+            spacing=(min(volume.spacing),) * 3 if self.isotropic else self.spacing,
+            like=self._like(),
+            slice_axis=self.slice_axis,
+            memory=self.memory,
+            stored_bytes=stored_dtype(stored, self.dtype, output).itemsize,
+            stream=is_streamed(output),
+            folder=output.parent,
+        )
+        return replace(job, count=count_volumes(scan, self.choice))
+
+    def _write(
+        self,
+        job: PreparedJob,
+        scan: Path,
+        others: Iterator[Volume],
+        path: Path,
+        progress: ProgressCallback | None,
+        warnings: list[str],
+    ) -> None:
+        if job.streams or job.count > 1:
+            write_slabs(job, others, path, self.dtype, progress, warnings)
+            return
+        result = job.collect(progress, warnings.append)
+        if not is_image(path):
+            path.mkdir()
+        processing = self._processing(job, warnings, {} if is_image(path) else self._origin(scan, warnings))
+        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
 
     def _origin(self, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
         return {"input_sha256": scan_sha256(scan), "request": self.request, "warnings": list(warnings)}
@@ -205,17 +259,8 @@ class PredictionJob:
                 "self_ensemble": job.self_ensemble,
                 "data_consistency": job.data_consistency,
                 "nan_fill": self.nan_fill,
+                **({"adaptation": job.adaptation.record} if job.adaptation else {}),
                 "warnings": list(warnings),
             },
             origin,
         )
-
-
-def _slab_buffer(job: PreparedJob, dtype: np.dtype[Any]) -> SlabBuffer | None:
-    """Return what holds slabs until they can be written in the order of the file; None where they come in it."""
-    plan = job.plan
-    if plan.output_buffer == "nowhere":
-        return None
-    # Slabs of the slowest axis of the file are read from it.
-    layout = list(dict.fromkeys([plan.slab_axis, SLOWEST_AXIS, 1, 0]))
-    return make_slab_buffer(plan.shape, layout, job.folder if plan.output_buffer == "disk" else None, dtype)

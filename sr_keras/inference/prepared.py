@@ -1,6 +1,7 @@
 """A job worked out: what to super-resolve, onto which grid, by which engines, and within which plan."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,25 +9,25 @@ from pathlib import Path
 import numpy as np
 
 from sr_keras.engines import Engine, Images
+from sr_keras.inference.adapter import Adaptation
 from sr_keras.inference.back_projection import back_project
 from sr_keras.inference.budget import Plan
+from sr_keras.inference.conditions import condition_warnings
 from sr_keras.inference.output_grid import OutputGrid
 from sr_keras.inference.passes import slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.spectrum import high_frequency_warnings
 from sr_keras.inference.streaming import stream_slabs
+from sr_keras.io.nifti_header import orientation_warning
 from sr_keras.models.registry import modality_warning
 from sr_keras.models.stages import StageCard
 from sr_keras.progress import ProgressCallback
-from sr_keras.volumes.resampling import resample_axis
-from sr_keras.volumes.slab_buffers import MemorySlabBuffer
+from sr_keras.volumes.regridding import SLICES
+from sr_keras.volumes.slab_buffers import MemorySlabBuffer, spans
 from sr_keras.volumes.volume import Array, Volume, describe
 
 FLOAT_BYTES = np.dtype(np.float32).itemsize
-# Fields of view that differ by less are one, rounded: in mm.
-FIELD_OF_VIEW_TOLERANCE = 0.01
-
 # Called with a sentence about the result that its user should read.
 WarningCallback = Callable[[str], None]
 
@@ -46,6 +47,8 @@ class PreparedJob:
         streams: whether slabs can be written as they come; otherwise the result is made as a whole.
         folder: for temporary files; None where there are none.
         stored_bytes: bytes a voxel of the result where it is written.
+        count: of volumes that are done alike, of a time series.
+        adaptation: of a stage to the scan; None where there was none.
     """
 
     volume: Volume
@@ -58,6 +61,8 @@ class PreparedJob:
     streams: bool = False
     folder: Path | None = None
     stored_bytes: int = FLOAT_BYTES
+    count: int = 1
+    adaptation: Adaptation | None = None
 
     @property
     def steps(self) -> list[Step]:
@@ -71,21 +76,24 @@ class PreparedJob:
 
     @property
     def summary(self) -> str:
-        """Shape, spacing and modality of the result in a few words, and the field of view where it changes."""
-        text = describe(self.grid.shape, self.grid.spacing, self.volume.modality)
-        boxes = (np.multiply(volume.shape, volume.spacing) for volume in (self.volume, self.grid))
-        changes = [
-            f"{new:g} instead of {old:g} mm along {'ijk'[axis]}"
-            for axis, (old, new) in enumerate(zip(*boxes, strict=True))
-            if abs(new - old) > FIELD_OF_VIEW_TOLERANCE
-        ]
-        return f"{text}, field of view {', '.join(changes)}" if changes else text
+        """Shape, spacing and modality of the result in a few words, and what its grid does to the field of view."""
+        shape = self.grid.shape if self.count == 1 else (*self.grid.shape, self.count)
+        text = describe(shape, self.grid.spacing, self.volume.modality)
+        return f"{text}, {self.grid.note}" if self.grid.note else text
 
     @cached_property
     def warnings(self) -> list[str]:
         """What speaks against the stages for this scan, a sentence each."""
-        untrained = modality_warning(self.volume, self.cards)
-        return [*([untrained] if untrained else []), *high_frequency_warnings(self.volume, self.steps)]
+        told = (orientation_warning(self.volume), modality_warning(self.volume, self.cards))
+        # Conditional stages are told what a scan is like; others are good at scans of one kind only.
+        unconditional = [step for step in self.steps if not self.engines[step].card.description]
+        unchanged = [f"{self.adaptation.line}."] if self.adaptation and not self.adaptation.gained else []
+        return [
+            *filter(None, told),
+            *unchanged,
+            *high_frequency_warnings(self.volume, unconditional),
+            *condition_warnings(self.engines),
+        ]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
         """Yield the upsampled volume along the plan's slab axis, in order.
@@ -98,6 +106,18 @@ class PreparedJob:
         """
         return stream_slabs(self.volume, self.plan, self.engines, self.self_ensemble, self.folder, progress)
 
+    def result_slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[int, slice, Images]]:
+        """Yield the result slab by slab: the upsampled volume, resampled onto the result's grid where that is another.
+
+        Args:
+            progress: called with the progress.
+
+        Yields:
+            An axis of the result, a span of it, and the voxels there, (i, j, k), float32, in the scan's own units.
+        """
+        with closing(self.slabs(progress)) as slabs:
+            yield from self._on_grid(slabs)
+
     def collect(self, progress: ProgressCallback | None = None, warn: WarningCallback | None = None) -> Volume:
         """Return the result as a whole.
 
@@ -105,20 +125,36 @@ class PreparedJob:
             progress: called with the progress.
             warn: called with what back-projection changed.
         """
-        axis = self.plan.slab_axis
-        result = MemorySlabBuffer(self.plan.shape, slice_order(axis))
-        for span, slab in self.slabs(progress):
-            result.write(axis, span, slab)
-        voxels = result.read(0, slice(None))
-        del result
         if self.data_consistency and self.plan.passes and not self.volume.is_constant:
+            axis = self.plan.slab_axis
+            voxels = _whole(self.plan.shape, axis, ((axis, *each) for each in self.slabs(progress)))
             projection = back_project(voxels, self.volume.voxels, self.grid.factors)
             if warn:
                 warn(projection.describe("HU" if self.volume.modality == "CT" else ""))
-        return self.volume.with_voxels(self._resampled(voxels), self.grid.affine)
+            if self.grid.regridding is not None:
+                parts = ((span, voxels[(slice(None),) * axis + (span,)]) for span in spans(voxels.shape[axis], SLICES))
+                voxels = _whole(self.grid.shape, self.result_axis, self._on_grid(parts))
+        else:
+            voxels = _whole(self.grid.shape, self.result_axis, self.result_slabs(progress))
+        return self.volume.with_voxels(voxels, self.grid.affine)
 
-    def _resampled(self, voxels: Array) -> Array:
-        for axis, step in enumerate(self.grid.resampling_steps):
-            if step != 1:
-                voxels = resample_axis(voxels, axis, self.grid.shape[axis], step)
-        return np.asarray(voxels)
+    @property
+    def result_axis(self) -> int:
+        """The axis of the result that `result_slabs` yields spans of."""
+        return self.grid.result_axis(self.plan.slab_axis)
+
+    def _on_grid(self, slabs: Iterable[tuple[slice, Images]]) -> Iterator[tuple[int, slice, Images]]:
+        axis = self.plan.slab_axis
+        if self.grid.regridding is not None:
+            yield from self.grid.regridding.slabs(slabs, axis)
+            return
+        for span, slab in slabs:
+            yield axis, span, slab
+
+
+def _whole(shape: tuple[int, int, int], axis: int, slabs: Iterable[tuple[int, slice, Images]]) -> Array:
+    """Return a volume of slabs that are spans of one axis."""
+    result = MemorySlabBuffer(shape, slice_order(axis))
+    for along, span, slab in slabs:
+        result.write(along, span, slab)
+    return result.read(0, slice(None))

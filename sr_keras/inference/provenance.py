@@ -1,4 +1,4 @@
-"""The sidecar of a NIfTI output: how it was made, in the words of BIDS where BIDS has them."""
+"""The sidecar of an image file: how it was made, in the words of BIDS where BIDS has them."""
 
 import hashlib
 import json
@@ -11,56 +11,75 @@ from sr_keras.dicom.provenance import SIDECAR as DICOM_SIDECAR
 from sr_keras.engines import Engine
 from sr_keras.errors import OutputError
 from sr_keras.files import file_sha256
+from sr_keras.inference.carried import carried_metadata
+from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.prepared import PreparedJob
-from sr_keras.io.nifti import is_nifti
+from sr_keras.io.image_names import beside, input_files, output_files
 from sr_keras.models.stages import StageCard
 
 SOFTWARE = "sr_keras"
+DESCRIPTION = "Super-resolved scan; not an acquired image"
 # Beyond this many bytes a .json beside an output is no sidecar of ours.
 LARGEST_SIDECAR = 1 << 20
 
 
 def sidecar_path(output: Path) -> Path:
-    """Return where the sidecar of a NIfTI file lies: `x.json` beside `x.nii` and `x.nii.gz`."""
-    stem = output.name[: output.name.lower().rindex(".nii")]
-    return output.with_name(stem + ".json")
+    """Return where the sidecar of an image file lies: `x.json` beside `x.nii`, `x.nii.gz`, `x.mgz`."""
+    return beside(output, ".json")
 
 
 def sidecar_text(
-    scan: Path,
+    sources: Sequence[Path],
     job: PreparedJob,
     request: Mapping[str, Any],
     warnings: Sequence[str],
     seconds: float,
-    place: Path,
-    more: Mapping[str, Any],
+    written: Sequence[Path],
+    *,
+    description: str = DESCRIPTION,
+    pipeline: str = "",
+    more: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the sidecar of a result, JSON.
+    """Return the sidecar of a result, JSON: what stays true of its scan's own, and how it was made.
 
     Args:
-        scan: the file or folder that was read.
+        sources: the file or folder that was read, and what else the result is made of.
         job: what was done.
         request: what was asked for.
         warnings: about the result.
         seconds: that it took.
-        place: the folder that holds the one finished file.
+        written: the finished files of the result.
+        description: of the result, a sentence.
+        pipeline: what made it, a sentence; empty is the super-resolution.
         more: fields besides, or instead of, those in the words of BIDS.
     """
-    models = models_of(job.cards)
+    before = carried_metadata(sources[0], job.grid, one_of_many=(request.get("volume") is not None))
+    pipelines, models = before.get("GeneratedBy"), models_of(job.cards)
     record = {
-        "Description": "Super-resolved scan; not an acquired image",
-        "Sources": [scan.name],
+        **{key: value for key, value in before.items() if key != SOFTWARE},
+        "Description": description,
+        "Sources": [source.name for source in sources],
         "Resolution": job.summary,
-        "GeneratedBy": [{"Name": SOFTWARE, "Version": version(SOFTWARE), "Models": models}],
-        **more,
+        "GeneratedBy": [
+            *(pipelines if isinstance(pipelines, list) else []),
+            {
+                "Name": SOFTWARE,
+                "Version": version(SOFTWARE),
+                "Description": pipeline or _pipeline(job),
+                "Models": models,
+            },
+        ],
+        **(more or {}),
         SOFTWARE: {
-            "input_sha256": scan_sha256(scan),
-            "output_bytes": next(path.stat().st_size for path in place.iterdir() if is_nifti(path)),
+            "input_sha256": scan_sha256(sources[0]),
+            "output_bytes": sum(path.stat().st_size for path in written),
             "request": request,
             "models": models,
             "engine": runtime_of(job.engines.values()),
             "slice_axis": job.slice_axis,
+            "told": condition_records(job.engines),
             "steps": [step.label for step in job.steps],
+            **({"adaptation": job.adaptation.record} if job.adaptation else {}),
             "warnings": list(warnings),
             "seconds": round(seconds, 3),
         },
@@ -73,7 +92,7 @@ def made_otherwise(scan: Path, output: Path, request: Mapping[str, Any]) -> str:
 
     Args:
         scan: the file or folder that would be read.
-        output: a NIfTI file or the folder of a DICOM series, which exists.
+        output: an image file or the folder of a DICOM series, which exists.
         request: what is asked for.
     """
     record = record_of(output)
@@ -92,7 +111,7 @@ def record_of(output: Path) -> dict[str, Any] | None:
     """Return how an output was made; None where nothing of ours says so.
 
     Args:
-        output: a NIfTI file or the folder of a DICOM series.
+        output: an image file or the folder of a DICOM series.
     """
     return _read(_sidecar(output))
 
@@ -101,7 +120,7 @@ def check_sidecar(output: Path, *, force: bool) -> None:
     """Refuse an output whose sidecar would replace a file of somebody else's.
 
     Args:
-        output: a NIfTI file.
+        output: an image file.
         force: whether it may.
 
     Raises:
@@ -113,10 +132,12 @@ def check_sidecar(output: Path, *, force: bool) -> None:
 
 
 def scan_sha256(scan: Path) -> str:
-    """Return the SHA-256 of a file; of a folder, that of the names and digests of all files in it."""
-    if scan.is_file():
+    """Return the SHA-256 of a file; of several or a folder, that of the names and digests of all files in it."""
+    files = input_files(scan) if scan.is_file() else [path for path in sorted(scan.rglob("*")) if path.is_file()]
+    if scan.is_file() and len(files) == 1:
         return file_sha256(scan)
-    lines = [f"{path.relative_to(scan)} {file_sha256(path)}\n" for path in sorted(scan.rglob("*")) if path.is_file()]
+    root = scan.parent if scan.is_file() else scan
+    lines = [f"{path.relative_to(root)} {file_sha256(path)}\n" for path in files]
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -130,15 +151,21 @@ def runtime_of(engines: Iterable[Engine]) -> str:
     return ", ".join(dict.fromkeys(getattr(engine, "runtime", "custom") for engine in engines)) or "none"
 
 
+def _pipeline(job: PreparedJob) -> str:
+    """Return in a sentence what made the result."""
+    models = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in models_of(job.cards).items()) or "no model"
+    return f"Super-resolution by {models} on {runtime_of(job.engines.values())}"
+
+
 def _sidecar(output: Path) -> Path:
     return output / DICOM_SIDECAR if output.is_dir() else sidecar_path(output)
 
 
 def _bytes(output: Path) -> int:
     """Return the size of an output, of a series without its sidecar."""
-    if not output.is_dir():
-        return output.stat().st_size
-    return sum(path.stat().st_size for path in output.iterdir() if path.name != DICOM_SIDECAR)
+    if output.is_dir():
+        return sum(path.stat().st_size for path in output.iterdir() if path.name != DICOM_SIDECAR)
+    return sum(path.stat().st_size for path in output_files(output) if path.exists())
 
 
 def _read(path: Path) -> dict[str, Any] | None:

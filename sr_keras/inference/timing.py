@@ -16,7 +16,7 @@ from sr_keras.engines.manifest import versions_of
 from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import DeviceMemoryError, SrKerasError
 from sr_keras.files import atomic_write
-from sr_keras.machine import processor
+from sr_keras.machine import available_cores, processor
 from sr_keras.networks import output_factors
 
 # What the activations of an engine take, in bytes for each pixel that it gives: four layers of 32 float32 channels.
@@ -136,7 +136,7 @@ def _key(engine: Engine, height: int, width: int) -> str:
     versions = versions_of(runtime, f"{runtime}-gpu")
     # What Keras runs on, and where.
     chosen = [os.environ.get(variable, "") for variable in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES")]
-    threads = getattr(engine, "threads", None) or os.cpu_count()
+    threads = getattr(engine, "threads", None) or available_cores()
     machine = [processor(), threads, *chosen]
     parts = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
     return json.dumps(parts)

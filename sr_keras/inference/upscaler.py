@@ -1,7 +1,7 @@
 """Super-resolve a volume with trained stages; geometry and intensities are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -10,9 +10,18 @@ import numpy as np
 
 from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.inference.adapter import Adapter
 from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
-from sr_keras.inference.output_grid import OutputGrid, output_grid
-from sr_keras.inference.planning import SLOWEST_AXIS, Factors, Step, check_slices, plan_steps, slab_axis_of
+from sr_keras.inference.conditions import Conditions, folded_engines
+from sr_keras.inference.output_grid import Grid, OutputGrid, Scale, output_grid
+from sr_keras.inference.planning import (
+    SLOWEST_AXIS,
+    Step,
+    check_slices,
+    plan_steps,
+    slab_axis_of,
+    upsampled_shape,
+)
 from sr_keras.inference.prepared import FLOAT_BYTES, PreparedJob, WarningCallback
 from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.timing import load, timing_of
@@ -23,6 +32,8 @@ from sr_keras.volumes.volume import Volume
 
 # Float32 copies of the scan that exist at once while the result is made consistent with it.
 BACK_PROJECTION_COPIES = 4
+# Of a last resampling, measured on one core of an Intel Xeon.
+SECONDS_PER_SOURCE_VOXEL, SECONDS_PER_OBLIQUE_VOXEL = 3e-8, 1.3e-6
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,8 @@ class Upscaler:
         engines: the stages at hand, one for each stage and scale.
         self_ensemble: "mean" or "median" runs each slice rotated and mirrored as well and joins the results.
         data_consistency: whether back-projection makes the downsampled result equal to the scan.
+        conditions: what conditional stages are told of each scan, the noise that is kept among it.
+        adapter: adapts the stage that upsamples the through-plane axis to each scan before it runs; None adapts none.
 
     Raises:
         ConfigurationError: two engines are of one stage and scale.
@@ -46,6 +59,8 @@ class Upscaler:
     engines: Sequence[Engine]
     self_ensemble: SelfEnsemble = "none"
     data_consistency: bool = False
+    conditions: Conditions = field(default_factory=Conditions)
+    adapter: Adapter | None = None
 
     def __post_init__(self) -> None:
         """Refuse engines of which one would never be used."""
@@ -56,9 +71,10 @@ class Upscaler:
     def upscale(
         self,
         volume: Volume,
-        factors: Factors = (2, 2, 2),
+        factors: Scale = (2, 2, 2),
         *,
         spacing: Sequence[float] | None = None,
+        like: Grid | None = None,
         slice_axis: int | None = None,
         memory: int | None = None,
         progress: ProgressCallback | None = None,
@@ -68,24 +84,26 @@ class Upscaler:
 
         Args:
             volume: the scan, (i, j, k).
-            factors: along i, j, k, whole numbers from 1 to 8.
-            spacing: to reach instead, in mm along i, j, k: upsampled by stages, then resampled by cubic interpolation.
-                The first voxel edges stay where they are; where the spacing does not divide the field of view, the last
-                ones move by half a voxel at most.
+            factors: along i, j, k, numbers from 1 to 8. What no stages make is made by larger ones and an antialiased
+                cubic resampling; the field of view stays, so that a factor that does not divide it changes a little.
+            spacing: to reach instead, in mm along i, j, k, in the same way. The first voxel edges stay where they are;
+                where the spacing does not divide the field of view, the last ones move by half a voxel at most.
+            like: the grid to put the result onto instead; voxels beyond the scan hold the floor of its values.
             slice_axis: the through-plane axis, 0, 1 or 2; None takes the axis with the largest spacing, else the third.
             memory: bytes that this process may take in all; None takes most of what is free now.
             progress: called with the progress.
             warn: called with each warning about the result.
 
         Returns:
-            A float32 volume in the scan's own units whose voxel edges enclose the same box.
+            A float32 volume in the scan's own units whose voxel edges enclose the same box, or on the grid of `like`.
 
         Raises:
             ConfigurationError: no stages make these factors, or an argument is out of its range.
             VolumeError: an axis is too short for a network, a voxel is not finite, or the result does not fit into
                 memory.
         """
-        job = self.prepare(volume, factors, spacing=spacing, slice_axis=slice_axis, memory=memory)
+        job = self.prepare(volume, factors, spacing=spacing, like=like, slice_axis=slice_axis, memory=memory)
+        job = self.adapted(job, memory=memory, progress=progress)
         if warn:
             for warning in job.warnings:
                 warn(warning)
@@ -94,9 +112,10 @@ class Upscaler:
     def prepare(
         self,
         volume: Volume,
-        factors: Factors = (2, 2, 2),
+        factors: Scale = (2, 2, 2),
         *,
         spacing: Sequence[float] | None = None,
+        like: Grid | None = None,
         slice_axis: int | None = None,
         memory: int | None = None,
         stored_bytes: int = FLOAT_BYTES,
@@ -109,6 +128,7 @@ class Upscaler:
             volume: as in `upscale`.
             factors: as in `upscale`.
             spacing: as in `upscale`.
+            like: as in `upscale`.
             slice_axis: as in `upscale`.
             memory: as in `upscale`.
             stored_bytes: bytes a voxel of the result where it is written.
@@ -121,14 +141,19 @@ class Upscaler:
             OutputError: temporary files do not fit on the disk.
         """
         axis = _checked_axis(volume, slice_axis)
-        cards = [engine.card for engine in self.engines]
-        grid = output_grid(volume, factors, spacing, cards)
+        at_hand = self.adapter.engines(self.engines) if self.adapter else self.engines
+        cards = [engine.card for engine in at_hand]
+        grid = output_grid(volume, factors, spacing, cards, like)
         steps = plan_steps(grid.factors, axis, cards)
-        engines = {step: self._engine(step) for step in steps}
+        engines: Mapping[Step, Engine] = {step: _engine(at_hand, step) for step in steps}
+        if self.adapter:
+            self.adapter.check(volume, axis, engines)
         check_slices(volume, grid.factors, axis, steps, cards)
         _check_finite(volume)
-        streams = stream and spacing is None and not self.data_consistency
-        output = _stream_buffer(grid, steps, stored_bytes) if streams else self._collect_buffer(volume, grid)
+        if not volume.is_constant:
+            engines = folded_engines(engines, volume, self.conditions)
+        streams = stream and not self.data_consistency
+        output = self._output_buffer(volume, grid, steps, stored_bytes, streams=streams)
         plan = self._plan(volume, steps, engines, output, memory, disk=streams and folder is not None)
         if folder is not None:
             check_disk(plan.disk_bytes, folder)
@@ -144,6 +169,40 @@ class Upscaler:
             folder,
             stored_bytes,
         )
+
+    def adapted(
+        self, job: PreparedJob, *, memory: int | None = None, progress: ProgressCallback | None = None
+    ) -> PreparedJob:
+        """Return a job whose through-plane stage is adapted to its scan; the job itself where nothing is to be adapted.
+
+        Args:
+            job: as `prepare` returns it.
+            memory: as in `upscale`.
+            progress: as in `upscale`.
+
+        Raises:
+            VolumeError: the scan has nothing to learn from, or the memory does not suffice.
+        """
+        if self.adapter is None:
+            return job
+        adaptation = self.adapter.adapt(job.volume, job.slice_axis, job.engines, memory, progress)
+        engines = {**job.engines, adaptation.step: adaptation.engine}
+        output = self._output_buffer(job.volume, job.grid, job.steps, job.stored_bytes, streams=job.streams)
+        disk = job.streams and job.folder is not None
+        # What training has brought into memory counts; the times are those of the stage that it began with.
+        budget = budget_of(memory, disk=disk)
+        plan = plan_within_budget(
+            *(job.volume.source, job.volume.shape, job.steps, self.self_ensemble, output, budget),
+            _cost_model(job.engines),
+        )
+        return replace(job, plan=plan, engines=engines, adaptation=adaptation)
+
+    def _output_buffer(
+        self, volume: Volume, grid: OutputGrid, steps: Sequence[Step], stored_bytes: int, *, streams: bool
+    ) -> OutputBuffer:
+        if streams:
+            return _stream_buffer(volume, grid, steps, stored_bytes)
+        return self._collect_buffer(volume, grid, steps)
 
     def _plan(
         self,
@@ -164,21 +223,35 @@ class Upscaler:
             load(engine)
         return plan_within_budget(*job, budget_of(memory, disk=disk), _cost_model(engines))
 
-    def _collect_buffer(self, volume: Volume, grid: OutputGrid) -> OutputBuffer:
+    def _collect_buffer(self, volume: Volume, grid: OutputGrid, steps: Sequence[Step]) -> OutputBuffer:
         """Return what a result takes that is made as a whole, float32."""
-        scan_copies = BACK_PROJECTION_COPIES * prod(volume.shape) if self.data_consistency else 0
-        return OutputBuffer(FLOAT_BYTES * (grid.peak_voxels + scan_copies))
-
-    def _engine(self, step: Step) -> Engine:
-        return next(
-            engine for engine in self.engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale)
-        )
+        voxels = prod(grid.shape)
+        if self.data_consistency:
+            upsampled = prod(upsampled_shape(volume.shape, grid.factors))
+            voxels = BACK_PROJECTION_COPIES * prod(volume.shape) + upsampled + (voxels if grid.regridding else 0)
+        return _with_resampling(OutputBuffer(FLOAT_BYTES * voxels), volume, grid, steps)
 
 
-def _stream_buffer(grid: OutputGrid, steps: Sequence[Step], stored_bytes: int) -> OutputBuffer:
+def _engine(engines: Sequence[Engine], step: Step) -> Engine:
+    return next(engine for engine in engines if (engine.card.stage, engine.card.scale) == (step.stage, step.scale))
+
+
+def _stream_buffer(volume: Volume, grid: OutputGrid, steps: Sequence[Step], stored_bytes: int) -> OutputBuffer:
     """Return what a file takes that cannot be written in the order in which the result is made."""
-    in_order = slab_axis_of(steps) == SLOWEST_AXIS
-    return OutputBuffer(0 if in_order else stored_bytes * prod(grid.shape), on_disk=True)
+    axis = slab_axis_of(steps)
+    in_order = grid.regridding.is_in_order(axis) if grid.regridding else axis == SLOWEST_AXIS
+    buffer = OutputBuffer(0 if in_order else stored_bytes * prod(grid.shape), on_disk=True)
+    return _with_resampling(buffer, volume, grid, steps)
+
+
+def _with_resampling(buffer: OutputBuffer, volume: Volume, grid: OutputGrid, steps: Sequence[Step]) -> OutputBuffer:
+    """Add what a last resampling takes."""
+    if grid.regridding is None:
+        return buffer
+    seconds = SECONDS_PER_SOURCE_VOXEL * prod(upsampled_shape(volume.shape, grid.factors))
+    if grid.regridding.axes is None:
+        seconds += SECONDS_PER_OBLIQUE_VOXEL * prod(grid.shape)
+    return replace(buffer, workspace=grid.workspace_bytes(slab_axis_of(steps)), resampling_seconds=seconds)
 
 
 def _cost_model(engines: Mapping[Step, Engine]) -> CostModel:

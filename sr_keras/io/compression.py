@@ -16,11 +16,11 @@ DamagedStreamError: type[Exception] = import_module("isal.isal_zlib").error
 
 def is_compressed(path: Path) -> bool:
     """Say whether a file is compressed by its name."""
-    return path.name.lower().endswith(".gz")
+    return path.name.lower().endswith((".gz", ".mgz"))
 
 
 def decompressed(path: Path) -> AbstractContextManager[Any]:
-    """Open a .gz file for reading."""
+    """Open a compressed file for reading."""
     reader: AbstractContextManager[Any] = _igzip.open(path)
     return reader
 

@@ -9,6 +9,7 @@ from nibabel.affines import voxel_sizes
 from nibabel.spatialimages import HeaderDataError
 
 from sr_keras.errors import OutputError, VolumeError
+from sr_keras.io.freesurfer import MghHeader
 from sr_keras.volumes.geometry import Affine, rescaled_affine
 from sr_keras.volumes.volume import Volume, format_shape
 
@@ -53,7 +54,8 @@ def header_on_grid(shape: tuple[int, int, int], affine: Affine, like: Volume, dt
     Raises:
         OutputError: NIfTI-1 holds no axis of that length.
     """
-    header = _new_header(like) if like.header is None else like.header.copy()
+    header = nifti_header_of(like)
+    step = float(header["pixdim"][4])
     if dtype is not None:
         header.set_data_dtype(dtype)
         header.set_slope_inter(1.0, 0.0)
@@ -68,20 +70,41 @@ def header_on_grid(shape: tuple[int, int, int], affine: Affine, like: Volume, dt
     if not forms and not np.array_equal(to_old, np.eye(4)):
         forms = _places_without_codes(like.header)
     _set_forms(header, {name: (form @ to_old, code) for name, (form, code) in forms.items()})
+    header["pixdim"][4] = step
+    if not np.array_equal(np.abs(to_old[:3, :3]).argmax(axis=0), range(3)):
+        # Which axis the scanner encoded how.
+        header["dim_info"] = 0
     # When each slice was taken is not known of the slices between them.
     header["slice_end"] = header["slice_code"] = header["slice_duration"] = 0
     return header
 
 
-def _new_header(like: Volume) -> Any:
+def nifti_header_of(volume: Volume) -> Any:
+    """Return the header of a volume's NIfTI file, or one for a volume from elsewhere: scanner coordinates, mm."""
+    if isinstance(volume.header, nibabel.Nifti1Header):
+        return volume.header.copy()
     header = nibabel.Nifti1Header()
-    header.set_data_dtype(like.voxels.dtype)
-    header.set_data_shape(like.shape)
-    header.set_zooms(like.spacing)
+    header.set_data_dtype(volume.voxels.dtype)
+    header.set_data_shape(volume.shape)
+    header.set_zooms(volume.spacing)
     header.set_xyzt_units("mm")
-    header.set_sform(like.affine, SCANNER)
+    if isinstance(volume.header, MghHeader) and volume.header.fields["tr"] > 0:
+        header.set_xyzt_units("mm", "sec")
+        header["pixdim"][4] = volume.header.fields["tr"] / 1000
+    _set_forms(header, {"qform": (volume.affine, SCANNER), "sform": (volume.affine, SCANNER)})
     header.set_slope_inter(1.0, 0.0)
     return header
+
+
+def orientation_warning(volume: Volume) -> str:
+    """Return a warning where the format of a volume's file says nothing of its orientation, else an empty text."""
+    header = volume.header
+    if not isinstance(header, nibabel.AnalyzeHeader) or isinstance(header, nibabel.Nifti1Header):
+        return ""
+    return (
+        "Warning: an Analyze 7.5 file does not say which side is left; the scan is taken to be stored from right to "
+        "left, posterior to anterior, inferior to superior. Compare with a scan of known orientation."
+    )
 
 
 def _is_same_grid(one: Affine, other: Affine, like: Volume) -> bool:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from sr_keras.errors import MissingDependencyError
+from sr_keras.errors import ConfigurationError, MissingDependencyError
 from sr_keras.framework import load_keras
-from sr_keras.models.stages import StageCard
-from sr_keras.networks import build_network, output_factors
+from sr_keras.models.stages import StageCard, network_of
+from sr_keras.networks import output_factors
 
 
 def macs(card: StageCard, height: int, width: int) -> int:
@@ -21,10 +21,11 @@ def macs(card: StageCard, height: int, width: int) -> int:
 
     Raises:
         MissingDependencyError: the card does not record its MACs, and Keras, which could count them, is not installed.
+        ConfigurationError: the card does not record them, and no family builds its network.
     """
     if card.macs:
         return card.macs * height * width
-    return network_macs(build_network(card.family, card.stage, card.scale), height, width)
+    return network_macs(network_of(card), height, width)
 
 
 def network_macs(network: Any, height: int, width: int) -> int:
@@ -65,7 +66,8 @@ def workload_of(card: StageCard, stacks: Sequence[tuple[int, int, int]]) -> dict
     pixels = sum(count * height * rows * width * columns for count, height, width in stacks)
     try:
         total = sum(count * macs(card, height, width) for count, height, width in stacks)
-    except MissingDependencyError:
+    # Of a network that no family builds, they cannot be counted by its card.
+    except (MissingDependencyError, ConfigurationError):
         total = 0
     return {"slices": sum(count for count, _, _ in stacks), "megapixels": pixels / 1e6, "macs": total}
 

@@ -15,8 +15,9 @@ from keras import layers
 
 from sr_keras.errors import ConfigurationError
 from sr_keras.networks import CONDITIONAL_FAMILIES, StageName, family_named, output_factors
-from sr_keras.networks.conditional_layers import PARTS, ConditionalConv2D, LinearKernel, Standardise, linear_size
+from sr_keras.networks.conditional_layers import ConditionalConv2D, LinearKernel, Standardise, linear_size
 from sr_keras.networks.folding import ConditionalWeights, fold
+from sr_keras.networks.symmetry import IMAGE, features_order, pixels_order
 from sr_keras.networks.upscaling import pixel_shuffle
 
 # Width of the layers between the numbers that describe the scan and the weights.
@@ -33,37 +34,49 @@ def build_conditional(
     length: int,
     bases: int,
     groups: int = 1,
-    mean: Sequence[float] | None = None,
-    deviation: Sequence[float] | None = None,
+    members: Any = None,
     name: str = "conditional",
 ) -> keras.Model:
-    """Return an untrained conditional chain: images and `length` numbers about the scan in, upsampled images out."""
+    """Return an untrained conditional chain: images and `length` numbers about the scan in, upsampled images out.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor.
+        precision: a Keras dtype policy.
+        widths: filters of each convolution but the last.
+        skip: whether a skip connection adds the output of the first convolution to that of the last but one.
+        length: numbers in a description.
+        bases: kernels that each convolution mixes.
+        groups: parts of a training batch, each of one scan.
+        members: (`MEMBERS`, length - 1), fingerprints of the training mixture; None where weights will be loaded.
+        name: of the model, before stage and scale.
+    """
     policy = keras.DTypePolicy(precision)
     images, description = keras.Input((None, None, 1), name="lr"), keras.Input((length,), name="description")
-    standard = Standardise(mean, deviation, name="standard", dtype="float32")(description)
+    standard = Standardise(members, name="standard", dtype="float32")(description)
     hidden = layers.Dense(HIDDEN, activation="relu", name="hidden1", dtype="float32")(standard)
     hidden = layers.Dense(HIDDEN, activation="tanh", name="hidden2", dtype="float32")(hidden)
-    first = features = ConditionalConv2D(widths[0], bases=bases, groups=groups, name="conv1", dtype=policy)(
-        images, hidden
-    )
-    for number, filters in enumerate(widths[1:], 2):
-        layer = ConditionalConv2D(filters, bases=bases, groups=groups, name=f"conv{number}", dtype=policy)
+    options: dict[str, Any] = {"bases": bases, "groups": groups}
+    order, first, features = IMAGE, None, images
+    for number, filters in enumerate(widths, 1):
+        incoming, order = order, features_order(stage, filters)
+        layer = ConditionalConv2D(
+            filters, name=f"conv{number}", dtype=policy, incoming=incoming, outgoing=order, **options
+        )
         features = layer(features, hidden)
+        first = features if first is None else first
     if skip:
         features = layers.Add(name="skip", dtype=policy)([features, first])
-    phases = prod(output_factors(stage, scale))
-    details = ConditionalConv2D(phases, bases=bases, activation="linear", groups=groups, name="details", dtype=policy)(
-        features, hidden
-    )
+    pixels, outgoing = prod(output_factors(stage, scale)), pixels_order(stage, scale)
+    options |= {"activation": "linear", "outgoing": outgoing}
+    details = ConditionalConv2D(pixels, incoming=order, name="details", dtype=policy, **options)(features, hidden)
     linear = ConditionalConv2D(
-        phases,
+        pixels,
         linear_size(stage, scale),
-        bases=bases,
-        activation="linear",
-        groups=groups,
         first_kernel=LinearKernel(stage, scale),
         name="linear",
         dtype="float32",
+        **options,
     )(images, hidden)
     summed = layers.Add(name="sum", dtype="float32")([linear, details])
     outputs = _named_outputs(pixel_shuffle(summed, stage, scale))
@@ -86,9 +99,23 @@ def conditional_chain(family: str, stage: StageName, scale: int) -> tuple[tuple[
 
 
 def build_folded(
-    stage: StageName, scale: int, *, widths: Sequence[int], skip: bool, name: str = "folded"
+    stage: StageName,
+    scale: int,
+    *,
+    widths: Sequence[int],
+    skip: bool,
+    precision: str = "float32",
+    name: str = "folded",
 ) -> keras.Model:
     """Return the plain chain that a conditional one becomes for one scan; `fold_into` gives it its weights.
+
+    Args:
+        stage: "hw" or "d".
+        scale: upsampling factor.
+        widths: filters of each convolution but the last.
+        skip: whether a skip connection adds the output of the first convolution to that of the last but one.
+        precision: a Keras dtype policy; the linear part, through which the image passes, is always float32.
+        name: of the model, before stage and scale.
 
     Input shape:
         (batch, height, width, 1), normalised intensities; for the d stage (batch, in-plane, depth, 1).
@@ -98,15 +125,19 @@ def build_folded(
         (batch, in-plane, depth * scale, 1); float32.
     """
     images, phases = keras.Input((None, None, 1), name="lr"), prod(output_factors(stage, scale))
-    first = features = layers.Conv2D(widths[0], 3, padding="same", activation="relu", name="conv1")(images)
-    for number, filters in enumerate(widths[1:], 2):
-        features = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(features)
+    policy = keras.DTypePolicy(precision)
+    first, features = None, images
+    for number, filters in enumerate(widths, 1):
+        layer = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}", dtype=policy)
+        features = layer(features)
+        first = features if first is None else first
     if skip:
-        features = layers.Add(name="skip")([features, first])
-    details = layers.Conv2D(phases, 3, padding="same", name="details")(features)
-    linear = layers.Conv2D(phases, linear_size(stage, scale), padding="same", name="linear")(images)
-    upscaled = pixel_shuffle(layers.Add(name="sum")([linear, details]), stage, scale)
-    return keras.Model(images, _named_outputs(upscaled), name=f"{name}_{stage}_x{scale}")
+        features = layers.Add(name="skip", dtype=policy)([features, first])
+    details = layers.Conv2D(phases, 3, padding="same", name="details", dtype=policy)(features)
+    size = linear_size(stage, scale)
+    linear = layers.Conv2D(phases, size, padding="same", name="linear", dtype="float32")(images)
+    summed = layers.Add(name="sum", dtype="float32")([linear, details])
+    return keras.Model(images, _named_outputs(pixel_shuffle(summed, stage, scale)), name=f"{name}_{stage}_x{scale}")
 
 
 def fold_into(model: keras.Model, weights: ConditionalWeights, description: Any) -> None:
@@ -128,8 +159,9 @@ def conditional_weights(model: keras.Model) -> ConditionalWeights:
     return ConditionalWeights(
         np.array(standard.mean, np.float32),
         np.array(standard.deviation, np.float32),
+        np.array(standard.members, np.float32),
         [_dense(model.get_layer(name)) for name in ("hidden1", "hidden2")],
-        {layer.name: {part: np.array(layer.variable(part)) for part in PARTS} for layer in convolutions},
+        {layer.name: {part: np.array(values) for part, values in layer.symmetric().items()} for layer in convolutions},
     )
 
 

@@ -13,10 +13,13 @@ from keras import layers, ops
 
 from sr_keras.networks import StageName, output_factors
 from sr_keras.networks.folding import LARGEST_DEVIATION
+from sr_keras.networks.symmetry import IMAGE, Order, symmetric_channels, symmetric_kernels
 from sr_keras.networks.upscaling import CubicKernel
 
 # Taps of the linear part along an upsampled axis, around the low-resolution pixel whose phases it gives.
 LINEAR_TAPS = 7
+# Fingerprints that stand for the training mixture.
+MEMBERS = 256
 # Standard deviation of the bases at first, over that of the shared kernel, and where that begins at zero.
 BASES_SHARE, LEAST_SPREAD = 0.2, 1e-3
 # The variables of a conditional convolution.
@@ -27,6 +30,8 @@ PARTS = ("kernel", "bias", "bases", "mixing", "film")
 class ConditionalConv2D(layers.Layer):
     """A convolution whose kernel is a mixture of bases, then scaled and shifted, as a description of the scan says.
 
+    It commutes with mirroring (`sr_keras.networks.symmetry`).
+
     Args:
         filters: output channels.
         kernel_size: (height, width).
@@ -34,6 +39,9 @@ class ConditionalConv2D(layers.Layer):
         activation: "relu" or "linear".
         groups: in training a batch consists of this many equal parts, the images of each being of one scan; else all
             images of a batch are of one scan.
+        first_kernel: an initializer for the kernel; None takes He's, or zeros for a linear layer.
+        incoming: order of the input channels.
+        outgoing: order of the output channels.
 
     Input shape:
         Images (batch, height, width, channels), and numbers (batch, features) made of the description of the scan.
@@ -50,28 +58,33 @@ class ConditionalConv2D(layers.Layer):
         activation: str = "relu",
         groups: int = 1,
         first_kernel: Any = None,
+        incoming: Order = IMAGE,
+        outgoing: Order = IMAGE,
         **options: Any,
     ) -> None:
         super().__init__(autocast=False, **options)
+        self.incoming, self.outgoing = incoming, outgoing
         self.filters, self.kernel_size, self.bases = filters, tuple(kernel_size), bases
         self.activation, self.groups, self.first_kernel = activation, groups, first_kernel
 
     def build(self, images_shape: tuple[int | None, ...], features_shape: tuple[int | None, ...]) -> None:
         """Make the kernels, the bias and the layer that mixes them."""
-        shape = (*self.kernel_size, images_shape[-1], self.filters)
+        channels = int(images_shape[-1] or 1)
+        shape = (*self.kernel_size, channels, self.filters)
         # A chain begins as interpolation: what it adds to that begins at zero.
-        first = self.first_kernel or ("he_uniform" if self.activation == "relu" else "zeros")
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=first)
-        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
-        self.basis_kernels = self.add_weight(
-            name="bases",
-            shape=(self.bases, *shape),
-            initializer=keras.initializers.RandomNormal(stddev=self._spread(shape)),
-        )
-        self.mixing = self.add_weight(
-            name="mixing", shape=(features_shape[-1], self.bases), initializer="glorot_uniform"
-        )
-        self.film = self.add_weight(name="film", shape=(features_shape[-1], 2 * self.filters), initializer="zeros")
+        # The mean of twins has less variance than each, so He's is made larger.
+        he = keras.initializers.VarianceScaling(2.0 * self._twins, "fan_in", "uniform")
+        first = self.first_kernel or (he if self.activation == "relu" else "zeros")
+        bases = keras.initializers.RandomNormal(stddev=self._spread(shape))
+        self.kernel = self._add("kernel", shape, first)
+        self.bias = self._add("bias", (self.filters,), "zeros")
+        self.basis_kernels = self._add("bases", (self.bases, *shape), bases)
+        self.mixing = self._add("mixing", (features_shape[-1], self.bases), "glorot_uniform")
+        self.film = self._add("film", (features_shape[-1], 2 * self.filters), "zeros")
+
+    def _add(self, name: str, shape: tuple[int | None, ...], initializer: Any) -> Any:
+        # Kernels are mixed in float32 and cast only then.
+        return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
 
     def compute_output_shape(
         self, images_shape: tuple[int | None, ...], features_shape: tuple[int | None, ...]
@@ -85,26 +98,34 @@ class ConditionalConv2D(layers.Layer):
         del training
         return keras.KerasTensor(self.compute_output_shape(images.shape, features.shape), dtype=self.compute_dtype)
 
+    @property
+    def _twins(self) -> int:
+        return self.outgoing[0] * self.outgoing[1]
+
     def _spread(self, shape: Sequence[Any]) -> float:
         """Return how large the bases are at first: small beside the kernel that all scans share."""
-        return float(BASES_SHARE * np.sqrt(2.0 / np.prod(shape[:3]))) if self.activation == "relu" else LEAST_SPREAD
+        if self.activation != "relu":
+            return LEAST_SPREAD
+        return float(BASES_SHARE * np.sqrt(2.0 * self._twins / np.prod(shape[:3])))
 
-    def variable(self, name: str) -> Any:
-        """Return a variable by its name of `PARTS`."""
+    def symmetric(self) -> dict[str, Any]:
+        """Return what the layer has learned, by the names of `PARTS`, so that it commutes with mirroring."""
+        kernels = ops.concatenate([self.kernel[None], self.basis_kernels])
+        kernels = symmetric_kernels(kernels, self.incoming, self.outgoing)
         return {
-            "kernel": self.kernel,
-            "bias": self.bias,
-            "bases": self.basis_kernels,
-            "mixing": self.mixing,
-            "film": self.film,
-        }[name]
+            "kernel": kernels[0],
+            "bias": symmetric_channels(self.bias, self.outgoing),
+            "bases": kernels[1:],
+            "mixing": ops.convert_to_tensor(self.mixing),
+            "film": symmetric_channels(self.film, self.outgoing, 2),
+        }
 
-    def weights_for(self, features: Any) -> tuple[Any, Any]:
+    def _weights_for(self, parts: dict[str, Any], features: Any) -> tuple[Any, Any]:
         """Return the kernel and the bias for one scan's features (features,)."""
-        amounts = ops.matmul(features[None], ops.cast(self.mixing, features.dtype))[0]
-        kernel = self.kernel + ops.tensordot(amounts, self.basis_kernels, axes=1)
-        scale, offset = ops.split(ops.matmul(features[None], self.film)[0], 2)
-        return kernel * (1.0 + scale), self.bias * (1.0 + scale) + offset
+        amounts = ops.matmul(features[None], parts["mixing"])[0]
+        kernel = parts["kernel"] + ops.tensordot(amounts, parts["bases"], axes=1)
+        scale, offset = ops.split(ops.matmul(features[None], parts["film"])[0], 2)
+        return kernel * (1.0 + scale), parts["bias"] * (1.0 + scale) + offset
 
     def _convolved(self, images: Any, kernel: Any) -> Any:
         """Return the convolution; of one channel as a product of patches and a matrix."""
@@ -119,9 +140,9 @@ class ConditionalConv2D(layers.Layer):
         groups = self.groups if training else 1
         parts = ops.split(images, groups) if groups > 1 else [images]
         size = (features.shape[0] or groups) // groups
-        results = []
+        results, learned = [], self.symmetric()
         for number, part in enumerate(parts):
-            kernel, bias = self.weights_for(ops.cast(features[number * size], "float32"))
+            kernel, bias = self._weights_for(learned, ops.cast(features[number * size], "float32"))
             result = self._convolved(part, ops.cast(kernel, part.dtype)) + ops.cast(bias, part.dtype)
             results.append(ops.relu(result) if self.activation == "relu" else result)
         return ops.concatenate(results) if groups > 1 else results[0]
@@ -129,11 +150,13 @@ class ConditionalConv2D(layers.Layer):
 
 @keras.saving.register_keras_serializable("sr_keras")
 class Standardise(layers.Layer):
-    """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`; both are kept as weights.
+    """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`.
+
+    What it knows of the training mixture is kept as weights.
 
     Args:
-        mean: of each number; None leaves it to the weights that are loaded.
-        deviation: of each number; None leaves it to the weights that are loaded.
+        members: (members, numbers - 1), fingerprints of the training mixture; None leaves them and all that follows
+            from them to the weights that are loaded.
 
     Input shape:
         (batch, numbers).
@@ -142,21 +165,23 @@ class Standardise(layers.Layer):
         (batch, numbers).
     """
 
-    def __init__(
-        self, mean: Sequence[float] | None = None, deviation: Sequence[float] | None = None, **options: Any
-    ) -> None:
+    def __init__(self, members: Any = None, **options: Any) -> None:
         super().__init__(trainable=False, **options)
-        self.first_mean, self.first_deviation = mean, deviation
+        self.first_members = members
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights."""
-        shape = (input_shape[-1],)
+        shape = (int(input_shape[-1] or 1),)
         self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
         self.deviation = self.add_weight(name="deviation", shape=shape, initializer="ones", trainable=False)
-        if self.first_mean is not None:
-            self.mean.assign(self.first_mean)
-        if self.first_deviation is not None:
-            self.deviation.assign(self.first_deviation)
+        self.members = self.add_weight(
+            name="members", shape=(MEMBERS, shape[0] - 1), initializer="zeros", trainable=False
+        )
+        if self.first_members is not None:
+            # The last number, how much noise is kept, is uniform in 0 to 1.
+            self.mean.assign([*np.mean(self.first_members, axis=0), 0.5])
+            self.deviation.assign([*np.maximum(np.std(self.first_members, axis=0), 1e-3), 12.0**-0.5])
+            self.members.assign(self.first_members)
 
     def call(self, numbers: Any) -> Any:
         """Return the standardised numbers."""

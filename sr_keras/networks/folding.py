@@ -2,14 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.volumes.resampling import interpolation_kernel
+
 Floats = npt.NDArray[np.float32]
+# The kernel and the bias of each convolution of a plain chain, by name.
+Kernels = dict[str, tuple[Floats, Floats]]
+# How much of a scan's noise is kept by default: all of it, as docs/acquisition-experiments.md says why.
+KEPT_NOISE = 1.0
 # Standardised descriptions beyond this many standard deviations of the training mixture count as this far.
 LARGEST_DEVIATION = 4.0
+# Scans this far from the nearest acquisition of the training mixture begin to be interpolated; those as far as the
+# second are interpolated only. Root mean square over the fingerprint, in standard deviations of the mixture.
+NEAR, FAR = 1.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -19,6 +31,7 @@ class ConditionalWeights:
     Attributes:
         mean: (length,), of the descriptions in the training mixture.
         deviation: (length,), their standard deviations.
+        members: (members, length - 1), fingerprints of the training mixture.
         hidden: the weights and the bias of each dense layer between a description and the convolutions.
         convolutions: for each convolution by its name: `kernel` (height, width, in, out), `bias` (out,), `bases` (n,
             height, width, in, out), `mixing` (features, n) and `film` (features, 2 * out).
@@ -26,46 +39,90 @@ class ConditionalWeights:
 
     mean: Floats
     deviation: Floats
+    members: Floats
     hidden: Sequence[tuple[Floats, Floats]]
     convolutions: Mapping[str, Mapping[str, Floats]]
 
+    def distance(self, description: Floats) -> float:
+        """Return how far a scan is from the nearest acquisition of the training mixture.
 
-def fold(weights: ConditionalWeights, description: Floats) -> dict[str, tuple[Floats, Floats]]:
+        Args:
+            description: (length,), as in `fold`.
+
+        Returns:
+            Root mean square over the numbers of the fingerprint, in standard deviations of the mixture.
+        """
+        differences = (self.members - description[:-1]) / self.deviation[:-1]
+        return float(np.sqrt(np.square(differences).mean(axis=1).min()))
+
+    def trust(self, description: Floats) -> float:
+        """Return how much of the network's details a scan gets: 1 within the mixture, 0 far outside of it."""
+        return float(np.clip((FAR - self.distance(description)) / (FAR - NEAR), 0.0, 1.0))
+
+
+def fold(weights: ConditionalWeights, description: Floats) -> Kernels:
     """Return the kernel (height, width, in, out) and the bias (out,) of each convolution for one scan, float32.
+
+    Outside of the training mixture the chain turns into cubic interpolation.
 
     Args:
         weights: of the conditional chain.
         description: (length,), the scan's fingerprint and how much of its noise is kept.
     """
-    standard = (description.astype(np.float32) - weights.mean) / weights.deviation
+    description = np.asarray(description, np.float32)
+    standard = (description - weights.mean) / weights.deviation
     features = np.clip(standard, -LARGEST_DEVIATION, LARGEST_DEVIATION)
     (first, first_bias), (second, second_bias) = weights.hidden
     features = np.tanh(np.maximum(features @ first + first_bias, 0.0) @ second + second_bias)
-    folded = {}
-    for name, layer in weights.convolutions.items():
-        kernel = layer["kernel"] + np.tensordot(features @ layer["mixing"], layer["bases"], axes=1)
-        scale, offset = np.split(features @ layer["film"], 2)
-        folded[name] = (
-            np.asarray(kernel * (1.0 + scale), np.float32),
-            np.asarray(layer["bias"] * (1.0 + scale) + offset, np.float32),
-        )
+    folded = {name: _folded_layer(layer, features) for name, layer in weights.convolutions.items()}
+    trust = np.float32(weights.trust(description))
+    if trust < 1.0:
+        folded["details"] = tuple(trust * each for each in folded["details"])  # type: ignore[assignment]
+        folded["linear"] = _towards_interpolation(*folded["linear"], trust)
     return folded
 
 
-def save_conditional_weights(path: Path, weights: ConditionalWeights) -> None:
+def _folded_layer(layer: Mapping[str, Floats], features: Floats) -> tuple[Floats, Floats]:
+    kernel = layer["kernel"] + np.tensordot(features @ layer["mixing"], layer["bases"], axes=1)
+    scale, offset = np.split(features @ layer["film"], 2)
+    return (
+        np.asarray(kernel * (1.0 + scale), np.float32),
+        np.asarray(layer["bias"] * (1.0 + scale) + offset, np.float32),
+    )
+
+
+def _towards_interpolation(kernel: Floats, bias: Floats, trust: np.float32) -> tuple[Floats, Floats]:
+    """Return the linear part of a chain, mixed with cubic interpolation."""
+    height, width, _, pixels = kernel.shape
+    factors = (round(pixels**0.5),) * 2 if height > 1 else (1, pixels)
+    cubic = interpolation_kernel((factors[0], factors[1]), width).astype(np.float32)
+    return trust * kernel + (1 - trust) * cubic, trust * bias
+
+
+def save_conditional_weights(path: str | PathLike[str], weights: ConditionalWeights) -> None:
     """Write the weights of a conditional chain to an `.npz` file."""
-    arrays: dict[str, Floats] = {"mean": weights.mean, "deviation": weights.deviation}
+    arrays: dict[str, Any] = {"mean": weights.mean, "deviation": weights.deviation, "members": weights.members}
     for number, (kernel, bias) in enumerate(weights.hidden):
         arrays |= {f"hidden{number}/kernel": kernel, f"hidden{number}/bias": bias}
     for name, layer in weights.convolutions.items():
         arrays |= {f"{name}/{part}": values for part, values in layer.items()}
-    np.savez(path, **arrays)  # type: ignore[arg-type]
+    with Path(path).open("wb") as file:
+        np.savez(file, **arrays)
 
 
-def load_conditional_weights(path: Path) -> ConditionalWeights:
-    """Read what `save_conditional_weights` wrote."""
-    with np.load(path) as file:
-        arrays = dict(file)
+def load_conditional_weights(path: str | PathLike[str]) -> ConditionalWeights:
+    """Read what `save_conditional_weights` wrote.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is damaged.
+        KeyError: an array is missing.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (BadZipFile, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from error
     layers: dict[str, dict[str, Floats]] = {}
     for name, values in arrays.items():
         layer, _, part = name.partition("/")
@@ -73,5 +130,9 @@ def load_conditional_weights(path: Path) -> ConditionalWeights:
             layers.setdefault(layer, {})[part] = values
     hidden = [layers.pop(name) for name in sorted(layers) if name.startswith("hidden")]
     return ConditionalWeights(
-        arrays["mean"], arrays["deviation"], [(layer["kernel"], layer["bias"]) for layer in hidden], layers
+        arrays["mean"],
+        arrays["deviation"],
+        arrays["members"],
+        [(layer["kernel"], layer["bias"]) for layer in hidden],
+        layers,
     )

@@ -3,11 +3,10 @@
 from typing import Any
 
 import keras
-import numpy as np
 from keras import layers, ops
 
 from sr_keras.networks import StageName, output_factors
-from sr_keras.volumes.resampling import cubic_matrix
+from sr_keras.volumes.resampling import interpolation_kernel
 
 # Taps of cubic interpolation along an axis, centred on the low-resolution pixel whose phases they compute.
 CUBIC_TAPS = 5
@@ -77,20 +76,12 @@ class CubicKernel(keras.initializers.Initializer):
             shape: (taps along height, taps along width, 1, phases).
             dtype: of the kernel; None is Keras's default.
         """
-        rows, columns = (self._phases(factor) for factor in output_factors(self.stage, self.scale))
-        kernel = np.einsum("pa,qb->abpq", rows, columns).reshape(shape)
+        kernel = interpolation_kernel(output_factors(self.stage, self.scale), self.taps).reshape(shape)
         return ops.convert_to_tensor(kernel, dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {"stage": self.stage, "scale": self.scale}
-
-    def _phases(self, factor: int) -> Any:
-        """Return the weights (phases, taps) along an axis, those of the centre of `CUBIC_TAPS` pixels."""
-        if factor == 1:
-            return np.ones((1, 1))
-        middle = self.taps // 2 * factor
-        return cubic_matrix(self.taps, self.taps * factor, 1 / factor)[middle : middle + factor]
 
 
 @keras.saving.register_keras_serializable("sr_keras")

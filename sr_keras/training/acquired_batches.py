@@ -12,28 +12,31 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from sr_keras.acquisition.fingerprint import LENGTH
-from sr_keras.networks import output_factors
+from sr_keras.acquisition.fingerprint import fingerprint_length
+from sr_keras.networks import StageName, output_factors, upsampled_axes
 from sr_keras.training.acquired_slices import DenoisedScan, Group, acquired_group
 from sr_keras.training.configuration import Configuration
 from sr_keras.volumes.normalization import MR_TISSUE
 
 Floats = npt.NDArray[np.float32]
-# Numbers in a description: the fingerprint, and how much of the noise of the ground truth is kept.
-DESCRIPTION = LENGTH + 1
 # Numbers that keep the random streams of one seed apart.
 GROUP_STREAM, BATCH_STREAM = 1, 2
 # A patch is drawn again while less of it is tissue, at most this often.
 TISSUE_SHARE, ATTEMPTS = 0.1, 10
-# Groups that the mean and the deviation of descriptions are taken from, and threads that degrade slices.
-SAMPLE, THREADS = 64, 2
+# Threads that degrade slices.
+THREADS = 2
+
+
+def description_length(stage: StageName) -> int:
+    """Return how many numbers describe a scan: its fingerprint, and how much of its noise is kept."""
+    return fingerprint_length(upsampled_axes(stage)) + 1
 
 
 class GroupWindow:
     """Degraded groups of slices that are at hand at a step, made ahead by threads.
 
     Args:
-        scans: each is drawn from equally often.
+        scans: each of a modality is drawn from equally often.
         configuration: says how many groups there are at a time and how many steps each replaces one.
     """
 
@@ -46,8 +49,15 @@ class GroupWindow:
         """Return a group by its number: always the same."""
         network, seed = self._configuration.network, self._configuration.training.seed
         generator = np.random.default_rng((seed, GROUP_STREAM, number))
-        scan = self._scans[int(generator.integers(len(self._scans)))]
+        # Each modality as often, however many scans there are of it.
+        modality = generator.choice(sorted({scan.scan.modality for scan in self._scans}))
+        scans = [scan for scan in self._scans if scan.scan.modality == modality]
+        scan = scans[int(generator.integers(len(scans)))]
         return acquired_group(scan, network.stage, network.scale, generator)
+
+    def fingerprints(self, count: int) -> Floats:
+        """Return the fingerprints (group, number) of the first groups."""
+        return np.array([group.fingerprint for group in self._executor.map(self.make, range(count))])
 
     def numbers(self, step: int) -> range:
         """Return the numbers of the groups that batches of a step are drawn from."""
@@ -66,19 +76,12 @@ class GroupWindow:
         return self._groups[number].result()
 
 
-def description_statistics(window: GroupWindow) -> tuple[list[float], list[float]]:
-    """Return the mean and the standard deviation of descriptions, of which the noise dial is uniform in 0 to 1."""
-    fingerprints = np.array([window.make(number).fingerprint for number in range(SAMPLE)])
-    deviation = np.maximum(fingerprints.std(axis=0), 1e-3)
-    return [*map(float, fingerprints.mean(axis=0)), 0.5], [*map(float, deviation), 12.0**-0.5]
-
-
 def acquired_batches(window: GroupWindow, configuration: Configuration, first_step: int = 0) -> Any:
     """Return the batches from the step `first_step` on, without end.
 
     Returns:
         A tf.data.Dataset of ({"lr": lr, "description": numbers}, {"intermediate": hr, "final": hr}), float32, lr
-        (batch, height / factor, width / factor, 1), numbers (batch, DESCRIPTION), hr (batch, height, width, 1).
+        (batch, height / factor, width / factor, 1), numbers (batch, length), hr (batch, height, width, 1).
     """
     patches, network = configuration.patches, configuration.network
     size = (patches.height, patches.width)
@@ -87,10 +90,12 @@ def acquired_batches(window: GroupWindow, configuration: Configuration, first_st
     def draw(step: Any) -> tuple[Floats, Floats, Floats]:
         return draw_batch(window, configuration, int(step))
 
+    length = description_length(network.stage)
+
     def batch(step: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         lr, description, hr = tf.numpy_function(draw, [step], (tf.float32,) * 3)
         lr, hr = tf.ensure_shape(lr, (patches.batch, *low, 1)), tf.ensure_shape(hr, (patches.batch, *size, 1))
-        description = tf.ensure_shape(description, (patches.batch, DESCRIPTION))
+        description = tf.ensure_shape(description, (patches.batch, length))
         return {"lr": lr, "description": description}, {"intermediate": hr, "final": hr}
 
     return tf.data.Dataset.counter(first_step).map(batch).prefetch(tf.data.AUTOTUNE)
@@ -107,7 +112,7 @@ def draw_batch(window: GroupWindow, configuration: Configuration, step: int) -> 
     height, width = patches.height // factors[0], patches.width // factors[1]
     lr = np.empty((patches.batch, height, width, 1), np.float32)
     hr = np.empty((patches.batch, patches.height, patches.width, 1), np.float32)
-    description = np.empty((patches.batch, DESCRIPTION), np.float32)
+    description = np.empty((patches.batch, description_length(network.stage)), np.float32)
     part = patches.batch // acquisition.groups
     numbers = window.numbers(step)
     for start in range(0, patches.batch, part):
@@ -116,7 +121,7 @@ def draw_batch(window: GroupWindow, configuration: Configuration, step: int) -> 
         description[start : start + part] = np.append(group.fingerprint, dial)
         for index in range(start, start + part):
             lr[index, ..., 0], hr[index, ..., 0] = _patch(group, (height, width), factors, dial, generator)
-            _augment(lr[index], hr[index], network.stage == "hw", generator)
+            _mirror(lr[index], hr[index], generator)
     return lr, description, hr
 
 
@@ -140,10 +145,9 @@ def _patch(
     return low, high + dial * group.noise[index, rows, columns].astype(np.float32)
 
 
-def _augment(low: Floats, high: Floats, turned: bool, generator: np.random.Generator) -> None:
-    """Mirror a pair of patches at random, and swap their axes where both are upsampled."""
-    drawn = generator.random(3) < 0.5
+def _mirror(low: Floats, high: Floats, generator: np.random.Generator) -> None:
+    """Mirror a pair of patches at random."""
+    drawn = generator.random(2) < 0.5
     for patch in (low, high):
         changed = patch[::-1] if drawn[0] else patch
-        changed = changed[:, ::-1] if drawn[1] else changed
-        patch[:] = (changed.swapaxes(0, 1) if turned and drawn[2] else changed).copy()
+        patch[:] = (changed[:, ::-1] if drawn[1] else changed).copy()

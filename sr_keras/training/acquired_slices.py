@@ -12,9 +12,10 @@ from sr_keras.acquisition.mixture import draw_acquisition
 from sr_keras.acquisition.simulation import acquire
 from sr_keras.files import atomic_write
 from sr_keras.io.nifti import read_volume
-from sr_keras.networks import StageName
+from sr_keras.networks import StageName, upsampled_axes
 from sr_keras.training.denoising import denoise, estimate_noise
 from sr_keras.training.patches import Scan, load_scan
+from sr_keras.training.phantoms import phantoms
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.normalization import normalization_of
 
@@ -24,6 +25,8 @@ SLICES, SLAB = 4, 8
 # A scan whose slices lie at most this many in-plane voxels apart shows the d stage its through-plane axis, this often;
 # of other scans, and else, an in-plane axis stands for it.
 LARGEST_RATIO, THROUGH_PLANE_SHARE = 1.9, 0.6
+# Groups that show phantoms.
+PHANTOM_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Group:
 
     Attributes:
         low: (slice, row, column), float32, low-resolution; for the d stage (slice, in-plane, depth).
-        denoised: their denoised ground ground_truth, float16.
-        noise: what denoising took from the ground ground_truth, float16.
+        denoised: their denoised ground truth, float16.
+        noise: what denoising took from the ground truth, float16.
         fingerprint: of the low-resolution slices, float32.
     """
 
@@ -99,7 +102,7 @@ def acquired_group(scan: DenoisedScan, stage: StageName, scale: int, generator: 
         generator: the source of randomness.
     """
     acquisition = draw_acquisition(scan.scan.modality, generator)
-    ground_truth, denoised = _drawn_slices(scan, generator) if stage == "hw" else _drawn_slab(scan, generator)
+    ground_truth, denoised = _drawn(scan, stage, generator)
     factors = (1, scale, scale) if stage == "hw" else (scale, 1, 1)
     box = tuple(slice(size // factor * factor) for size, factor in zip(ground_truth.shape, factors, strict=True))
     ground_truth, denoised = np.ascontiguousarray(ground_truth[box]), denoised[box]
@@ -111,7 +114,22 @@ def acquired_group(scan: DenoisedScan, stage: StageName, scale: int, generator: 
             np.ascontiguousarray(each[:, kept].transpose(1, 2, 0)) for each in (ground_truth, denoised, low)
         )
     noise = (ground_truth - denoised).astype(np.float16)
-    return Group(low, denoised.astype(np.float16), noise, fingerprint(low, (0, 1) if stage == "hw" else (1,)))
+    return Group(low, denoised.astype(np.float16), noise, fingerprint(low, upsampled_axes(stage)))
+
+
+def _drawn(scan: DenoisedScan, stage: StageName, generator: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw slices (slice, row, column), or for the d stage a slab (depth, slice, in-plane), as they are and denoised.
+
+    Rows and columns change places as often as not: what an acquisition does to each differs.
+    """
+    if generator.random() < PHANTOM_SHARE:
+        images = phantoms(SLICES, generator)
+        drawn = (images, images) if stage == "hw" else (images.swapaxes(0, 1),) * 2
+    else:
+        drawn = _drawn_slices(scan, generator) if stage == "hw" else _drawn_slab(scan, generator)
+    if stage == "hw" and generator.random() < 0.5:
+        drawn = drawn[0].swapaxes(1, 2), drawn[1].swapaxes(1, 2)
+    return drawn
 
 
 def _drawn_slices(scan: DenoisedScan, generator: np.random.Generator) -> tuple[Floats, Floats]:

@@ -9,8 +9,8 @@ import tensorflow as tf
 from sr_keras.acquisition.fingerprint import fingerprint
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
 from sr_keras.acquisition.simulation import acquire
-from sr_keras.networks import StageName
-from sr_keras.training.acquired_batches import DESCRIPTION
+from sr_keras.networks import StageName, upsampled_axes
+from sr_keras.training.acquired_batches import description_length
 from sr_keras.training.acquired_slices import DenoisedScan
 from sr_keras.volumes.normalization import tissue_slices
 
@@ -44,7 +44,7 @@ def acquired_validation_images(scans: Sequence[DenoisedScan], stage: StageName, 
 
     image = tf.TensorSpec((1, None, None, 1), tf.float32)
     signature = (
-        {"lr": image, "description": tf.TensorSpec((1, DESCRIPTION), tf.float32)},
+        {"lr": image, "description": tf.TensorSpec((1, description_length(stage)), tf.float32)},
         {"intermediate": image, "final": image},
     )
     dataset = tf.data.Dataset.from_generator(images, output_signature=signature)
@@ -67,7 +67,7 @@ def _degraded(
     low = acquire(truth, factors, PRESETS[case], np.random.default_rng(0), data_range=1.0, hounsfield=hounsfield)
     if stage == "d":
         truth, low = truth.transpose(1, 2, 0), np.ascontiguousarray(low.transpose(1, 2, 0))
-    description = np.append(fingerprint(low, (0, 1) if stage == "hw" else (1,)), np.float32(1.0))
+    description = np.append(fingerprint(low, upsampled_axes(stage)), np.float32(1.0))
     for lr, hr in zip(low, truth, strict=True):
         yield lr, description, hr
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from sr_keras.errors import ConfigurationError
-from sr_keras.networks import CONDITIONAL_FAMILIES, FAMILIES, SCALES, STAGES, StageName, output_factors
+from sr_keras.errors import ConfigurationError, UnknownConfigurationError
+from sr_keras.networks import CONDITIONAL_FAMILIES, SCALES, STAGES, StageName, family_names, output_factors
 
 LOSSES = ("l1", "l2", "charbonnier")
 MIXTURES = ("none", "scanners")
@@ -93,7 +93,6 @@ class TrainingConfiguration:
         seed: of the weights, the patches and the degradation.
         validation_slices: slices drawn evenly from each validation scan after each epoch.
         gradient_norm: gradients whose norm over all weights is larger are scaled down to it; 0 leaves them as they are.
-        lattice_weight: of the penalty on a lattice of pixels in the output.
     """
 
     epochs: int
@@ -107,7 +106,6 @@ class TrainingConfiguration:
     seed: int = 0
     validation_slices: int = 4
     gradient_norm: float = 0.0
-    lattice_weight: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class Configuration:
 
     def __post_init__(self) -> None:
         network, patches, training, degradation = self.network, self.patches, self.training, self.degradation
-        _one_of("network.family", network.family, FAMILIES)
+        _one_of("network.family", network.family, family_names())
         _one_of("network.stage", network.stage, STAGES)
         _one_of("network.scale", network.scale, SCALES)
         factors = output_factors(network.stage, network.scale)
@@ -160,8 +158,7 @@ class Configuration:
         _require(size > 0 and size % 2 == 1, "degradation.kernel_size", "odd and above zero", size)
         largest = 2 * min(patches.height, patches.width) + 1
         _require(size <= largest, "degradation.kernel_size", f"at most {largest} for these patches", size)
-        for name in ("gradient_norm", "lattice_weight"):
-            _require(getattr(training, name) >= 0, f"training.{name}", "zero or more", getattr(training, name))
+        _require(training.gradient_norm >= 0, "training.gradient_norm", "zero or more", training.gradient_norm)
         self._check_acquisition()
 
     def _check_acquisition(self) -> None:
@@ -191,7 +188,7 @@ def read_configuration(name: str | os.PathLike[str]) -> Configuration:
     shipped = {entry.name.removesuffix(".yaml"): entry for entry in _shipped()}
     source = shipped.get(str(name), Path(name))
     if not source.is_file():
-        raise ConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
+        raise UnknownConfigurationError(f"{name} is no file; give a YAML file or one of {', '.join(sorted(shipped))}.")
     try:
         tree = yaml.safe_load(source.read_text())
     # ValueError: bytes that are no text, days that no month has.

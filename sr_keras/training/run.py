@@ -12,14 +12,13 @@ import keras
 import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import atomic_write, make_folder
+from sr_keras.files import atomic_write, make_folder, reserved
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.stages import StageCard, save_stage
-from sr_keras.networks import build_network, family_named, output_factors
+from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration
-from sr_keras.training.lattice import loss_with_lattice
-from sr_keras.training.losses import psnr, ssim
+from sr_keras.training.losses import LOSS_FUNCTIONS, psnr, ssim
 from sr_keras.training.run_folder import RunFolder, describe, short_names
 from sr_keras.training.tasks import Task, load_task
 
@@ -80,6 +79,7 @@ def resume_training(folder: str | os.PathLike[str]) -> Path:
 
     Raises:
         ConfigurationError: the folder is not a run's, or its configuration or a scan is not what it was.
+        OutputError: another process trains in it.
         StageError: the checkpoint is damaged.
 
     Example:
@@ -114,12 +114,10 @@ def compiled(model: Any, configuration: Configuration) -> Any:
     Returns:
         The same model.
     """
-    training, network = configuration.training, configuration.network
-    factors = output_factors(network.stage, network.scale)
-    loss = loss_with_lattice(training.loss, training.lattice_weight, factors)
+    training = configuration.training
     model.compile(
         optimizer=_optimizer(configuration),
-        loss=dict.fromkeys(("intermediate", "final"), loss),
+        loss=dict.fromkeys(("intermediate", "final"), LOSS_FUNCTIONS[training.loss]),
         loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
         metrics={"final": [psnr, ssim]},
     )
@@ -132,14 +130,16 @@ def _load(run: RunFolder, configuration: Configuration, description: dict[str, A
 
 
 def _train(run: RunFolder, configuration: Configuration, description: dict[str, Any]) -> Path:
-    tf.config.experimental.enable_op_determinism()
-    task = _load(run, configuration, description)
-    model = compiled_network(configuration, task.build)
-    times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
-    _fit(model, run, configuration, task, times)
-    model.load_weights(run.best)
-    shutil.rmtree(run.cache)
-    return save_stage(model, _card(configuration, description, task, model, times), run.folder / "stage")
+    # Two processes in one folder would each take the other's checkpoints for its own.
+    with reserved(run.folder.absolute()):
+        tf.config.experimental.enable_op_determinism()
+        task = _load(run, configuration, description)
+        model = compiled_network(configuration, task.build)
+        times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
+        _fit(model, run, configuration, task, times)
+        model.load_weights(run.best)
+        shutil.rmtree(run.cache)
+        return save_stage(model, _card(configuration, description, task, model, times), run.folder / "stage")
 
 
 def _fit(

@@ -7,15 +7,14 @@ from typing import Any
 
 from sr_keras.networks import build_network
 from sr_keras.networks.conditional import build_conditional, build_folded, conditional_chain
-from sr_keras.training.acquired_batches import DESCRIPTION, GroupWindow, acquired_batches, description_statistics
+from sr_keras.networks.conditional_layers import MEMBERS
+from sr_keras.networks.folding import KEPT_NOISE
+from sr_keras.training.acquired_batches import GroupWindow, acquired_batches, description_length
 from sr_keras.training.acquired_slices import DenoisedScan, load_denoised_scan
 from sr_keras.training.acquired_validation import acquired_validation_images
 from sr_keras.training.configuration import Configuration
 from sr_keras.training.dataset import check_validation_scan, training_batches, validation_images
 from sr_keras.training.patches import Scan, check_patches, load_scan
-
-# How much of the noise of a scan a conditional network keeps by default.
-DEFAULT_DIAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def _patch_task(configuration: Configuration, scans: list[Scan], references: lis
 def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], references: list[DenoisedScan]) -> Task:
     network, slices = configuration.network, configuration.training.validation_slices
     window = GroupWindow(scans, configuration)
-    mean, deviation = description_statistics(window)
+    members = window.fingerprints(MEMBERS)
     widths, skip = conditional_chain(network.family, network.stage, network.scale)
 
     def build() -> Any:
@@ -99,11 +98,10 @@ def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], refe
             configuration.training.precision,
             widths=widths,
             skip=skip,
-            length=DESCRIPTION,
+            length=description_length(network.stage),
             bases=configuration.acquisition.bases,
             groups=configuration.acquisition.groups,
-            mean=mean,
-            deviation=deviation,
+            members=members,
         )
 
     return Task(
@@ -112,6 +110,6 @@ def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], refe
         # Of one image: a conditional network trains on one device.
         lambda _: acquired_validation_images(references, network.stage, network.scale, slices),
         sorted({scan.scan.modality for scan in scans}),
-        [*mean[:-1], DEFAULT_DIAL],
+        [*map(float, members.mean(axis=0)), KEPT_NOISE],
         lambda _: build_folded(network.stage, network.scale, widths=widths, skip=skip),
     )

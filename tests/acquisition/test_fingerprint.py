@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sr_keras.acquisition.description import Acquisition, InPlane
-from sr_keras.acquisition.fingerprint import BANDS, LENGTH, fingerprint
+from sr_keras.acquisition.fingerprint import BANDS, DILATIONS, fingerprint, fingerprint_length
 from sr_keras.acquisition.simulation import acquire
 
 STEPS = len(BANDS) - 2
@@ -14,9 +14,9 @@ def noise(sigma, shape=(8, 128, 128)):
 
 def test_white_noise_has_a_flat_spectrum_and_its_own_level():
     vector = fingerprint(noise(0.02), (0, 1))
-    assert vector.shape == (LENGTH,)
-    assert vector[:STEPS] == pytest.approx(np.zeros(STEPS), abs=0.03)
-    assert 10 ** vector[STEPS:] == pytest.approx([0.02, 0.02], rel=0.02)
+    assert vector.shape == (fingerprint_length((0, 1)),) == (2 * STEPS + len(DILATIONS),)
+    assert vector[: 2 * STEPS] == pytest.approx(np.zeros(2 * STEPS), abs=0.04)
+    assert 10 ** vector[2 * STEPS :] == pytest.approx([0.02, 0.02], rel=0.02)
 
 
 def test_only_the_axes_asked_for_are_looked_at():
@@ -30,10 +30,19 @@ def test_only_the_axes_asked_for_are_looked_at():
     assert along_columns[STEPS - 1] == pytest.approx(expected, abs=0.1)
 
 
+def test_each_axis_has_its_own_numbers():
+    averaged = 0.5 * (noise(0.02)[:, :, 1:] + noise(0.02)[:, :, :-1])
+    both, rows, columns = (fingerprint(averaged, axes) for axes in ((0, 1), (0,), (1,)))
+    assert both[:STEPS] == pytest.approx(rows[:STEPS])
+    assert both[STEPS : 2 * STEPS] == pytest.approx(columns[:STEPS])
+    assert both[2 * STEPS :] == pytest.approx(rows[STEPS:])
+
+
 def test_it_does_not_change_with_the_gain_but_for_the_noise():
     first, second = (fingerprint(gain * noise(0.02), (0, 1)) for gain in (1.0, 2.0))
-    assert first[:STEPS] == pytest.approx(second[:STEPS], abs=1e-3)
-    assert second[STEPS:] - first[STEPS:] == pytest.approx([np.log10(2)] * 2, abs=5e-3)
+    spectrum = 2 * STEPS
+    assert first[:spectrum] == pytest.approx(second[:spectrum], abs=1e-3)
+    assert second[spectrum:] - first[spectrum:] == pytest.approx([np.log10(2)] * 2, abs=5e-3)
 
 
 def test_acquisitions_differ():

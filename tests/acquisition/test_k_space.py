@@ -26,8 +26,10 @@ def test_a_sinusoid_above_the_new_nyquist_frequency_is_gone():
 
 
 def test_zero_filling_removes_what_was_not_acquired():
-    assert acquire_k_space(waves(10), (2, 2), acquired=0.75) == pytest.approx(np.full((1, 24, 24), 2.0), abs=1e-5)
-    assert acquire_k_space(waves(8), (2, 2), acquired=0.75) == pytest.approx(waves(8, 24), abs=1e-5)
+    assert acquire_k_space(waves(10), (2, 2), acquired=(0.75, 0.75)) == pytest.approx(
+        np.full((1, 24, 24), 2.0), abs=1e-5
+    )
+    assert acquire_k_space(waves(8), (2, 2), acquired=(0.75, 0.75)) == pytest.approx(waves(8, 24), abs=1e-5)
 
 
 def test_a_window_weakens_a_sinusoid_by_its_value():

@@ -63,3 +63,12 @@ def test_coloured_noise_is_in_hounsfield_units():
 def test_a_gap_between_slices_keeps_more_detail_than_an_overlap():
     gap, overlap = (acquired(Acquisition(through_plane=ThroughPlane("slr", each)), (4, 1, 1)) for each in (0.6, 1.15))
     assert gap.std() > overlap.std()
+
+
+@pytest.mark.parametrize("method", ["gaussian", "k_space"])
+def test_anisotropy_blurs_the_columns_axis_more(method):
+    voxels = np.random.default_rng(1).random((1, 64, 64), np.float32)
+    even, uneven = (acquired(Acquisition(InPlane(method, anisotropy=each)), (1, 2, 2), voxels) for each in (1.0, 2.0))
+    along_rows, along_columns = (np.abs(np.diff(uneven, axis=axis)).mean() for axis in (1, 2))
+    assert along_columns < 0.7 * along_rows
+    assert np.abs(np.diff(even, axis=2)).mean() == pytest.approx(np.abs(np.diff(even, axis=1)).mean(), rel=0.1)

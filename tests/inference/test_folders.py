@@ -6,9 +6,19 @@ import pytest
 
 from sr_keras.engines import KerasEngine
 from sr_keras.errors import OutputError, VolumeError
-from sr_keras.inference.folders import Summary, find_scans, plan_folder, run_folder
+from sr_keras.inference.folders import (
+    Summary,
+    check_folder,
+    expanded,
+    find_scans,
+    named_scans,
+    plan_scans,
+    run_folder,
+    run_scans,
+)
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.upscaler import Upscaler
+from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.models.registry import choose_stages
 from sr_keras.models.stages import shipped_stages
 
@@ -34,7 +44,7 @@ def test_a_folder_goes_on_after_a_failure_and_skips_what_is_done(folder, tmp_pat
     out, told = tmp_path / "out", []
     assert run_folder(JOB, folder, out, told.append) == Summary(done=2, skipped=0, failed=1)
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*.nii.gz")) == ["a.nii.gz", "sub/c.nii.gz"]
-    assert told[0] == "a.nii.gz: done"
+    assert told[0] == "a.nii.gz: done: 96x80x24 voxels of 0.572917x0.572917x1 mm, MR"
     assert told[1].startswith("b.nii.gz: failed: ")
     assert "truncated or corrupt" in told[1]
     assert told[1].count("b.nii.gz") == 1
@@ -94,21 +104,54 @@ def test_a_rerun_notices_another_scan_and_a_changed_result(small_scan, tmp_path)
     assert "exists, but no a.json beside it says how it was made" in told[-1]
 
 
-def test_what_a_folder_run_does_not_read_is_said(small_scan, tmp_path):
-    scans, told = tmp_path / "scans", []
+def test_a_folder_run_takes_every_format_and_each_pair_once(small_scan, tmp_path):
+    scans, out, told = tmp_path / "scans", tmp_path / "out", []
     scans.mkdir()
-    shutil.copy(small_scan, scans / "a.nii.gz")
+    scan = read_volume(small_scan)
+    for name in ("a.mgz", "b.hdr", "c.nrrd", "d.nii", "e.mhd"):
+        write_volume(scan, scans / name, like=scan)
     (scans / "._a.nii.gz").write_bytes(b"Mac OS X")
-    (scans / "b.mgz").touch()
-    assert run_folder(JOB, scans, tmp_path / "out", told.append) == Summary(done=1, ignored=1)
-    assert told[0] == "b.mgz: ignored: only .nii and .nii.gz are read from a folder"
+    assert run_folder(JOB, scans, out, told.append) == Summary(done=5)
+    assert [line.split(":")[0] for line in told] == ["a.mgz", "b.hdr", "c.nrrd", "d.nii", "e.mhd"]
+    results = [read_volume(out / name).voxels for name in ("a.mgz", "b.hdr", "c.nrrd", "d.nii", "e.mhd")]
+    assert all((result == results[0]).all() for result in results)
+    assert run_folder(JOB, scans, out, told.append) == Summary(skipped=5)
+    (scans / "b.img").write_bytes((scans / "b.img").read_bytes()[::-1])
+    assert run_folder(JOB, scans, out, told.append) == Summary(skipped=4, failed=1)
+    assert "b.hdr was made of another scan" in next(line for line in told if line.startswith("b.hdr: failed"))
 
 
 def test_a_folder_is_planned_without_writing(folder, tmp_path):
-    planned = dict(plan_folder(JOB, folder, tmp_path / "out"))
-    assert [str(name) for name in planned] == ["a.nii.gz", "b.nii.gz", "sub/c.nii.gz"]
+    planned = {str(scan.name): plan for scan, plan in plan_scans(JOB, named_scans([folder]), tmp_path / "out")}
+    assert list(planned) == ["a.nii.gz", "b.nii.gz", "sub/c.nii.gz"]
     first, second, _ = planned.values()
     assert first.grid.shape == (96, 80, 24)
     assert second.startswith("fails: ")
     assert "truncated or corrupt" in second
     assert not (tmp_path / "out").exists()
+
+
+def test_scans_and_folders_in_one_call_keep_their_names(folder, small_scan, tmp_path):
+    scans = named_scans([small_scan, folder])
+    assert [str(scan.name) for scan in scans] == ["brain.nii.gz", "a.nii.gz", "b.nii.gz", "sub/c.nii.gz"]
+    attempts = list(run_scans(JOB, scans[:2], tmp_path / "out"))
+    assert [(attempt.status, attempt.output.name) for attempt in attempts] == [
+        ("done", "brain.nii.gz"),
+        ("done", "a.nii.gz"),
+    ]
+    assert attempts[0].outcome.facts["shape"] == [96, 80, 24]
+
+
+def test_two_results_of_one_name_are_refused_before_any_work(folder, tmp_path):
+    scans = named_scans([folder / "a.nii.gz", folder])
+    check_folder(scans, tmp_path / "out", [])
+    other = tmp_path / "a.nii.gz"
+    shutil.copy(folder / "a.nii.gz", other)
+    with pytest.raises(OutputError, match="have one name; super-resolve them into two folders"):
+        check_folder(named_scans([other, folder]), tmp_path / "out", [])
+
+
+def test_patterns_that_no_shell_expanded(folder):
+    assert [path.name for path in expanded([folder / "*.nii.gz", folder])] == ["a.nii.gz", "b.nii.gz", "scans"]
+    with pytest.raises(VolumeError, match=r"\*\.mha matches no file; check the pattern"):
+        expanded([folder / "*.mha"])

@@ -5,7 +5,8 @@ from sr_keras.inference.output_grid import parse_scale, parse_spacing
 
 
 @pytest.mark.parametrize(
-    ("text", "factors"), [("2", (2, 2, 2)), ("2x2x1", (2, 2, 1)), ("1X1X4", (1, 1, 4)), ("2.0", (2,) * 3)]
+    ("text", "factors"),
+    [("2", (2, 2, 2)), ("2x2x1", (2, 2, 1)), ("1X1X4", (1, 1, 4)), ("2.0", (2,) * 3), ("2.5x3x1", (2.5, 3, 1))],
 )
 def test_scales_are_read(text, factors):
     assert parse_scale(text) == factors
@@ -13,13 +14,13 @@ def test_scales_are_read(text, factors):
 
 @pytest.mark.parametrize("text", ["", "2x2", "-2", "0", "2x2x2x2", "two", "²", "nan"])
 def test_what_is_no_scale(text):
-    with pytest.raises(ConfigurationError, match=f"^{text!r} is no scale; write one whole number, or one for"):
+    with pytest.raises(ConfigurationError, match=f"^{text!r} is no scale; write one number from 1 to 8, or one for"):
         parse_scale(text)
 
 
-@pytest.mark.parametrize("text", ["2.5", "2x2x1.5", "inf"])
-def test_a_factor_that_is_not_whole_gets_the_spacing_named(text):
-    with pytest.raises(ConfigurationError, match=f"{text} is not whole; .* give the spacing in mm with --spacing"):
+@pytest.mark.parametrize("text", ["0.5", "9", "2x2x0.9", "inf"])
+def test_a_factor_out_of_range_gets_the_spacing_named(text):
+    with pytest.raises(ConfigurationError, match=r"from 1 to 8, not .*; for a coarser result give --spacing\.$"):
         parse_scale(text)
 
 

@@ -143,8 +143,10 @@ def corrupt(path, kind):
     elif kind == "text":
         out.write_text("no scan")
     elif kind == "another format":
-        out = path / "scan.mgz"
-        nibabel.save(nibabel.MGHImage(ramp, np.eye(4)), out)
+        out = path / "scan.img"
+        nibabel.save(nibabel.Nifti1Pair(ramp, np.eye(4)), out)
+        out = path / "scan.nii"
+        (path / "scan.hdr").rename(out)
     elif kind == "empty":
         out.touch()
     elif kind == "missing":
@@ -188,11 +190,11 @@ BAD_FILES = {
     "truncated": "Expected .* bytes",
     "bit flips": "truncated or corrupt|copy it again",
     "text": "scan.nii.gz is no complete NIfTI file .*; convert it, or copy it again",
-    "another format": "is no complete NIfTI file .another format.; convert it",
+    "another format": "is no complete NIfTI file .*; convert it",
     "empty": "is no complete NIfTI file",
     "missing": "scan.nii.gz does not exist; check the path",
     "two axes": "has 2 axes, 18x16, instead of three; extract one volume",
-    "four axes": "has 4 axes, 20x18x16x2, instead of three; extract one volume",
+    "four axes": "scan.nii.gz holds 2 volumes; choose one of 1 to 2 with --volume",
     "colour": "has colour .3 channels. voxels; convert it to one grey value a voxel",
     "complex": "has complex64 voxels; convert it to one grey value a voxel",
     "NaN": "2 voxels are NaN or infinite; .*--nan-fill",
@@ -250,7 +252,7 @@ def test_names_of_nifti_files():
 @pytest.mark.parametrize(
     ("name", "dtype", "message"),
     [
-        ("out.mha", None, "out.mha is no name of a NIfTI file; name the output .nii or .nii.gz"),
+        ("out.tif", None, "out.tif is no name of an image file; name the output .nii.gz, or one of .nii, "),
         ("out.nii", "int7", "int7 is no type on disk; choose one of uint8, "),
     ],
 )

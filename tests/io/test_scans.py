@@ -43,7 +43,7 @@ def test_a_scan_is_read_whatever_form_it_has(small_scan, tmp_path):
 
 def test_what_is_no_scan_is_refused(small_scan, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    with pytest.raises(VolumeError, match="notes.txt is neither NIfTI .* nor DICOM .*; convert it first"):
+    with pytest.raises(VolumeError, match="notes.txt is neither an image file .* nor DICOM .*; convert it first"):
         read_scan(tmp_path / "notes.txt")
     with pytest.raises(VolumeError, match="nowhere does not exist; check the path"):
         read_scan(tmp_path / "nowhere")
@@ -60,7 +60,7 @@ def test_a_folder_of_nifti_files_is_no_scan(small_scan, tmp_path):
 
 
 def test_outputs_are_checked_before_any_work(small_scan, tmp_path):
-    with pytest.raises(OutputError, match="out is no name of a NIfTI file; name the output .nii"):
+    with pytest.raises(OutputError, match="out is no name of an image file; name the output .nii.gz"):
         check_scan_output(small_scan, tmp_path / "out", None, force=False)
     with pytest.raises(ConfigurationError, match="--dtype float32 is for NIfTI, .*; leave it out, or write a .nii.gz"):
         check_scan_output(SERIES, tmp_path / "out", "float32", force=False)

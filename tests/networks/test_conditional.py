@@ -3,12 +3,15 @@ import numpy as np
 import pytest
 
 from sr_keras.networks.conditional import build_conditional, build_folded, conditional_weights, fold_into
-from sr_keras.networks.folding import fold, load_conditional_weights, save_conditional_weights
+from sr_keras.networks.conditional_layers import MEMBERS
+from sr_keras.networks.folding import FAR, NEAR, fold, load_conditional_weights, save_conditional_weights
 from sr_keras.volumes.resampling import resample_axis
 
 # Folding multiplies in another order than the network does.
 FOLDED_TOLERANCE = 1e-5
 WIDTHS = (8, 4, 8)
+# Fingerprints of two numbers, whose mean is (1, 0) and whose deviations are 1 and 2.
+MEMBERS_OF_A_MIXTURE = np.tile(np.array([[0, -2], [2, 2], [0, 2], [2, -2]], np.float32), (MEMBERS // 4, 1))
 
 
 def conditional(stage="hw", scale=2, *, groups=1, skip=False):
@@ -23,8 +26,7 @@ def conditional(stage="hw", scale=2, *, groups=1, skip=False):
         length=3,
         bases=2,
         groups=groups,
-        mean=[1.0, 0.0, 0.0],
-        deviation=[0.5, 1.0, 2.0],
+        members=MEMBERS_OF_A_MIXTURE,
     )
     generator = np.random.default_rng(0)
     for variable in model.trainable_variables:
@@ -44,7 +46,7 @@ def test_folded_for_a_scan_it_gives_what_the_conditional_chain_gives(stage, scal
     model = conditional(stage, scale, skip=skip)
     folded = build_folded(stage, scale, widths=WIDTHS, skip=skip)
     weights = conditional_weights(model)
-    for description in ([0.3, -2.0, 1.0], [9.0, 0.0, 0.0]):
+    for description in ([0.3, -2.0, 1.0], [2.4, 1.0, 0.0]):
         fold_into(folded, weights, description)
         expected = model({"lr": images(), "description": np.tile(np.array(description, np.float32), (2, 1))})["final"]
         assert np.abs(folded(images())["final"] - expected).max() < FOLDED_TOLERANCE
@@ -88,3 +90,33 @@ def test_weights_are_read_back(tmp_path):
     for name, arrays in first.items():
         for one, other in zip(arrays, second[name], strict=True):
             assert (one == other).all()
+
+
+@pytest.mark.parametrize(("stage", "axes"), [("hw", (1, 2)), ("d", (2,))])
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_mirrored_image_gives_the_mirrored_result(stage, scale, axes):
+    model, description = conditional(stage, scale), np.tile(np.array([[0.3, -2.0, 1.0]], np.float32), (2, 1))
+    upsampled = np.asarray(model({"lr": images(), "description": description})["final"])
+    for axis in axes:
+        mirrored = model({"lr": np.flip(images(), axis).copy(), "description": description})["final"]
+        assert np.abs(np.flip(mirrored, axis) - upsampled).max() < FOLDED_TOLERANCE
+
+
+def test_far_outside_of_the_mixture_it_is_cubic_interpolation():
+    weights, folded = conditional_weights(conditional()), build_folded("hw", 2, widths=WIDTHS, skip=False)
+    far = np.array([1.0 + 5.0 * FAR, 0.0, 1.0], np.float32)
+    assert weights.trust(far) == 0.0
+    fold_into(folded, weights, far)
+    image = images(1, (16, 16))
+    cubic = resample_axis(resample_axis(image[0, ..., 0], 0, 32, 0.5), 1, 32, 0.5)
+    inner = slice(8, -8)
+    assert np.asarray(folded(image)["final"])[0, inner, inner, 0] == pytest.approx(cubic[inner, inner], abs=1e-5)
+
+
+def test_the_distance_to_the_mixture_is_that_to_its_nearest_member():
+    weights = conditional_weights(conditional())
+    # Deviations of 1 and 2: one away along the first number, two deviations along the second.
+    assert weights.distance(np.array([3.0, 6.0, 0.5], np.float32)) == pytest.approx(np.sqrt((1 + 4) / 2))
+    assert weights.trust(np.array([2.0, 2.0, 0.5], np.float32)) == 1.0
+    halfway = np.array([2.0 + 0.5 * (NEAR + FAR) * np.sqrt(2), 2.0, 0.5], np.float32)
+    assert weights.trust(halfway) == pytest.approx(0.5)

@@ -5,10 +5,9 @@ import pytest
 import tensorflow as tf
 
 from sr_keras.training.acquired_batches import (
-    DESCRIPTION,
     GroupWindow,
     acquired_batches,
-    description_statistics,
+    description_length,
     draw_batch,
 )
 from sr_keras.training.acquired_slices import acquired_group, load_denoised_scan
@@ -58,7 +57,7 @@ def test_batches_hold_images_descriptions_and_ground_truth(scans, stage, scale, 
     wanted = configuration(stage, scale)
     inputs, targets = next(iter(acquired_batches(GroupWindow(scans, wanted), wanted)))
     assert inputs["lr"].shape == (4, *lr, 1)
-    assert inputs["description"].shape == (4, DESCRIPTION)
+    assert inputs["description"].shape == (4, description_length(stage))
     assert {name: target.shape for name, target in targets.items()} == dict.fromkeys(
         ("intermediate", "final"), (4, 16, 16, 1)
     )
@@ -88,11 +87,11 @@ def test_the_window_moves_with_the_steps(scans):
         window.group(9, 4)
 
 
-def test_statistics_are_of_the_descriptions(scans):
-    mean, deviation = description_statistics(GroupWindow(scans, configuration()))
-    assert len(mean) == len(deviation) == DESCRIPTION
-    assert (mean[-1], deviation[-1]) == (0.5, pytest.approx(0.2887, abs=1e-4))
-    assert min(deviation) > 0
+def test_the_fingerprints_of_the_mixture_are_those_of_the_groups(scans):
+    window = GroupWindow(scans, configuration())
+    found = window.fingerprints(3)
+    assert (found[2] == window.make(2).fingerprint).all()
+    assert found.shape == (3, description_length("hw") - 1)
 
 
 @pytest.mark.parametrize("stage", ["hw", "d"])

@@ -77,9 +77,7 @@ def test_mistakes_are_named(tree, message):
 
 
 def test_files_that_are_none(tmp_path):
-    with pytest.raises(
-        ConfigurationError, match="^other is no file; give a YAML file or one of acquired_fast_d_x2, .*_hw_x4"
-    ):
+    with pytest.raises(ConfigurationError, match="^other is no file; give a YAML file or one of best_d_x2, .*_hw_x4"):
         read_configuration("other")
     (tmp_path / "bad.yaml").write_text("a: [1, 2\nb: }")
     with pytest.raises(ConfigurationError, match="bad.yaml cannot be read as YAML: while parsing") as caught:

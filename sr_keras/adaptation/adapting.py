@@ -1,0 +1,209 @@
+"""Adapt a d stage to scans: pairs of their own slices, training, and a judgement on slices that were held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sr_keras.acquisition.profiles import PROFILES
+from sr_keras.adaptation.fitting import fit, level_of, patch_size, started
+from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
+from sr_keras.adaptation.slices import HELD_OUT, MOST_SLICES, ScanSlices, take_slices
+from sr_keras.adaptation.stage import adapted_stage
+from sr_keras.adaptation.start import Start, start_of
+from sr_keras.adaptation.thickness import SliceProfile, slice_profile
+from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.framework import load_keras
+from sr_keras.inference.budget import budget_of
+from sr_keras.inference.provenance import scan_sha256
+from sr_keras.models.own import ModelStage
+from sr_keras.models.stages import Stage
+from sr_keras.progress import ProgressCallback
+from sr_keras.resources import format_bytes
+from sr_keras.volumes.volume import Volume, format_shape
+
+STEPS = 300
+# Below this gain on held-out slices, in dB, the network stays as it is.
+LEAST_GAIN = 0.02
+# What pairs and a step take in memory beside Keras, measured.
+NEEDED = 900_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to adapt.
+
+    Attributes:
+        steps: of training.
+        thickness: of the slices in mm; None takes what the scan says, or estimates it.
+        profile: a name of `sr_keras.acquisition.profiles.PROFILES`; None takes the one that is usual for the modality.
+        seed: of the patches and of the noise that is drawn.
+
+    Raises:
+        ConfigurationError: the steps are none.
+    """
+
+    steps: int = STEPS
+    thickness: float | None = None
+    profile: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what has no meaning."""
+        if self.steps < 1:
+            raise ConfigurationError(f"There must be at least one step to adapt, not {self.steps}.")
+        if self.profile not in (None, *PROFILES):
+            raise ConfigurationError(f"The profile must be one of {', '.join(PROFILES)}, not {self.profile}.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of an adaptation.
+
+    Attributes:
+        stage: adapted; None where it did not gain.
+        gain: on held-out slices, in dB.
+        record: what was done, as JSON can hold it.
+    """
+
+    stage: ModelStage | None
+    gain: float
+    record: dict[str, Any]
+
+    @property
+    def line(self) -> str:
+        """What a user should know, one sentence without its point."""
+        profiles = "; ".join(
+            f"slices {each['slice_thickness_mm']:g} mm thick every {each['spacing_mm']:g} mm, {each['thickness_from']}"
+            for each in self.record["scans"].values()
+        )
+        gained = f"{self.gain:+.2f} dB on slices held out ({profiles})"
+        return f"adapted: {gained}" if self.stage else f"Not adapted, the stage runs as it ships: {gained}"
+
+
+def adapt(
+    stage: Stage,
+    scans: Sequence[tuple[Volume, int]],
+    scale: int,
+    settings: Settings | None = None,
+    *,
+    memory: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> Outcome:
+    """Train a d stage further on pairs made of scans' own in-plane slices.
+
+    Args:
+        stage: a d stage of a chain of convolutions, of any scale.
+        scans: of one protocol, each with its through-plane axis.
+        scale: of the stage to make.
+        settings: how; None takes the defaults.
+        memory: bytes that this process may take in all; None takes most of what is free now.
+        progress: called with the progress.
+
+    Raises:
+        VolumeError: a scan has nothing to learn from, or there is too little memory.
+        StageError: the stage is no chain of convolutions.
+        MissingDependencyError: Keras or its backend is not installed.
+    """
+    settings = settings or Settings()
+    load_keras()
+    _check_memory(memory)
+    report = progress or _silent
+    report("adapting", 0, settings.steps)
+    taken = [take_slices(volume, axis, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
+    profiles = [slice_profile(each, settings.thickness, settings.profile) for each in taken]
+    generator = np.random.default_rng([settings.seed, 1])
+    learned, held_out = _divided(taken, profiles, scale, generator)
+    start = start_of(stage, scale)
+    before = level_of(started(start), held_out, settings.seed)
+    model = fit(start, learned, settings.steps, settings.seed, lambda done: report("adapting", done, settings.steps))
+    gain = level_of(model, held_out, settings.seed) - before
+    record = _record(stage, taken, profiles, settings, gain)
+    if gain < LEAST_GAIN:
+        return Outcome(None, gain, record)
+    weights = {name: tuple(model.get_layer(name).get_weights()) for name in start.weights}
+    digests = {each["name"]: each["sha256"] for each in record["scans"].values() if each["sha256"]}
+    modality = taken[0].modality
+    adapted = adapted_stage(stage, Start(scale, start.widths, start.skip, weights), modality, digests, record)
+    return Outcome(adapted, gain, record)
+
+
+def _divided(
+    scans: Sequence[ScanSlices], profiles: Sequence[SliceProfile], scale: int, generator: np.random.Generator
+) -> tuple[PatchSampler, PatchSampler]:
+    """Return what to learn from, and what to judge by."""
+    size = patch_size(scale)
+    learned, held_out = [], []
+    for scan, profile in zip(scans, profiles, strict=True):
+        pairs = _pairs_of(scan, profile, scale, generator)
+        if not pairs:
+            raise VolumeError(
+                f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
+                f"to at x{scale}; leave --adapt out."
+            )
+        judges = np.arange(len(scan.slices)) % HELD_OUT == HELD_OUT // 2
+        for each in pairs:
+            learned.append(Pairs(each.low[~judges], each.target[~judges]))
+            held_out.append(Pairs(each.low[judges], each.target[judges]))
+    return PatchSampler(learned, scale, size), PatchSampler(held_out, scale, size)
+
+
+def _pairs_of(scan: ScanSlices, profile: SliceProfile, scale: int, generator: np.random.Generator) -> list[Pairs]:
+    """Return the pairs of each orientation whose images hold a patch."""
+    height, depth = patch_size(scale)
+    pairs = []
+    for slices, spacing in scan.oriented():
+        coarsening = max(1, round(scan.spacing[2] / scale / spacing))
+        if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
+            pairs.append(make_pairs(slices, profile.reduction(scale), coarsening, scan.noise, generator))
+    return pairs
+
+
+def _record(
+    stage: Stage,
+    scans: Sequence[ScanSlices],
+    profiles: Sequence[SliceProfile],
+    settings: Settings,
+    gain: float,
+) -> dict[str, Any]:
+    return {
+        "stage": stage.card.name,
+        "weights_sha256": stage.card.weights_sha256,
+        "scans": {
+            str(number): {
+                "name": Path(scan.volume.source).name,
+                "sha256": _digest(scan.volume),
+                "spacing_mm": round(scan.spacing[2], 4),
+                "slice_thickness_mm": round(profile.thickness * scan.spacing[2], 3),
+                "thickness_from": profile.source,
+                "profile": profile.profile,
+                "noise": round(scan.noise, 5),
+                "slices": len(scan.slices),
+            }
+            for number, (scan, profile) in enumerate(zip(scans, profiles, strict=True), 1)
+        },
+        "steps": settings.steps,
+        "seed": settings.seed,
+        "gain_db": round(gain, 3),
+    }
+
+
+def _digest(volume: Volume) -> str:
+    """Return the SHA-256 of the file or folder of a scan; nothing for one that was made in memory."""
+    path = Path(volume.source)
+    return scan_sha256(path) if path.exists() else ""
+
+
+def _check_memory(memory: int | None) -> None:
+    budget = budget_of(memory, disk=False)
+    if budget.resident + NEEDED > budget.memory:
+        raise VolumeError(
+            f"To adapt takes {format_bytes(budget.resident + NEEDED)} of memory, {format_bytes(budget.memory)} may be "
+            "used; allow more with --memory, or leave --adapt out."
+        )
+
+
+def _silent(*_: object) -> None:
+    """Report nothing."""

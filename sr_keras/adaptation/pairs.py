@@ -1,0 +1,148 @@
+"""Pairs to learn from: in-plane slices of a scan, and what they become when one of their axes is sampled through plane.
+
+The noise of a pair is such that a network learns to remove it, though no slice is free of noise. Where y is a slice
+with noise n of covariance C, and A reduces it, the low-resolution image is A y + m, m drawn so that all of its noise,
+A n + m, has the level of the scan. The target is y - C A' S^-1 m, S being the covariance of m: then the noise of the
+two is uncorrelated, and least squares lead to the noise-free image. T. Pang et al., "Recorrupted-to-Recorrupted", CVPR
+2021, DOI 10.1109/CVPR46437.2021.00208, do so for images of one size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sr_keras.acquisition.profiles import average_axis
+
+Floats = npt.NDArray[np.float32]
+# Least variance that is drawn in addition, over that of the scan: keeps S invertible.
+LEAST_VARIANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How a through-plane axis is sampled.
+
+    Attributes:
+        scale: of the d stage.
+        profile: a name of `sr_keras.acquisition.profiles.PROFILES`.
+        thickness: of a slice over the spacing of slices.
+    """
+
+    scale: int
+    profile: str
+    thickness: float
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of one orientation.
+
+    Attributes:
+        low: (slice, in-plane, depth), float32, normalised.
+        target: (slice, in-plane, depth * scale), float32, normalised.
+    """
+
+    low: Floats
+    target: Floats
+
+
+def make_pairs(
+    slices: Floats, reduction: Reduction, coarsening: int, noise: float, generator: np.random.Generator
+) -> Pairs:
+    """Reduce the last axis of slices.
+
+    Args:
+        slices: (slice, in-plane, in-plane), float32, normalised.
+        reduction: of the last axis.
+        coarsening: pixels of a slice in a pixel of the target.
+        noise: standard deviation of the scan's noise, normalised.
+        generator: the source of the noise.
+    """
+    factor = reduction.scale * coarsening
+    kept = slices[..., : slices.shape[2] // factor * factor]
+    to_low, to_target = _matrices(kept.shape[2], reduction, coarsening)
+    low, target = kept @ to_low.T, (kept if coarsening == 1 else kept @ to_target.T)
+    if noise <= 0.0:
+        return Pairs(low, target)
+    root, correction = _noise_matrices(to_low, to_target)
+    drawn = generator.standard_normal(low.shape, np.float32) * np.float32(noise) @ root.T
+    return Pairs(np.asarray(low + drawn, np.float32), np.asarray(target - drawn @ correction.T, np.float32))
+
+
+def _matrices(length: int, reduction: Reduction, coarsening: int) -> tuple[Floats, Floats]:
+    """Return what makes the low-resolution samples and the target's samples of an axis."""
+    unit = np.eye(length, dtype=np.float32)
+    to_low = average_axis(unit, 0, reduction.scale * coarsening, reduction.profile, reduction.thickness)
+    return to_low, average_axis(unit, 0, coarsening, "cubic") if coarsening > 1 else unit
+
+
+def _noise_matrices(to_low: Floats, to_target: Floats) -> tuple[Floats, Floats]:
+    """Return a root of S and C A' S^-1, for noise of variance 1."""
+    values, vectors = np.linalg.eigh(np.eye(len(to_low)) - (to_low @ to_low.T).astype(np.float64))
+    values = np.maximum(values, LEAST_VARIANCE)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    inverse = (vectors / values) @ vectors.T
+    return root.astype(np.float32), (to_target @ to_low.T @ inverse).astype(np.float32)
+
+
+class PatchSampler:
+    """Draws patches where there is detail: by the square root of the gradient, as ECLARE does.
+
+    Args:
+        pairs: of all orientations and scans.
+        scale: of the stage.
+        size: (height, depth) of a low-resolution patch, at most that of any image.
+    """
+
+    def __init__(self, pairs: Sequence[Pairs], scale: int, size: tuple[int, int]) -> None:
+        self._pairs, self._scale, self._size = pairs, scale, size
+        self._cumulated = [np.cumsum(_detail(each, scale, size).ravel(), dtype=np.float64) for each in pairs]
+        self._shares = np.cumsum([each[-1] for each in self._cumulated])
+
+    def draw(self, count: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        """Return low-resolution patches (count, height, depth, 1) and their targets (count, height, depth * scale, 1).
+
+        Half of them are mirrored along either axis.
+        """
+        height, depth = self._size
+        low = np.empty((count, height, depth, 1), np.float32)
+        target = np.empty((count, height, depth * self._scale, 1), np.float32)
+        for number in range(count):
+            index, row, column, pairs = self._place(generator)
+            one = pairs.low[index, row : row + height, column : column + depth]
+            other = pairs.target[index, row : row + height, column * self._scale : (column + depth) * self._scale]
+            flip = tuple(slice(None, None, -1 if mirrored else 1) for mirrored in generator.random(2) < 0.5)
+            low[number, ..., 0], target[number, ..., 0] = one[flip], other[flip]
+        return low, target
+
+    def _place(self, generator: np.random.Generator) -> tuple[int, int, int, Pairs]:
+        chosen = int(np.searchsorted(self._shares, generator.random() * self._shares[-1], side="right"))
+        pairs, cumulated = self._pairs[chosen], self._cumulated[chosen]
+        flat = int(np.searchsorted(cumulated, generator.random() * cumulated[-1], side="right"))
+        shape = _places(pairs, self._size)
+        index, row, column = np.unravel_index(min(flat, cumulated.size - 1), shape)
+        return int(index), int(row), int(column), pairs
+
+
+def _places(pairs: Pairs, size: tuple[int, int]) -> tuple[int, int, int]:
+    """Return how many slices there are, and places of a patch along each axis."""
+    count, rows, columns = pairs.low.shape
+    return count, rows - size[0] + 1, columns - size[1] + 1
+
+
+def _detail(pairs: Pairs, scale: int, size: tuple[int, int]) -> Floats:
+    """Return the square root of the mean gradient in the patch at each place."""
+    count, rows, columns = _places(pairs, size)
+    result = np.empty((count, rows, columns), np.float32)
+    for index, image in enumerate(pairs.low):
+        vertical, horizontal = np.gradient(image)
+        magnitude = np.hypot(vertical, horizontal / scale)
+        for axis, length in enumerate(size):
+            summed = np.insert(magnitude.cumsum(axis, np.float64), 0, 0.0, axis)
+            places = np.arange(summed.shape[axis] - length)
+            magnitude = summed.take(places + length, axis) - summed.take(places, axis)
+        # Rounding may leave less than nothing.
+        result[index] = np.sqrt(np.maximum(magnitude, 0.0))
+    return result

@@ -1,0 +1,111 @@
+"""What adaptation takes from a scan: some of its in-plane slices, and through-plane images to compare them with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sr_keras.adaptation.noise import noise_of
+from sr_keras.errors import VolumeError
+from sr_keras.volumes.geometry import format_spacing
+from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.volume import Array, Volume
+
+Floats = npt.NDArray[np.float32]
+# Slices that are taken at most, and their pixels in all: what they become takes some 25 times as many bytes.
+MOST_SLICES, MOST_PIXELS = 24, 1 << 23
+# Fewer slices with tissue in them do not leave some to learn from and some to judge by.
+LEAST_SLICES = 4
+# Every so many slices one is held out.
+HELD_OUT = 4
+# Spacing of slices over that of pixels below which pixels show nothing that slices do not.
+LEAST_RATIO = 1.2
+# Through-plane images of each orientation that are looked at, from the middle of the scan.
+THROUGH_PLANE_IMAGES = 12
+
+
+@dataclass(frozen=True)
+class ScanSlices:
+    """Slices of one scan, normalised.
+
+    Attributes:
+        slices: (slice, row, column), float32; rows and columns are the in-plane axes in the order of the volume's.
+        through_plane: (in-plane, depth) each, float32.
+        spacing: of rows, of columns and of slices, in mm.
+        noise: standard deviation of the noise in slices, normalised.
+        volume: the scan.
+    """
+
+    slices: Floats
+    through_plane: list[Floats]
+    spacing: tuple[float, float, float]
+    noise: float
+    volume: Volume
+
+    @property
+    def modality(self) -> str:
+        """Of the scan: "CT" or "MR"."""
+        return str(self.volume.modality)
+
+    def oriented(self) -> list[tuple[Floats, float]]:
+        """Return the slices with each in-plane axis last, and the spacing along it in mm."""
+        rows, columns, _ = self.spacing
+        return [(self.slices, columns), (np.ascontiguousarray(self.slices.transpose(0, 2, 1)), rows)]
+
+
+def take_slices(volume: Volume, axis: int, count: int = MOST_SLICES) -> ScanSlices:
+    """Take slices with tissue from a scan, evenly.
+
+    Args:
+        volume: the scan.
+        axis: the through-plane axis, 0, 1 or 2.
+        count: of slices, at most.
+
+    Raises:
+        VolumeError: the in-plane resolution is not finer than the through-plane one, or too few slices show tissue.
+    """
+    in_plane = [other for other in range(3) if other != axis]
+    rows, columns, depth = (volume.spacing[each] for each in (*in_plane, axis))
+    if depth < LEAST_RATIO * max(rows, columns):
+        raise VolumeError(
+            f"{volume.source}: to adapt to, slices must lie at least {LEAST_RATIO:g} pixels apart, not {depth:g} mm at "
+            f"pixels of {format_spacing((rows, columns))} mm; leave --adapt out."
+        )
+    normalization = normalization_of(volume)
+    shown = tissue_slices(tissue_mask(volume, normalization), axis)
+    if len(shown) < LEAST_SLICES or volume.is_constant:
+        raise VolumeError(
+            f"{volume.source}: to adapt to, at least {LEAST_SLICES} slices must show tissue, not "
+            f"{0 if volume.is_constant else len(shown)}; leave --adapt out."
+        )
+    pixels = volume.shape[in_plane[0]] * volume.shape[in_plane[1]]
+    chosen = evenly(shown, max(LEAST_SLICES, min(count, MOST_PIXELS // pixels)))
+    raw = np.stack([volume.voxels.take(index, axis) for index in chosen])
+    # What lies below the floor of the normalisation bypasses the networks.
+    slices = np.maximum(normalization.apply(raw), 0.0)
+    tissue = np.stack([tissue_mask(volume.with_voxels(each[..., None]), normalization)[..., 0] for each in raw])
+    images = [
+        np.maximum(normalization.apply(_with_depth_last(volume, axis, across, int(index))), 0.0)
+        for across in in_plane
+        for index in _middle(volume.shape[across])
+    ]
+    return ScanSlices(slices, images, (rows, columns, depth), noise_of(slices, tissue, str(volume.modality)), volume)
+
+
+def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+    """Return `count` of some indices, evenly; all of them where there are fewer."""
+    if count >= indices.size:
+        return indices
+    return np.asarray(indices[(2 * np.arange(count) + 1) * indices.size // (2 * count)])
+
+
+def _with_depth_last(volume: Volume, axis: int, across: int, index: int) -> Array:
+    """Return a through-plane image (in-plane, depth)."""
+    image = volume.voxels.take(index, across)
+    first = [other for other in range(3) if other != across].index(axis) == 0
+    return np.asarray(image.T if first else image)
+
+
+def _middle(length: int) -> npt.NDArray[np.intp]:
+    """Return some indices from the middle half of an axis."""
+    return evenly(np.arange(length // 4, max(length - length // 4, length // 4 + 1)), THROUGH_PLANE_IMAGES)

@@ -1,0 +1,96 @@
+"""A stage whose weights are in memory: of another factor than one that ships, or adapted to a scan."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sr_keras.adaptation.start import Start
+from sr_keras.engines.interface import NamedEngine
+from sr_keras.engines.keras_engine import KerasEngine
+from sr_keras.engines.loading import load_model_file
+from sr_keras.engines.manifest import versions_of
+from sr_keras.export.onnx import write as write_onnx
+from sr_keras.export.reference_slices import shipped_reference_slices
+from sr_keras.export.request import Request
+from sr_keras.files import make_folder
+from sr_keras.inference.timing import load
+from sr_keras.models.complexity import network_macs, parameters
+from sr_keras.models.own import ModelStage, weights_digest
+from sr_keras.models.stages import Stage, StageCard, save_stage
+
+
+def adapted_stage(
+    base: Stage, chain: Start, modality: str, scans: Mapping[str, str], record: Mapping[str, Any]
+) -> ModelStage:
+    """Return a stage with its card.
+
+    Args:
+        base: what it began with.
+        chain: what it has become.
+        modality: of the scans.
+        scans: SHA-256 of each scan that it was adapted to, by file name.
+        record: of the adaptation, as JSON can hold it.
+    """
+    card = replace(
+        base.card,
+        scale=chain.scale,
+        receptive_field_radius=(len(chain.widths) + 1,) * 2,
+        modalities=[modality],
+        trained_on={**base.card.trained_on, **scans},
+        scores=[],
+        configuration={**base.card.configuration, "adaptation": record},
+        versions=versions_of("sr_keras", "keras", "numpy"),
+        training_seconds=None,
+        description=[],
+        chain={"widths": list(chain.widths), "skip": chain.skip},
+    )
+    network = network_of_chain(card.family, chain)
+    card = replace(
+        card,
+        weights_sha256=weights_digest(network),
+        parameters=parameters(network),
+        macs=network_macs(network, 1, 1),
+    )
+    return ModelStage(card.name, card, network)
+
+
+def network_of_chain(family: str, chain: Start) -> Any:
+    """Return the Keras model of a chain, with its weights and both outputs."""
+    from sr_keras.networks.conditional import build_folded
+
+    network = build_folded("d", chain.scale, widths=chain.widths, skip=chain.skip, name=family)
+    for name, arrays in chain.weights.items():
+        network.get_layer(name).set_weights(arrays)
+    return network
+
+
+def save_adapted(stage: ModelStage, folder: str | os.PathLike[str]) -> Path:
+    """Write a stage into a folder, which is made if need be, and return the path of its card.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    make_folder(Path(folder).absolute())
+    return save_stage(stage.network, stage.card, Path(folder) / "stage")
+
+
+def engine_of(stage: ModelStage) -> NamedEngine:
+    """Return what runs a stage: onnxruntime where the package that writes its files is installed, else Keras."""
+    if find_spec("onnx") is None:
+        return KerasEngine(stage)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{stage.card.name}.onnx"
+        write_onnx(Request(stage, "fp32", shipped_reference_slices()), path)
+        engine = load_model_file(path, stage.name)
+        # What the file holds is in memory from now on.
+        load(engine)
+    return engine
+
+
+def card_at_scale(card: StageCard, scale: int) -> StageCard:
+    """Return the card of a stage whose last layer is interpolated for another factor."""
+    return replace(card, scale=scale, scores=[], parameters=0, macs=0)
