@@ -21,8 +21,8 @@ from sr_keras.volumes.volume import format_shape
 PLANNED = 12
 # Decimals of a spacing in mm that tell geometries apart.
 DECIMALS = 3
-# Seconds that a worker process takes to start and load its engines, and the client for each scan: as measured by
-# benchmarks/cohort_overhead.py.
+# Seconds that a worker process takes to start and load its engines, and the client for each scan: assumptions, which
+# benchmarks/cohort_overhead.py measures.
 START, OVERHEAD = 4.0, 0.004
 
 
