@@ -1,12 +1,13 @@
 """Measure every family that ships, and all interpolations, on scans that no stage was trained on.
 
-    python benchmarks/score_models.py SCAN_OR_FOLDER...
+    python benchmarks/score_models.py SCAN_OR_FOLDER... [--family NAME]
 
 Every task at every scale that some stage has: each card gets the rows that measure its stage alone (in-plane for hw,
 through-plane for d), and benchmarks/results/zoo_scores.json all of them. A family without a stage of a scale applies
-the ones that it has one after another.
+the ones that it has one after another. With `--family` only that one is measured, and the rows of the others stay.
 """
 
+import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -14,16 +15,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sr_keras.engines import KerasEngine
+from sr_keras.engines import load_engine
 from sr_keras.evaluation.interpolation import METHODS
 from sr_keras.evaluation.model_cards import TASK_OF
 from sr_keras.evaluation.protocol import TASKS, compare_methods, possible_tasks, score
 from sr_keras.evaluation.tables import score_rows
-from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
 from sr_keras.models.registry import by_family
 from sr_keras.models.stages import SHIPPED, shipped_stages, write_card
+from sr_keras.networks import FAMILIES
 
 RESULTS = Path(__file__).parent / "results" / "zoo_scores.json"
 KEPT = ("scan", "modality", "task", "method", "slice_psnr", "slice_ssim", "data_range", "slices")
@@ -39,14 +41,16 @@ def measured(scan: Path, upscalers: dict[str, Upscaler], scale: int) -> Iterator
             yield {"scale": scale, **{key: row[key] for key in KEPT}}
 
 
-stages = shipped_stages()
-upscalers = {
-    family: Upscaler([KerasEngine(stage) for stage in members.values()])
-    for family, members in by_family(stages).items()
-}
-rows: list[dict[str, Any]] = []
+parser = argparse.ArgumentParser()
+parser.add_argument("scans", type=Path, nargs="+")
+parser.add_argument("--family", choices=FAMILIES)
+arguments = parser.parse_args()
+stages = {name: stage for name, stage in shipped_stages().items() if arguments.family in (None, stage.card.family)}
+upscalers = {family: Upscaler([load_engine(name) for name in members]) for family, members in by_family(stages).items()}
+before: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if arguments.family else []
+rows = [row for row in before if row["method"] not in (*METHODS, *upscalers)]
 for scale in sorted({stage.card.scale for stage in stages.values()}):
-    for scan in find_scans(Path(name) for name in sys.argv[1:]):
+    for scan in find_scans(arguments.scans):
         rows += measured(scan, upscalers, scale)
         sys.stdout.write(f"x{scale} {scan.name}\n")
         sys.stdout.flush()

@@ -13,6 +13,10 @@ class OutputError(SrKerasError):
     """An output that cannot be written where it was asked for."""
 
 
+class OutputBusyError(OutputError):
+    """An output that another run is writing at this moment."""
+
+
 class ConfigurationError(SrKerasError):
     """A configuration, an option or a combination of options that has no meaning."""
 

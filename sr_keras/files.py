@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sr_keras.errors import OutputError, SrKerasError
+from sr_keras.errors import OutputBusyError, OutputError, SrKerasError
 from sr_keras.resources import format_bytes
 
 if sys.platform != "win32":
@@ -325,7 +325,7 @@ def _locked(folder: Path, output: Path) -> int:
             # The run before removed the folder at this very moment.
             continue
         try:
-            _lock(lock, output)
+            lock_file(lock, output)
             if _is_file(lock, folder / "lock"):
                 _remove_stale(folder)
                 return lock
@@ -335,14 +335,26 @@ def _locked(folder: Path, output: Path) -> int:
         os.close(lock)
 
 
-def _lock(file: int, output: Path) -> None:
+def lock_file(file: int, output: Path) -> None:
+    """Lock an open file until it is closed.
+
+    Args:
+        file: its descriptor.
+        output: what is written under the lock, for the message.
+
+    Raises:
+        OutputBusyError: another run holds the lock.
+        OSError: the lock cannot be taken.
+    """
     if sys.platform == "win32":
         # There two runs into one output are only noticed at the end.
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise OutputError(f"{output} is being written by another run; wait for it or choose another output.") from error
+        raise OutputBusyError(
+            f"{output} is being written by another run; wait for it or choose another output."
+        ) from error
     except OSError as error:
         # Some file systems know no locks; two runs are then only noticed at the end.
         if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK, errno.EINVAL):

@@ -30,6 +30,18 @@ def progress_bar() -> Progress:
 
 
 @contextmanager
+def count_report() -> Iterator[ProgressCallback]:
+    """Yield a function that shows one bar that counts, with the time left."""
+    with progress_bar() as progress:
+        task = progress.add_task("", total=None)
+
+        def report(description: str, done: float, total: float) -> None:
+            progress.update(task, description=description, completed=done, total=total)
+
+        yield report
+
+
+@contextmanager
 def progress_report() -> Iterator[ProgressCallback]:
     """Yield a function that shows one bar with the time left for a whole job.
 

@@ -12,11 +12,13 @@ import click
 
 from sr_keras.cli.adapt import adapt
 from sr_keras.cli.benchmark import benchmark
+from sr_keras.cli.bids import bids
 from sr_keras.cli.evaluate import evaluate
 from sr_keras.cli.export import export
 from sr_keras.cli.info import info
 from sr_keras.cli.models import models
 from sr_keras.cli.predict import predict
+from sr_keras.cli.studies import studies
 from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
 from sr_keras.errors import SrKerasError, UnknownConfigurationError, UnknownModelError, printable
@@ -61,5 +63,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-for command in (adapt, benchmark, evaluate, export, info, models, predict, train, verify):
+for command in (adapt, benchmark, bids, evaluate, export, info, models, predict, studies, train, verify):
     main.add_command(command)

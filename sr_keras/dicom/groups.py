@@ -43,13 +43,7 @@ def one_group(frames: Sequence[Frame], source: str, choice: int | None) -> list[
     Raises:
         VolumeError: there are several groups and none is chosen, or there is none of that number.
     """
-    counts = Counter(_positions(frames))
-    if len(counts) == 1 and len(frames) > 1:
-        raise VolumeError(
-            f"{source}: the slices of a scan must lie side by side. Received: {len(frames)} slices at one position, "
-            "as in bolus tracking. Choose a series that is a volume."
-        )
-    kind, groups = ("volume", [list(frames)]) if max(counts.values()) == 1 else _groups(frames)
+    kind, groups = frame_groups(frames, source)
     if choice is None and len(groups) == 1:
         return groups[0]
     if choice is None:
@@ -63,6 +57,25 @@ def one_group(frames: Sequence[Frame], source: str, choice: int | None) -> list[
             f"Choose a number from 1 to {len(groups)}."
         )
     return groups[choice - 1]
+
+
+def frame_groups(frames: Sequence[Frame], source: str) -> tuple[str, list[list[Frame]]]:
+    """Return the volumes of a series, each a group of frames, and how they are told apart.
+
+    Args:
+        frames: parallel slices.
+        source: what messages call the scan.
+
+    Raises:
+        VolumeError: all slices lie at one position.
+    """
+    counts = Counter(_positions(frames))
+    if len(counts) == 1 and len(frames) > 1:
+        raise VolumeError(
+            f"{source}: the slices of a scan must lie side by side. Received: {len(frames)} slices at one position, "
+            "as in bolus tracking. Choose a series that is a volume."
+        )
+    return ("volume", [list(frames)]) if max(counts.values()) == 1 else _groups(frames)
 
 
 def _groups(frames: Sequence[Frame]) -> tuple[str, list[list[Frame]]]:

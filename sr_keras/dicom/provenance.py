@@ -34,11 +34,13 @@ class Processing:
         models: the name of each trained stage, and the SHA-256 of its weights.
         engine: what ran them.
         parameters: what else was set, as JSON can hold it.
+        origin: of what, and by which request, the series was made: a rerun compares them.
     """
 
     models: Mapping[str, str]
     engine: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
 def scale_text(volume: Volume, like: Volume) -> str:
@@ -101,7 +103,8 @@ def equipment(processing: Processing, now: datetime) -> Dataset:
 
 
 def write_sidecar(folder: Path, volume: Volume, like: Volume, processing: Processing, series_uid: str) -> None:
-    """Write what was done to `SIDECAR` in a folder: nothing in it says whose scan it is."""
+    """Write what was done to `SIDECAR` in a folder of finished files: nothing in it says whose scan it is."""
+    size = sum(path.stat().st_size for path in folder.iterdir())
     record = {
         "software": {SOFTWARE: version(SOFTWARE)},
         "models": {name: {"weights_sha256": sha256} for name, sha256 in processing.models.items()},
@@ -114,6 +117,7 @@ def write_sidecar(folder: Path, volume: Volume, like: Volume, processing: Proces
             "size": list(volume.shape),
             "spacing_mm": list(volume.spacing),
         },
+        SOFTWARE: {"output_bytes": size, **processing.origin},
     }
     (folder / SIDECAR).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

@@ -12,7 +12,7 @@ from sr_keras.dicom.decoding import Decoder
 from sr_keras.dicom.finding import Series, choose_series, find_series
 from sr_keras.dicom.frames import Frame, frames_of
 from sr_keras.dicom.grid import check_planes, check_stack, lps_affine, ras_affine, sorted_frames
-from sr_keras.dicom.groups import one_group
+from sr_keras.dicom.groups import frame_groups, one_group
 from sr_keras.dicom.parsing import quiet
 from sr_keras.dicom.pixels import (
     encoding_of,
@@ -28,7 +28,10 @@ from sr_keras.dicom.pixels import (
 from sr_keras.dicom.refusals import check_component, check_kind, modality_of
 from sr_keras.errors import VolumeError
 from sr_keras.resources import check_memory
+from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.volume import Array, Modality, Volume, format_shape
+
+Shape = tuple[int, int, int]
 
 # Bytes a voxel while a series is decoded: stored, in real units, narrowed.
 BYTES_PER_VOXEL = 12
@@ -89,6 +92,36 @@ def read_series(
     if mirror is not None:
         voxels = (mirror - voxels).astype(voxels.dtype)
     return Volume(narrowed(voxels), affine, known, source, header)
+
+
+@quiet()
+def geometries_of(series: Series, source: str, modality: Modality | None = None) -> list[tuple[Shape, Affine]]:
+    """Return shape and affine of each volume in a series, from its headers alone.
+
+    Args:
+        series: as `find_series` returns it.
+        source: what messages call it.
+        modality: as in `read_series`.
+
+    Returns:
+        For each group of frames voxels along i, j, k, and the 4 x 4 matrix from voxel indices to mm in RAS+.
+
+    Raises:
+        VolumeError: the headers say that it is no volume of CT or MR on a regular grid.
+    """
+    check_kind(series.headers, source)
+    if modality is None:
+        modality_of(series.headers[0], source)
+    frames = frames_of(series.headers, source)
+    check_planes(frames, source)
+    return [_geometry(sorted_frames(group), modality, source) for group in frame_groups(frames, source)[1]]
+
+
+def _geometry(frames: Sequence[Frame], modality: Modality | None, source: str) -> tuple[Shape, Affine]:
+    check_component(frames, modality, source)
+    check_stack(frames, source)
+    columns, rows = frames[0].shape
+    return (columns, rows, len(frames)), ras_affine(lps_affine(frames))
 
 
 def _mirror(frame: Frame, modality: Modality, source: str) -> float | None:

@@ -35,7 +35,7 @@ class LitertEngine(ModelFileEngine):
     def _load(self) -> Any:
         litert = load_module("ai_edge_litert.interpreter", FORMATS["litert"].install)
         with silent_libraries():
-            return litert.Interpreter(str(self.path), num_threads=available_cores())
+            return litert.Interpreter(str(self.path), num_threads=self.threads or available_cores())
 
     def _infer(self, session: Any, batch: Images) -> Images:
         entry, exit_ = session.get_input_details()[0], self._final(session)

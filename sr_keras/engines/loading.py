@@ -21,13 +21,14 @@ Kind = Literal["keras", "onnx"]
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
 
-def load_engine(name: str | os.PathLike[str], kind: Kind | None = None) -> NamedEngine:
+def load_engine(name: str | os.PathLike[str], kind: Kind | None = None, *, threads: int | None = None) -> NamedEngine:
     """Return the engine for a shipped model, a training run or an exported file. Its runtime is imported at its first
     run.
 
     Args:
         name: a shipped name, the path of a run or of a stage's card, or the path of an exported file.
         kind: runs a shipped model on "keras" or as "onnx". None selects ONNX, except where only Keras can use the GPU.
+        threads: processor threads of an exported file's runtime; None takes all cores. Keras takes no such number.
 
     Raises:
         UnknownModelError: the name is none of those.
@@ -45,7 +46,7 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None) -> Named
     """
     path = Path(name)
     if format_of(path) and path.exists():
-        return load_model_file(path)
+        return load_model_file(path, threads=threads)
     if path.is_file() and path.suffix != ".json":
         raise ModelFileError(
             f"{path} is no model file: its suffix is none of {format_suffixes()} or .json; export a model with "
@@ -56,6 +57,7 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None) -> Named
     if shipped is None or (kind or default_kind()) == "keras":
         return KerasEngine(stage)
     engine = _shipped_engine(shipped, stage)
+    engine.threads = threads
     if engine.card.weights_sha256 != stage.card.weights_sha256:
         raise ModelFileError(
             f"{shipped.name} was not exported from the weights of {stage.name} that ship; install sr_keras again."
@@ -72,18 +74,20 @@ def _shipped_engine(path: Path, stage: TrainedStage) -> ModelFileEngine:
     return OnnxEngine(path, manifest_of(path), stage.name, FoldedOnnx.read(path, stage.conditional_weights))
 
 
-def load_model_file(path: Path, name: str = "") -> ModelFileEngine:
+def load_model_file(path: Path, name: str = "", threads: int | None = None) -> ModelFileEngine:
     """Return the engine for an exported file.
 
     Args:
         path: of the file, or of the SavedModel's folder.
         name: how to call the engine; empty is the file's name.
+        threads: as in `load_engine`.
 
     Raises:
         ModelFileError: it cannot be used; see `load_engine`.
     """
     manifest = manifest_of(path)
     engine: ModelFileEngine = FORMATS[manifest.format].load_engine_class()(path, manifest, name)
+    engine.threads = threads
     return engine
 
 

@@ -23,7 +23,12 @@ class ModelFileEngine(ABC):
         path: of the file, or of the SavedModel's folder.
         manifest: its description.
         name: how to call the engine; empty is the file's name.
+
+    Attributes:
+        threads: of the processor that the runtime may use; None is all cores. Set before the first run.
     """
+
+    threads: int | None = None
 
     def __init__(self, path: Path, manifest: Manifest, name: str = "") -> None:
         self.path = path

@@ -55,7 +55,9 @@ class OnnxEngine(ModelFileEngine):
             description: of the scan, see `sr_keras.networks.folding.fold`.
         """
         card = replace(self.card, description=[float(number) for number in description])
-        return OnnxEngine(self.path, replace(self.manifest, card=card), self.name, self._folded)
+        engine = OnnxEngine(self.path, replace(self.manifest, card=card), self.name, self._folded)
+        engine.threads = self.threads
+        return engine
 
     @staticmethod
     def embedded(path: Path) -> str | None:
@@ -70,20 +72,23 @@ class OnnxEngine(ModelFileEngine):
 
     def _load(self) -> Any:
         if self._folded is None:
-            return _open(self.path)
-        return _open(self._folded.content_for(self.path.read_bytes(), np.asarray(self.card.description, np.float32)))
+            return _open(self.path, self.threads)
+        description = np.asarray(self.card.description, np.float32)
+        return _open(self._folded.content_for(self.path.read_bytes(), description), self.threads)
 
     def _infer(self, session: Any, batch: Images) -> Images:
         output: Images = session.run(["final"], {"lr": batch})[0]
         return output
 
 
-def _open(model: Path | bytes) -> Any:
+def _open(model: Path | bytes, threads: int | None = None) -> Any:
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL
     # Memory patterns are planned for each shape; they nearly double the peak memory and save no time.
     options.enable_mem_pattern = False
+    # Given no number, it starts a thread a core and binds each to one, even outside the cores that the process may use.
+    options.intra_op_num_threads = threads or 0
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
     try:

@@ -23,7 +23,8 @@ class OpenvinoEngine(ModelFileEngine):
 
     def _load(self) -> Any:
         # By default OpenVINO computes in bfloat16 where the processor supports it.
-        return _core().compile_model(str(self.path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": self.threads or 0}
+        return _core().compile_model(str(self.path), "CPU", settings)
 
     def _infer(self, session: Any, batch: Images) -> Images:
         output: Images = session({"lr": batch})["final"]

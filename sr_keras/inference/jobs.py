@@ -17,7 +17,7 @@ from sr_keras.inference.labels import LabelPair, check_pairs, read_labels, write
 from sr_keras.inference.outcomes import Outcome, facts_of, log_line
 from sr_keras.inference.output_grid import Grid, Scale
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
-from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of
+from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of, scan_sha256
 from sr_keras.inference.publication import Publication
 from sr_keras.inference.slab_files import write_slabs
 from sr_keras.inference.upscaler import Upscaler
@@ -82,6 +82,7 @@ class PredictionJob:
         output: str | PathLike[str],
         progress: ProgressCallback | None = None,
         warn: WarningCallback | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> str:
         """Super-resolve one scan and return what was written, in a few words.
 
@@ -90,18 +91,23 @@ class PredictionJob:
             output: what to write; beside an image file its sidecar, a `.json` of the same name, says how it was made.
             progress: called with the progress.
             warn: called, at the end, with each warning about the result, which is recorded too.
+            record: fields that an image file's sidecar has besides, or instead of, its own.
 
         Raises:
             SrKerasError: the scan, the scale or the output cannot be used. Nothing is written then.
         """
-        outcome = self.process(scan, output, progress)
+        outcome = self.process(scan, output, progress, record)
         if warn:
             for warning in outcome.warnings:
                 warn(warning)
         return outcome.summary
 
     def process(
-        self, scan: str | PathLike[str], output: str | PathLike[str], progress: ProgressCallback | None = None
+        self,
+        scan: str | PathLike[str],
+        output: str | PathLike[str],
+        progress: ProgressCallback | None = None,
+        record: Mapping[str, Any] | None = None,
     ) -> Outcome:
         """Super-resolve one scan as `run` does, and return all that is known about the result."""
         scan, output, start = Path(scan), Path(output), time.monotonic()
@@ -117,14 +123,14 @@ class PredictionJob:
             labels = [read_labels(pair, job.volume) for pair in self.labels]
             warnings = list(job.warnings)
             with write_errors(output):
-                self._write(job, volumes, place / output.name, progress, warnings)
+                self._write(job, scan, volumes, place / output.name, progress, warnings)
                 for pair, segmentation, folder in zip(self.labels, labels, places, strict=True):
                     write_labels(segmentation, job.grid, folder / pair.output.name, self.label_interpolation)
                 seconds = time.monotonic() - start
                 for pair in self.labels:
                     how = f"{self.label_interpolation} interpolation onto the grid of {output.name}"
                     publication.add_labels(pair, scan, job, self.request, how, seconds)
-                publication.publish(scan, job, self.request, warnings, seconds)
+                publication.publish(scan, job, self.request, warnings, seconds, record)
         LOG.info("%s: %.1f s", output, time.monotonic() - start)
         return Outcome(output, _summary(job), tuple(warnings), time.monotonic() - start, facts_of(job))
 
@@ -221,6 +227,7 @@ class PredictionJob:
     def _write(
         self,
         job: PreparedJob,
+        scan: Path,
         others: Iterator[Volume],
         path: Path,
         progress: ProgressCallback | None,
@@ -232,9 +239,13 @@ class PredictionJob:
         result = job.collect(progress, warnings.append)
         if not is_image(path):
             path.mkdir()
-        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=self._processing(job, warnings))
+        processing = self._processing(job, warnings, {} if is_image(path) else self._origin(scan, warnings))
+        write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
 
-    def _processing(self, job: PreparedJob, warnings: list[str]) -> Processing:
+    def _origin(self, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
+        return {"input_sha256": scan_sha256(scan), "request": self.request, "warnings": list(warnings)}
+
+    def _processing(self, job: PreparedJob, warnings: list[str], origin: Mapping[str, Any]) -> Processing:
         """Return what was done to a scan, for the records of a DICOM series."""
         return Processing(
             models_of(job.cards),
@@ -249,6 +260,7 @@ class PredictionJob:
                 **({"adaptation": job.adaptation.record} if job.adaptation else {}),
                 "warnings": list(warnings),
             },
+            origin,
         )
 
 

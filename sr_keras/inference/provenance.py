@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from sr_keras.dicom.provenance import SIDECAR as DICOM_SIDECAR
 from sr_keras.engines import Engine
 from sr_keras.errors import OutputError
 from sr_keras.files import file_sha256
@@ -37,6 +38,7 @@ def sidecar_text(
     *,
     description: str = DESCRIPTION,
     pipeline: str = "",
+    more: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the sidecar of a result, JSON: what stays true of its scan's own, and how it was made.
 
@@ -49,9 +51,10 @@ def sidecar_text(
         written: the finished files of the result.
         description: of the result, a sentence.
         pipeline: what made it, a sentence; empty is the super-resolution.
+        more: fields besides, or instead of, those in the words of BIDS.
     """
     before = carried_metadata(sources[0], job.grid, one_of_many=(request.get("volume") is not None))
-    pipelines = before.get("GeneratedBy")
+    pipelines, models = before.get("GeneratedBy"), models_of(job.cards)
     record = {
         **{key: value for key, value in before.items() if key != SOFTWARE},
         "Description": description,
@@ -59,13 +62,19 @@ def sidecar_text(
         "Resolution": job.summary,
         "GeneratedBy": [
             *(pipelines if isinstance(pipelines, list) else []),
-            {"Name": SOFTWARE, "Version": version(SOFTWARE), "Description": pipeline or _pipeline(job)},
+            {
+                "Name": SOFTWARE,
+                "Version": version(SOFTWARE),
+                "Description": pipeline or _pipeline(job),
+                "Models": models,
+            },
         ],
+        **(more or {}),
         SOFTWARE: {
             "input_sha256": scan_sha256(sources[0]),
             "output_bytes": sum(path.stat().st_size for path in written),
             "request": request,
-            "models": models_of(job.cards),
+            "models": models,
             "engine": runtime_of(job.engines.values()),
             "slice_axis": job.slice_axis,
             "told": condition_records(job.engines),
@@ -82,20 +91,29 @@ def made_otherwise(scan: Path, output: Path, request: Mapping[str, Any]) -> str:
     """Return why an output that exists is not what a request makes of a scan, in a few words; nothing if it is.
 
     Args:
-        scan: the file that would be read.
-        output: an image file that exists.
+        scan: the file or folder that would be read.
+        output: an image file or the folder of a DICOM series, which exists.
         request: what is asked for.
     """
-    record = _read(sidecar_path(output))
+    record = record_of(output)
     if record is None:
-        return f"exists, but no {sidecar_path(output).name} beside it says how it was made"
-    if record.get("output_bytes") != sum(path.stat().st_size for path in output_files(output) if path.exists()):
+        return f"exists, but no {_sidecar(output).name} {'in' if output.is_dir() else 'beside'} it says how it was made"
+    if record.get("output_bytes") != _bytes(output):
         return "was changed since it was made"
     if record.get("input_sha256") != scan_sha256(scan):
         return "was made of another scan"
     before = record.get("request")
     changed = [key for key, value in request.items() if not isinstance(before, dict) or before.get(key) != value]
     return f"was made with other options ({', '.join(changed)})" if changed else ""
+
+
+def record_of(output: Path) -> dict[str, Any] | None:
+    """Return how an output was made; None where nothing of ours says so.
+
+    Args:
+        output: an image file or the folder of a DICOM series.
+    """
+    return _read(_sidecar(output))
 
 
 def check_sidecar(output: Path, *, force: bool) -> None:
@@ -137,6 +155,17 @@ def _pipeline(job: PreparedJob) -> str:
     """Return in a sentence what made the result."""
     models = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in models_of(job.cards).items()) or "no model"
     return f"Super-resolution by {models} on {runtime_of(job.engines.values())}"
+
+
+def _sidecar(output: Path) -> Path:
+    return output / DICOM_SIDECAR if output.is_dir() else sidecar_path(output)
+
+
+def _bytes(output: Path) -> int:
+    """Return the size of an output, of a series without its sidecar."""
+    if output.is_dir():
+        return sum(path.stat().st_size for path in output.iterdir() if path.name != DICOM_SIDECAR)
+    return sum(path.stat().st_size for path in output_files(output) if path.exists())
 
 
 def _read(path: Path) -> dict[str, Any] | None:

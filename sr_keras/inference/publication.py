@@ -49,7 +49,13 @@ class Publication:
         self._moves.append((*self._sidecar(place, pair.output, text), True))
 
     def publish(
-        self, scan: Path, job: PreparedJob, request: Mapping[str, Any], warnings: Sequence[str], seconds: float
+        self,
+        scan: Path,
+        job: PreparedJob,
+        request: Mapping[str, Any],
+        warnings: Sequence[str],
+        seconds: float,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """Move everything to its place, so that after a kill in the midst a rerun does not trust the result.
 
@@ -62,7 +68,7 @@ class Publication:
             publish_together(self._moves, lambda: publish_series(place / output.name, output))
             return
         *data, _ = files = output_files(output)
-        text = sidecar_text([scan], job, request, warnings, seconds, [place / path.name for path in files])
+        text = sidecar_text([scan], job, request, warnings, seconds, [place / path.name for path in files], more=more)
         self._moves += [(place / path.name, path, self._force) for path in data]
         for suffix, content in carried_gradients(scan, job.grid, job.count).items():
             path = beside(output, suffix)

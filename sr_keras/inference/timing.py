@@ -136,7 +136,8 @@ def _key(engine: Engine, height: int, width: int) -> str:
     versions = versions_of(runtime, f"{runtime}-gpu")
     # What Keras runs on, and where.
     chosen = [os.environ.get(variable, "") for variable in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES")]
-    machine = [processor(), available_cores(), *chosen]
+    threads = getattr(engine, "threads", None) or available_cores()
+    machine = [processor(), threads, *chosen]
     parts = [runtime, versions, engine.card.weights_sha256, name, *machine, height, width]
     return json.dumps(parts)
 
