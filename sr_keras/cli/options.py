@@ -128,7 +128,11 @@ def load_slices(scan: Path | None) -> "ReferenceSlices":
 
 
 def load_upscaler(
-    names: tuple[str, ...], quality: str | None, self_ensemble: "SelfEnsemble", engine: "Kind | None" = None
+    names: tuple[str, ...],
+    quality: str | None,
+    self_ensemble: "SelfEnsemble",
+    engine: "Kind | None" = None,
+    threads: int | None = None,
 ) -> "Upscaler":
     """Return the named models, else the shipped models of a family; None is the default family.
 
@@ -137,6 +141,7 @@ def load_upscaler(
         quality: the family.
         self_ensemble: whether slices also run rotated and mirrored.
         engine: runs shipped models; None chooses.
+        threads: of the processor; None is all.
     """
     from sr_keras.engines import load_engine
     from sr_keras.inference.upscaler import Upscaler
@@ -147,8 +152,8 @@ def load_upscaler(
         raise click.UsageError("Give --model or --quality, not both.")
     if not names:
         names = tuple(choose_stages(shipped_stages(), quality or DEFAULT_FAMILY))
-        return Upscaler([load_engine(name, engine) for name in names], self_ensemble)
-    engines, *others = _groups(names, engine)
+        return Upscaler([load_engine(name, engine, threads=threads) for name in names], self_ensemble)
+    engines, *others = _groups(names, engine, threads)
     if others:
         raise click.UsageError("Give one --model for each stage and scale: two are for the same.")
     return Upscaler(engines, self_ensemble)
@@ -174,14 +179,16 @@ def load_upscalers(names: tuple[str, ...]) -> "dict[str, Upscaler]":
     return titled
 
 
-def _groups(names: tuple[str, ...], kind: "Kind | None" = None) -> "list[list[NamedEngine]]":
+def _groups(
+    names: tuple[str, ...], kind: "Kind | None" = None, threads: int | None = None
+) -> "list[list[NamedEngine]]":
     """Return the engines of named models in groups with one engine per stage and scale."""
     from sr_keras.engines import load_engine
 
     if len(set(names)) < len(names):
         raise click.UsageError(f"Give each --model once. Received: {', '.join(names)}.")
     groups: list[dict[tuple[str, int], NamedEngine]] = [{}]
-    for engine in (load_engine(name, kind) for name in names):
+    for engine in (load_engine(name, kind, threads=threads) for name in names):
         place = (engine.card.stage, engine.card.scale)
         if place in groups[-1]:
             groups.append({})

@@ -122,7 +122,9 @@ def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
 
     if sum(bool(options[name]) for name in ("scale", "spacing", "like", "isotropic")) > 1:
         raise click.UsageError("Give --scale or --spacing, --like or --isotropic, not both.")
-    upscaler = load_upscaler(options["models"], options["quality"], options["self_ensemble"], options["engine"])
+    upscaler = load_upscaler(
+        options["models"], options["quality"], options["self_ensemble"], options["engine"], options["threads"]
+    )
     return PredictionJob(
         replace(
             upscaler,
