@@ -15,6 +15,8 @@ BANDS = (0.04, 0.08, 0.125, 0.1875, 0.25, 0.3125, 0.375, 0.4375, 0.5)
 DILATIONS = (1, 2)
 # Normalised intensities below this are air or background.
 TISSUE = 0.05
+# Slices with a smaller part of tissue show nothing.
+LEAST_TISSUE = 0.02
 # Least power and noise of normalised intensities: quantisation gives more.
 LEAST_POWER, LEAST_NOISE = 1e-9, 1e-4
 # Median absolute value of Gaussian noise over its standard deviation, and the norm of 1 -2 1 x 1 -2 1.
@@ -38,9 +40,11 @@ def fingerprint(slices: Iterable[Floats], axes: tuple[int, ...]) -> Floats:
         the next, then the decadic logarithm of the noise for each of `DILATIONS`. Zeros where no slice shows tissue.
     """
     spectra, noises = [], []
-    for image in slices:
+    for each in slices:
+        # Values far from any intensity must not overflow.
+        image = each.astype(np.float64)
         tissue = image > TISSUE
-        if not tissue.any():
+        if tissue.mean() < LEAST_TISSUE:
             continue
         spectra.append([_band_powers(image, tissue, axis) for axis in axes])
         noises.append([_noise_level(image, tissue, dilation) for dilation in DILATIONS])
@@ -50,12 +54,12 @@ def fingerprint(slices: Iterable[Floats], axes: tuple[int, ...]) -> Floats:
     return np.concatenate([steps, np.mean(noises, axis=0)]).astype(np.float32)
 
 
-def _band_powers(image: Floats, tissue: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.float64]:
+def _band_powers(image: npt.NDArray[np.float64], tissue: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.float64]:
     """Return the mean decadic logarithm of the power in each band, over the lines with tissue in them."""
     lines = np.moveaxis(image, axis, 1)[np.moveaxis(tissue, axis, 1).mean(axis=1) > TISSUE]
     if lines.size == 0:
         lines = np.moveaxis(image, axis, 1)
-    lines = (lines - lines.mean(axis=1, keepdims=True)) * np.hanning(lines.shape[1]).astype(np.float32)
+    lines = (lines - lines.mean(axis=1, keepdims=True)) * np.hanning(lines.shape[1])
     power = np.square(np.abs(np.fft.rfft(lines))) / lines.shape[1]
     logs = np.log10(power + LEAST_POWER).mean(axis=0)
     frequencies = np.fft.rfftfreq(lines.shape[1])
@@ -67,7 +71,7 @@ def _band_powers(image: Floats, tissue: npt.NDArray[np.bool_], axis: int) -> npt
     return np.asarray(np.where(counts > 0, means, np.interp(centres, frequencies, logs)))
 
 
-def _noise_level(image: Floats, tissue: npt.NDArray[np.bool_], dilation: int) -> float:
+def _noise_level(image: npt.NDArray[np.float64], tissue: npt.NDArray[np.bool_], dilation: int) -> float:
     """Return the decadic logarithm of a robust noise level in tissue."""
     response = image
     for axis in (0, 1):

@@ -13,10 +13,12 @@ import numpy as np
 from sr_keras.engines import Engine, load_engine
 from sr_keras.errors import ConfigurationError
 from sr_keras.inference.adapter import Adapter
+from sr_keras.inference.conditions import Conditions
 from sr_keras.inference.images import three, to_volume
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.registry import DEFAULT_FAMILY, choose_stages
 from sr_keras.models.stages import shipped_stages
+from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.progress import ProgressCallback, progress_report
 
 Numbers = float | Sequence[float]
@@ -32,6 +34,7 @@ def upscale(
     quality: str | None = None,
     models: Sequence[str | os.PathLike[str] | Engine] = (),
     slice_axis: int | None = None,
+    noise: float = KEPT_NOISE,
     adapt: Adapter | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Any:
@@ -49,6 +52,7 @@ def upscale(
         models: to run instead, one for each stage and scale: names, training runs, exported files, or engines such as
             a `KerasEngine`.
         slice_axis: the through-plane axis, 0, 1 or 2; None takes the one with the largest spacing, else the third.
+        noise: how much of the scan's noise the result keeps, from 0 to 1, where the networks can be told.
         adapt: adapts the stage that upsamples the through-plane axis to the scan first, such as a `ScanAdapter`.
         progress: whether a bar on stderr shows the progress, on terminals; or what is called with it.
 
@@ -68,7 +72,7 @@ def upscale(
     >>> upscale("scan.nii.gz", (2, 2, 1)).summary
     '96x80x24 voxels of 0.572917x0.572917x1 mm, MR'
     >>> voxels = np.tile(np.arange(32, dtype=np.int16), (32, 32, 1))
-    >>> upscale(voxels, 2, spacing=(1, 1, 1)).shape
+    >>> upscale(voxels, 2, spacing=(1, 1, 1), quality="georgescu2020").shape
     (64, 64, 64)
     """
     of_array = isinstance(image, np.ndarray) and affine is None
@@ -76,7 +80,7 @@ def upscale(
     wanted = None if of_array or spacing is None else three(spacing)
     if scale is not None and wanted is not None:
         raise ConfigurationError("Give scale or spacing, not both.")
-    upscaler = replace(_upscaler(quality, models), adapter=adapt)
+    upscaler = replace(_upscaler(quality, models), adapter=adapt, conditions=Conditions(noise))
     factors = three(DEFAULT_SCALE if scale is None else scale)
     with progress_report() if progress is True else nullcontext(progress or None) as report:
         result = upscaler.upscale(volume, factors, spacing=wanted, slice_axis=slice_axis, progress=report, warn=_warn)

@@ -20,8 +20,8 @@ KEPT_NOISE = 1.0
 # Standardised descriptions beyond this many standard deviations of the training mixture count as this far.
 LARGEST_DEVIATION = 4.0
 # Scans this far from the nearest acquisition of the training mixture begin to be interpolated; those as far as the
-# second are interpolated only. Root mean square over the fingerprint, in standard deviations of the mixture.
-NEAR, FAR = 1.5, 3.0
+# second are interpolated only. The largest difference of a number, in standard deviations of the mixture.
+NEAR, FAR = 2.0, 3.0
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class ConditionalWeights:
             description: (length,), as in `fold`.
 
         Returns:
-            Root mean square over the numbers of the fingerprint, in standard deviations of the mixture.
+            The largest difference of a number of the fingerprint, in standard deviations of the mixture.
         """
         differences = (self.members - description[:-1]) / self.deviation[:-1]
-        return float(np.sqrt(np.square(differences).mean(axis=1).min()))
+        return float(np.abs(differences).max(axis=1).min())
 
     def trust(self, description: Floats) -> float:
         """Return how much of the network's details a scan gets: 1 within the mixture, 0 far outside of it."""

@@ -200,7 +200,7 @@ def _card(
         training_seconds=sum(times.seconds) if len(times.seconds) == configuration.training.epochs else None,
         parameters=parameters(model),
         macs=network_macs(task.plain(model), 1, 1),
-        description=task.description,
+        description=task.description(),
     )
 
 

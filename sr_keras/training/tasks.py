@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Task:
         batches: takes the first step and returns the training batches from there.
         validation: takes the number of replicas and returns validation batches.
         modalities: of the training scans, sorted.
-        description: of a scan in the middle of the mixture; empty where the network is not conditional.
+        description: returns that of a scan in the middle of the mixture, nothing where the network is not conditional.
         plain: takes the network and returns what a conditional one becomes for one scan; itself where it is none.
     """
 
@@ -34,7 +35,7 @@ class Task:
     batches: Callable[[int], Any]
     validation: Callable[[int], Any]
     modalities: list[str]
-    description: list[float]
+    description: Callable[[], list[float]]
     plain: Callable[[Any], Any]
 
 
@@ -80,7 +81,7 @@ def _patch_task(configuration: Configuration, scans: list[Scan], references: lis
         lambda first_step: training_batches(scans, configuration, first_step),
         lambda copies: validation_images(references, network.stage, network.scale, slices, copies=copies),
         sorted({scan.modality for scan in scans}),
-        [],
+        list,
         lambda model: model,
     )
 
@@ -88,7 +89,8 @@ def _patch_task(configuration: Configuration, scans: list[Scan], references: lis
 def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], references: list[DenoisedScan]) -> Task:
     network, slices = configuration.network, configuration.training.validation_slices
     window = GroupWindow(scans, configuration)
-    members = window.fingerprints(MEMBERS)
+    # Taken when the network is built: a check of the scans needs none.
+    members = cache(lambda: window.fingerprints(MEMBERS))
     widths, skip = conditional_chain(network.family, network.stage, network.scale)
 
     def build() -> Any:
@@ -101,7 +103,7 @@ def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], refe
             length=description_length(network.stage),
             bases=configuration.acquisition.bases,
             groups=configuration.acquisition.groups,
-            members=members,
+            members=members(),
         )
 
     return Task(
@@ -110,6 +112,6 @@ def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], refe
         # Of one image: a conditional network trains on one device.
         lambda _: acquired_validation_images(references, network.stage, network.scale, slices),
         sorted({scan.scan.modality for scan in scans}),
-        [*map(float, members.mean(axis=0)), KEPT_NOISE],
+        lambda: [*map(float, members().mean(axis=0)), KEPT_NOISE],
         lambda _: build_folded(network.stage, network.scale, widths=widths, skip=skip),
     )

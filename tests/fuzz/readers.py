@@ -104,7 +104,7 @@ def read_run(data: bytes, folder: Path) -> object:
     run = folder / "run"
     if not run.exists():
         run.mkdir()
-        shutil.copy(Path(__file__).parents[2] / "configs" / "fast_hw_x2.yaml", run / "configuration.yaml")
+        shutil.copy(Path(__file__).parents[2] / "configs" / "georgescu2020_hw_x2.yaml", run / "configuration.yaml")
         put(folder, "scan.nii", (SEEDS / "nifti" / "int16.nii").read_bytes())
     put(run, "run.json", data.replace(SCAN, str(folder / "scan.nii").encode()))
     return resume_training(run)
@@ -119,9 +119,9 @@ def read_checkpoint(data: bytes, folder: Path) -> object:
 
 def read_weights(data: bytes, folder: Path) -> object:
     """Load a stage's weights, whose card was written for them."""
-    weights = put(folder, "fast_hw_x2.weights.h5", data)
-    card = json.loads((SHIPPED / "fast_hw_x2.json").read_text()) | {"weights_sha256": file_sha256(weights)}
-    return find_stage(str(put(folder, "fast_hw_x2.json", json.dumps(card).encode()))).network
+    weights = put(folder, "georgescu2020_hw_x2.weights.h5", data)
+    card = json.loads((SHIPPED / "georgescu2020_hw_x2.json").read_text()) | {"weights_sha256": file_sha256(weights)}
+    return find_stage(str(put(folder, "georgescu2020_hw_x2.json", json.dumps(card).encode()))).network
 
 
 @cache
@@ -129,7 +129,7 @@ def network() -> object:
     """Return a compiled network that checkpoints are loaded into."""
     from sr_keras.training.run import compiled_network
 
-    return compiled_network(read_configuration("fast_hw_x2"))
+    return compiled_network(read_configuration("georgescu2020_hw_x2"))
 
 
 def checkpoint() -> bytes:
@@ -161,17 +161,17 @@ READERS = (
     Reader("training_times", read_times, 1_500, 50),
     Reader("training_run", read_run, 1_000, 30),
     Reader("checkpoint", read_checkpoint, 1_000, 10, checkpoint),
-    Reader("weights", read_weights, 1_000, 10, (SHIPPED / "fast_hw_x2.weights.h5").read_bytes),
+    Reader("weights", read_weights, 1_000, 10, (SHIPPED / "georgescu2020_hw_x2.weights.h5").read_bytes),
 )
 
 
 def manifest(data: bytes, folder: Path) -> object:
     """Read the manifest of a file that is the one it was written for."""
-    for name in ("fast_hw_x2.onnx", "georgescu2020_d_x4.onnx"):
+    for name in ("georgescu2020_hw_x2.onnx", "georgescu2020_d_x4.onnx"):
         if not (folder / name).exists():
             shutil.copy(SHIPPED / "onnx" / name, folder)
-    put(folder, "fast_hw_x2.onnx.json", data)
-    return read_manifest(folder / "fast_hw_x2.onnx")
+    put(folder, "georgescu2020_hw_x2.onnx.json", data)
+    return read_manifest(folder / "georgescu2020_hw_x2.onnx")
 
 
 def slices() -> list[bytes]:
@@ -197,15 +197,17 @@ def write_seeds() -> None:
     files["gzip/int16.nii.gz"] = gzip.compress(files["nifti/int16.nii"], 9, mtime=0)
     files["gzip/stored.nii.gz"] = gzip.compress(files["nifti/uint8.nii"], 0, mtime=0)
     files |= _dicom_seeds()
-    files["yaml/fast_hw_x2.yaml"] = (Path(__file__).parents[2] / "configs" / "fast_hw_x2.yaml").read_bytes()
-    for name in ("fast_hw_x2", "georgescu2020_d_x4"):
+    files["yaml/georgescu2020_hw_x2.yaml"] = (
+        Path(__file__).parents[2] / "configs" / "georgescu2020_hw_x2.yaml"
+    ).read_bytes()
+    for name in ("georgescu2020_hw_x2", "georgescu2020_d_x4"):
         files[f"card/{name}.json"] = (SHIPPED / f"{name}.json").read_bytes()
         files[f"manifest/{name}.json"] = (SHIPPED / "onnx" / f"{name}.onnx.json").read_bytes()
     files["timings/one.json"] = b'{"[\\"onnxruntime\\", 16, 16]": {"batch": 4, "seconds": 0.001}}'
     files["training_log/log.csv"] = b"epoch,loss,val_final_psnr\r\n0,0.2,23.7\r\n1,0.19,23.9\r\n2,0.18,24.1\r\n"
     files["training_times/seconds.json"] = b"[1.5, 1.25, 1.0]\n"
     digests = {SCAN.decode(): hashlib.sha256(files["nifti/int16.nii"]).hexdigest()}
-    configuration = asdict(read_configuration("fast_hw_x2"))
+    configuration = asdict(read_configuration("georgescu2020_hw_x2"))
     versions = {"sr_keras": "0.1.0", "keras": "3.15", "numpy": "2", "tensorflow": "2.21"}
     description = {"training": digests, "validation": digests, "configuration": configuration, "versions": versions}
     files["training_run/run.json"] = json.dumps(description).encode()

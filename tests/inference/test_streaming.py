@@ -8,6 +8,7 @@ import pytest
 
 from sr_keras.engines import load_engine
 from sr_keras.inference.budget import Budget, OutputBuffer, plan_within_budget
+from sr_keras.inference.conditions import Conditions, folded_engines
 from sr_keras.inference.output_grid import output_grid
 from sr_keras.inference.planning import plan_steps
 from sr_keras.inference.prepared import PreparedJob
@@ -43,6 +44,7 @@ def job(volume, factors, *, engines=ENGINES, axis=2, between="memory", batch=4, 
     cost = lambda *_: Timing(batch, 1.0)  # noqa: E731
     plan = plan_within_budget("a scan", volume.shape, steps, "none", OutputBuffer(), PLENTY, cost)
     found = {step: next(e for e in engines if e.card.stage == step.stage) for step in steps}
+    found = folded_engines(found, volume, Conditions())
     grid = output_grid(volume, factors, None, cards)
     return PreparedJob(volume, grid, axis, replace(plan, between=between), found, folder=folder)
 
@@ -93,7 +95,8 @@ def test_any_axes_grow_on_disk_as_in_memory(scan, tmp_path, factors, axis):
 def test_a_pass_over_slabs_is_the_pass_over_the_whole_worked_out_here(scan):
     normalization = normalization_of(scan)
     low = normalization.apply(scan.voxels)
-    hw, d = (next(e for e in ENGINES if e.card.stage == stage) for stage in ("hw", "d"))
+    folded = UPSCALER.prepare(scan, (2, 2, 2), slice_axis=2).engines.values()
+    hw, d = (next(e for e in folded if e.card.stage == stage) for stage in ("hw", "d"))
     clipped = np.maximum(low, 0)
     # Every output is cut off at the floor, below which a linear last layer may go.
     across_i, across_j = (

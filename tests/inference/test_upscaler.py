@@ -211,10 +211,15 @@ def test_voxels_that_float32_does_not_hold_are_refused(value):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"factors": (2, 2)}, r"Factors must be three whole numbers above zero. Received: \(2, 2\)"),
-        ({"factors": (2.0, 2, 2)}, "Factors must be three whole numbers"),
-        ({"factors": (0, 2, 2)}, "Factors must be three whole numbers above zero"),
-        ({"factors": (3, 1, 1)}, "3x1x1 is not made of the factors 1, 2, 4, 8"),
+        ({"factors": (2, 2)}, "A scale has one factor for each of three axes, from 1 to 8, not 2x2; for a coarser"),
+        (
+            {"factors": (0, 2, 2)},
+            "A scale has one factor for each of three axes, from 1 to 8, not 0x2x2; for a coarser",
+        ),
+        (
+            {"factors": (9, 1, 1)},
+            "A scale has one factor for each of three axes, from 1 to 8, not 9x1x1; for a coarser",
+        ),
         ({"spacing": (1, 0, 1)}, "A spacing must be three numbers of mm above zero"),
         ({"spacing": (1, 1)}, "A spacing must be three numbers of mm above zero"),
     ],

@@ -116,7 +116,7 @@ def test_far_outside_of_the_mixture_it_is_cubic_interpolation():
 def test_the_distance_to_the_mixture_is_that_to_its_nearest_member():
     weights = conditional_weights(conditional())
     # Deviations of 1 and 2: one away along the first number, two deviations along the second.
-    assert weights.distance(np.array([3.0, 6.0, 0.5], np.float32)) == pytest.approx(np.sqrt((1 + 4) / 2))
+    assert weights.distance(np.array([3.0, 6.0, 0.5], np.float32)) == pytest.approx(2.0)
     assert weights.trust(np.array([2.0, 2.0, 0.5], np.float32)) == 1.0
-    halfway = np.array([2.0 + 0.5 * (NEAR + FAR) * np.sqrt(2), 2.0, 0.5], np.float32)
+    halfway = np.array([2.0 + 0.5 * (NEAR + FAR), 2.0, 0.5], np.float32)
     assert weights.trust(halfway) == pytest.approx(0.5)
