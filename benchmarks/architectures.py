@@ -24,7 +24,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.folders import find_scans
 from sr_keras.models.complexity import network_macs
 from sr_keras.networks import build_network
 from sr_keras.networks.upscaling import cubic_phases, pixel_shuffle

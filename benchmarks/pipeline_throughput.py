@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.framework import require_tensorflow
-from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.folders import find_scans
 from sr_keras.training.configuration import read_configuration
 from sr_keras.training.patches import load_scan
 

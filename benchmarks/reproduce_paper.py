@@ -27,7 +27,7 @@ from sr_keras.evaluation.protocol import Floats, compare_methods, middle_box, sc
 from sr_keras.evaluation.tables import score_rows
 from sr_keras.files import atomic_write
 from sr_keras.framework import require_tensorflow
-from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
 from sr_keras.models.stages import find_stage, shipped_stages

@@ -31,7 +31,7 @@ from sr_keras.evaluation.protocol import (
     middle_box,
     task_factors,
 )
-from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.folders import find_scans
 from sr_keras.inference.spectrum import LARGEST_RATIO, nyquist_ratio
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume

@@ -14,7 +14,7 @@ from typing import Any
 
 from sr_keras.engines import load_engine
 from sr_keras.evaluation.protocol import Task, compare_methods, score, task_factors
-from sr_keras.inference.jobs import find_scans
+from sr_keras.inference.folders import find_scans
 from sr_keras.inference.planning import Factors
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
