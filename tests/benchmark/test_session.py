@@ -42,6 +42,7 @@ def test_two_engines_are_compared_and_timed_in_turn(tmp_path):
     assert (tmp_path / "times.png").exists()
 
 
+@pytest.mark.slow
 def test_a_whole_scan_is_read_super_resolved_and_written():
     settings = Settings("volume", 16, 16, seconds=0.1, threads=1, scan=str(SAMPLE))
     (measured,) = run_benchmark([Candidate("onnx", MODEL, "onnx")], settings, lambda _: None)["measurements"]

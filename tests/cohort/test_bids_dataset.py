@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from importlib.metadata import files
+from importlib.metadata import files, version
 
 import pytest
 from click.testing import CliRunner
@@ -47,7 +47,7 @@ def test_the_folder_says_what_it_is(data, tmp_path):
     begin_dataset(data, out, {"m": "hash"})
     content = json.loads((out / "dataset_description.json").read_text())
     assert content["DatasetType"] == "derivative"
-    assert content["GeneratedBy"][0] == {"Name": "sr_keras", "Version": "0.1.0", "Models": {"m": "hash"}}
+    assert content["GeneratedBy"][0] == {"Name": "sr_keras", "Version": version("sr_keras"), "Models": {"m": "hash"}}
     assert content["SourceDatasets"] == [{"URL": "../../data/"}]
     assert content["DatasetLinks"] == {"raw": "../../data/"}
     assert content["License"] == "CC0"
