@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from cohorts import write_bids
 from dicom.synthetic import classic, enhanced, save
 from helpers import SAMPLE
 
@@ -67,7 +68,7 @@ def template(small_scan, tmp_path_factory):
     folder = tmp_path_factory.mktemp("template")
     shutil.copy(small_scan, folder / "scan.nii.gz")
     fine = nibabel.load(SAMPLE).slicer[56:112, 20:76, 40:64]
-    for name in ("scans/a.nii.gz", "scans/b.nii.gz", "others/c.nii.gz", "protocol/d.nii.gz"):
+    for name in ("scans/a.nii.gz", "scans/b.nii.gz", "others/c.nii.gz"):
         (folder / name).parent.mkdir(exist_ok=True)
         nibabel.save(fine, folder / name)
     series = save(classic("MR", np.uint16, slices=16), folder / "series")
@@ -84,7 +85,12 @@ def template(small_scan, tmp_path_factory):
     voxels = np.asarray(scan.dataobj)
     nibabel.save(nibabel.Nifti1Image((voxels > 300).astype(np.uint8), scan.affine), folder / "labels.nii.gz")
     nibabel.save(nibabel.Nifti1Image(np.stack([voxels[:24, :24]] * 3, axis=-1), scan.affine), folder / "series.nii.gz")
-    nibabel.save(nibabel.load(SAMPLE).slicer[40:120, :, 20:100:4], folder / "thick.nii.gz")
+    thick = nibabel.load(SAMPLE).slicer[40:120, :, 20:100:4]
+    (folder / "protocol").mkdir()
+    for name in ("thick.nii.gz", "protocol/a.nii.gz"):
+        nibabel.save(thick, folder / name)
+    write_bids(folder / "data")
+    shutil.copytree(folder / "study", folder / "studies" / "one")
     for text in TEXTS.values():
         for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
             (folder / "brain.yaml").write_text(block)
@@ -161,6 +167,9 @@ def test_all_commands_of_a_document_run_in_their_order(path, place, monkeypatch)
 
     monkeypatch.setattr(configuration, "read_configuration", short)
     for line in COMMANDS[path]:
+        if "--scheduler" in line:
+            # The cluster tests start one.
+            continue
         run(line + SHORTER.get("adapt" if "--adapt" in line else line.split()[0], ""), place)
 
 
