@@ -9,7 +9,7 @@ SAMPLE = samples/t1w_brain.nii.gz
 demo: $(VENV)/installed
 	mkdir -p demo
 	$(BIN)/sr-keras predict $(SAMPLE) -o demo/t1w_brain_x2.nii.gz --scale 2 --force
-	$(BIN)/sr-keras evaluate $(SAMPLE) --task in-plane --figure demo/comparison.png --force
+	$(BIN)/sr-keras evaluate $(SAMPLE) --task in-plane --acquisition mri_k_space_1 --figure demo/comparison.png --force
 	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
 
 test: $(VENV)/installed
