@@ -20,6 +20,7 @@ from sr_keras.cli.options import (
     slice_axis_option,
     to_modality,
 )
+from sr_keras.cli.predict_options import SCALE, SPACING
 from sr_keras.resources import format_bytes
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ LISTED = 10
 OPTIONS = (
     click.option(
         "--scale",
-        type=Parsed("scale", "sr_keras.inference.output_grid", "parse_scale"),
+        type=SCALE,
         metavar="N|NxNxN",
         help="Factor for all axes, or one per axis of the file.  [default: 2]",
     ),
     click.option(
         "--spacing",
-        type=Parsed("spacing", "sr_keras.inference.output_grid", "parse_spacing"),
+        type=SPACING,
         metavar="MM|MMxMMxMM",
         help="Output spacing in mm, instead of a factor.",
     ),

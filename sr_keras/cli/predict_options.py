@@ -47,24 +47,20 @@ NOISE_OPTION = click.option(
     show_default=True,
     help="How much of the noise of the scan the result keeps: reduce is 0.5.",
 )
+
+
+def _acquisition_option(text: str) -> Callable[[Any], Any]:
+    return click.option("--acquisition", metavar="auto|NAME|FILE", default="auto", show_default=True, help=text)
+
+
 acquisition_options = _group(
     NOISE_OPTION,
-    click.option(
-        "--acquisition",
-        metavar="auto|NAME|FILE",
-        default="auto",
-        show_default=True,
-        help="Assume that SCAN was acquired in this way, a preset or a YAML file, instead of measuring it.",
-    ),
+    _acquisition_option("Assume that SCAN was acquired in this way, a preset or a YAML file, instead of measuring it."),
 )
 expected_acquisition_options = _group(
     NOISE_OPTION,
-    click.option(
-        "--acquisition",
-        metavar="auto|NAME|FILE",
-        default="auto",
-        show_default=True,
-        help="The scans that the file is for: a preset or a YAML file; auto is the middle of the training mixture.",
+    _acquisition_option(
+        "The scans that the file is for: a preset or a YAML file; auto is the middle of the training mixture."
     ),
 )
 label_options = _group(
