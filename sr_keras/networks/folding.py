@@ -43,6 +43,22 @@ class ConditionalWeights:
     hidden: Sequence[tuple[Floats, Floats]]
     convolutions: Mapping[str, Mapping[str, Floats]]
 
+    def plausible(self, description: Floats) -> Floats:
+        """Return a description whose fingerprint lies within the training mixture along each of its principal axes.
+
+        Numbers that are each common can be of a combination that the mixture does not have, of which a network has
+        learned nothing. Along each axis the fingerprint is cut off at the outermost member.
+
+        Args:
+            description: (length,), as in `fold`.
+        """
+        mean, deviation = self.mean[:-1].astype(float), self.deviation[:-1]
+        members = (self.members - mean) / deviation
+        _, _, axes = np.linalg.svd(members, full_matrices=False)
+        scores, score = members @ axes.T, (description[:-1] - mean) / deviation @ axes.T
+        cut = np.clip(score, scores.min(axis=0), scores.max(axis=0)) - score
+        return np.append(description[:-1] + cut @ axes * deviation, description[-1:]).astype(np.float32)
+
     def distance(self, description: Floats) -> float:
         """Return how far a scan is from the nearest acquisition of the training mixture.
 
@@ -70,7 +86,7 @@ def fold(weights: ConditionalWeights, description: Floats) -> Kernels:
         description: (length,), the scan's fingerprint and how much of its noise is kept.
     """
     description = np.asarray(description, np.float32)
-    standard = (description - weights.mean) / weights.deviation
+    standard = (weights.plausible(description) - weights.mean) / weights.deviation
     features = np.clip(standard, -LARGEST_DEVIATION, LARGEST_DEVIATION)
     (first, first_bias), (second, second_bias) = weights.hidden
     features = np.tanh(np.maximum(features @ first + first_bias, 0.0) @ second + second_bias)

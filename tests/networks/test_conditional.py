@@ -46,7 +46,7 @@ def test_folded_for_a_scan_it_gives_what_the_conditional_chain_gives(stage, scal
     model = conditional(stage, scale, skip=skip)
     folded = build_folded(stage, scale, widths=WIDTHS, skip=skip)
     weights = conditional_weights(model)
-    for description in ([0.3, -2.0, 1.0], [2.4, 1.0, 0.0]):
+    for description in ([0.3, -2.0, 1.0], [1.4, 1.0, 0.0]):
         fold_into(folded, weights, description)
         expected = model({"lr": images(), "description": np.tile(np.array(description, np.float32), (2, 1))})["final"]
         assert np.abs(folded(images())["final"] - expected).max() < FOLDED_TOLERANCE
@@ -120,3 +120,35 @@ def test_the_distance_to_the_mixture_is_that_to_its_nearest_member():
     assert weights.trust(np.array([2.0, 2.0, 0.5], np.float32)) == 1.0
     halfway = np.array([2.0 + 0.5 * (NEAR + FAR), 2.0, 0.5], np.float32)
     assert weights.trust(halfway) == pytest.approx(0.5)
+
+
+# Two numbers that go together, as the spectra of neighbouring bands do: their difference is never large.
+TOGETHER = np.repeat(np.linspace(-1.0, 1.0, MEMBERS, dtype=np.float32)[:, None], 2, axis=1)
+TOGETHER[::2, 1] += 0.1
+
+
+def weights_of(members):
+    model = build_conditional("hw", 2, "float32", widths=WIDTHS, skip=False, length=3, bases=2, members=members)
+    return conditional_weights(model)
+
+
+def test_a_combination_that_the_mixture_does_not_have_is_moved_to_the_nearest_one():
+    weights = weights_of(TOGETHER)
+    outlier = np.array([0.8, -0.8, 0.3], np.float32)
+    # Each number alone is common.
+    assert weights.trust(outlier) == 1.0
+    moved = weights.plausible(outlier)
+    # Along the members' diagonal it stays where it is, across it reaches their border, at which both are alike.
+    assert moved[:2].sum() == pytest.approx(outlier[:2].sum(), abs=0.06)
+    assert moved[0] - moved[1] == pytest.approx(0.0, abs=0.06)
+    assert moved[2] == outlier[2]
+    assert weights.plausible(moved) == pytest.approx(moved, abs=1e-5)
+    folded, expected = (fold(weights, each)["conv1"][0] for each in (outlier, moved))
+    assert folded == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_member_of_the_mixture_stays_as_it_is():
+    weights = weights_of(TOGETHER)
+    for member in TOGETHER:
+        description = np.append(member, np.float32(1.0))
+        assert weights.plausible(description) == pytest.approx(description, abs=1e-6)
