@@ -48,8 +48,9 @@ arguments = parser.parse_args()
 stages = {name: stage for name, stage in shipped_stages().items() if arguments.family in (None, stage.card.family)}
 upscalers = {family: Upscaler([load_engine(name) for name in members]) for family, members in by_family(stages).items()}
 before: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if arguments.family else []
-rows = [row for row in before if row["method"] not in (*METHODS, *upscalers)]
-for scale in sorted({stage.card.scale for stage in stages.values()}):
+scales = sorted({stage.card.scale for stage in stages.values()})
+rows = [row for row in before if row["scale"] not in scales or row["method"] not in (*METHODS, *upscalers)]
+for scale in scales:
     for scan in find_scans(arguments.scans):
         rows += measured(scan, upscalers, scale)
         sys.stdout.write(f"x{scale} {scan.name}\n")

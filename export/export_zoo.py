@@ -1,10 +1,10 @@
 """Export every shipped stage to every format and precision, and record each numerical verification.
 
-    python export/export_zoo.py OUT [RESULTS.json]
+    python export/export_zoo.py OUT RESULTS.json [MODEL]...
 
-The script prints a line for each file. A file that differs too much from Keras is deleted, and a format whose packages
-are not installed is skipped; the script says so. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json
-into docs/export.md.
+With MODELs only those are exported, and the rows of the others in RESULTS.json stay. The script prints a line for each
+file. A file that differs too much from Keras is deleted, and a format whose packages are not installed is skipped; the
+script says so. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json into docs/export.md.
 
 Needs `pip install 'sr_keras[train,export,litert,openvino,tensorrt-rtx]'`.
 """
@@ -43,16 +43,17 @@ def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:
             yield row | {"bytes": size, "verification": manifest.verification}
 
 
-output = Path(sys.argv[1])
+output, results = Path(sys.argv[1]), Path(sys.argv[2])
 output.mkdir(parents=True, exist_ok=True)
-rows = []
-for stage in shipped_stages().values():
-    for row in exports(stage, output):
+stages = shipped_stages()
+names = sys.argv[3:] or list(stages)
+rows = [row for row in json.loads(results.read_text()) if row["model"] not in names] if sys.argv[3:] else []
+for name in names:
+    for row in exports(stages[name], output):
         rows.append(row)
         refusal = row["verification"]["reason"] if row["bytes"] is None else ""
         sys.stdout.write(
             f"{row['model']} {row['format']} {row['precision']}: {row['verification']['status']} {refusal}\n"
         )
         sys.stdout.flush()
-if len(sys.argv) > 2:
-    Path(sys.argv[2]).write_text(json.dumps(rows, indent=1) + "\n")
+results.write_text(json.dumps(rows, indent=2) + "\n")

@@ -1,6 +1,8 @@
 """Write the shipped ONNX files, with which the package predicts without Keras. Run it after weights change.
 
-python export/ship_onnx.py sr_keras/weights/onnx
+python export/ship_onnx.py sr_keras/weights/onnx [MODEL]...
+
+Without a MODEL it writes those of all that ship.
 """
 
 import sys
@@ -14,8 +16,9 @@ from sr_keras.export.folding import write_folding
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import shipped_stages
 
-target = Path(sys.argv[1])
-for name, stage in shipped_stages().items():
+target, stages = Path(sys.argv[1]), shipped_stages()
+for name in sys.argv[2:] or stages:
+    stage = stages[name]
     with TemporaryDirectory() as folder:
         request = Request(stage, "fp32", shipped_reference_slices())
         written, manifest = export_stage(request, "onnx", Path(folder))
