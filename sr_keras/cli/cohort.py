@@ -116,7 +116,9 @@ def part_of(options: dict[str, Any]) -> "Part":
     return options["part"] or ALL
 
 
-def run_items(recipe: "Recipe", items: "Sequence[Item]", output: Path, options: dict[str, Any]) -> None:
+def run_items(
+    recipe: "Recipe", items: "Sequence[Item]", output: Path, options: dict[str, Any], what: str = "scans to do"
+) -> None:
     """Do items, and exit with 1 if one waits for somebody in the end."""
     from sr_keras.cohort.ledger import Ledger
     from sr_keras.cohort.running import record_all
@@ -125,7 +127,7 @@ def run_items(recipe: "Recipe", items: "Sequence[Item]", output: Path, options: 
     start = time.monotonic()
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger(output, part_of(options)))
-        click.echo(f"{len(items)} to do; ledger {ledger.path}", err=True)
+        _tell(f"{len(items)} {what}; ledger {ledger.path}")
         reports = _reports(recipe, items, ledger, options, stack)
         progress = stack.enter_context(count_report())
         summary = record_all(reports, len(items), ledger, click.echo, progress)
