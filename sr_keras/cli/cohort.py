@@ -177,7 +177,7 @@ def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
     cores = recipe.threads or _cores()
     click.echo(
         f"Voxels: {sum(one.voxels for one in each):.4g} in, {sum(one.result_voxels for one in each):.4g} out.\n"
-        f"Core hours: {plan.seconds * cores / 3600:.1f} ({cores} cores a worker, as timed on this machine).\n"
+        f"Core hours: {plan.seconds * cores / 3600:.3g} ({cores} cores a worker, as timed on this machine).\n"
         f"Memory: {format_bytes(plan.memory)} a worker at the peak.\n"
         f"Disk: {format_bytes(sum(one.result_bytes for one in each))} of results before compression, "
         f"{format_bytes(max((one.temporary_bytes for one in each), default=0))} a worker of temporary files."
@@ -207,7 +207,10 @@ def _is_done(entry: Any) -> bool:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds > 3600 else f"{seconds / 60:.1f} min"
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _cores() -> int:
