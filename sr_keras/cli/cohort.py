@@ -117,7 +117,7 @@ def part_of(options: dict[str, Any]) -> "Part":
 
 
 def run_items(
-    recipe: "Recipe", items: "Sequence[Item]", output: Path, options: dict[str, Any], what: str = "scans to do"
+    recipe: "Recipe", items: "Sequence[Item]", output: Path, options: dict[str, Any], what: str = "Scans to do"
 ) -> None:
     """Do items, and exit with 1 if one waits for somebody in the end."""
     from sr_keras.cohort.ledger import Ledger
@@ -127,7 +127,7 @@ def run_items(
     start = time.monotonic()
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger(output, part_of(options)))
-        _tell(f"{len(items)} {what}; ledger {ledger.path}")
+        _tell(f"{what}: {len(items)}; ledger {ledger.path}")
         reports = _reports(recipe, items, ledger, options, stack)
         progress = stack.enter_context(count_report())
         summary = record_all(reports, len(items), ledger, click.echo, progress)

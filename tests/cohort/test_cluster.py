@@ -86,7 +86,7 @@ def test_ctrl_c_ends_all_and_a_rerun_goes_on(tmp_path):
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert [line.split(";")[0].split(":")[0] for line in told.splitlines()] == [
-        "4 scans to do",
+        "Scans to do",
         "Dask dashboard",
         "Interrupted.",
     ]
