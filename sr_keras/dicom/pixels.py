@@ -88,10 +88,11 @@ def stored_pixels(place: Source, header: Dataset, decoder: Decoder, source: str)
     lengths = [number(header, keyword) or 1 for keyword in ("NumberOfFrames", "Rows", "Columns")]
     count = int(np.prod(lengths))
     check_memory(count * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
-    plain = _plain_pixels(place, header, lengths)
+    most = LARGEST_HEADER + count * BYTES_PER_PIXEL
+    plain = _plain_pixels(place, header, lengths) if place.size <= most else None
     if plain is not None:
         return "PixelData", _without_unused_bits(plain, header, encoding)
-    with place.whole(LARGEST_HEADER + count * BYTES_PER_PIXEL) as file:
+    with place.whole(most) as file:
         native = syntax.is_compressed and syntax not in DECODED_HERE
         data = file.read(place.size) if native else b""
         dataset = parsed(BytesIO(data) if native else file, pixels=True)
