@@ -1,5 +1,6 @@
 """The engine that runs ncnn files, on a GPU by Vulkan or on the CPU."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class NcnnEngine(ModelFileEngine):
     """Runs an ncnn file (.param, with its .bin beside it), one image after another.
 
     Attributes:
-        vulkan: whether it runs by Vulkan; None does where there is a GPU. Set before the first run.
+        vulkan: whether it runs by Vulkan; None does where there is a GPU, unless TensorFlow is loaded, see
+            `sr_keras.engines.vulkan`. Set before the first run.
     """
 
     vulkan: bool | None = None
@@ -67,5 +69,7 @@ class NcnnEngine(ModelFileEngine):
         return np.stack(outputs)
 
     def _by_vulkan(self) -> bool:
+        if self.vulkan is not None:
+            return self.vulkan
         device = preferred_device()
-        return self.vulkan if self.vulkan is not None else bool(device and not device.software)
+        return bool(device and not device.software) and "tensorflow" not in sys.modules

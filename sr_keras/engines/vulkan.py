@@ -1,11 +1,17 @@
-"""The Vulkan devices of this machine: what WebGPU runs on under Linux, which onnxruntime does not name."""
+"""The Vulkan devices of this machine: what WebGPU runs on under Linux, which onnxruntime does not name.
+
+They are listed in a process of its own, `python -m sr_keras.engines.vulkan`: drivers of Mesa bring LLVM, and a process
+that loads them after TensorFlow, which has another LLVM in it, crashes when it ends.
+"""
 
 import ctypes
+import json
+import subprocess
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-
-from sr_keras.framework import silent_libraries
 
 LIBRARY = "libvulkan.so.1"
 INSTANCE_CREATE_INFO = 1
@@ -50,11 +56,9 @@ class _CreateInfo(ctypes.Structure):
 @cache
 def preferred_device() -> Device | None:
     """Return the device that WebGPU prefers: a graphics card, else a processor's graphics; None if there is none."""
-    try:
-        with silent_libraries():
-            found = _devices(ctypes.CDLL(LIBRARY))
-    except OSError:
-        return None
+    command = [sys.executable, "-m", __spec__.name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    found = json.loads(done.stdout or "[]")
     kind, name = min(found, key=lambda each: PREFERENCE.index(each[0]), default=(0, ""))
     return Device(name, kind == SOFTWARE) if name else None
 
@@ -78,3 +82,8 @@ def _described(vulkan: Any, handle: int | None) -> tuple[int, str]:
     numbers = (ctypes.c_uint32 * HEAD).from_buffer(properties)
     name = properties.raw[4 * HEAD : 4 * HEAD + NAME_LENGTH].split(b"\0")[0]
     return int(numbers[KIND]), name.decode(errors="replace")
+
+
+if __name__ == "__main__":
+    with suppress(OSError):
+        sys.stdout.write(json.dumps(_devices(ctypes.CDLL(LIBRARY))))

@@ -19,7 +19,7 @@ from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import find_stage, shipped_stages
 from sr_keras.volumes.volume import Volume
 
-FORMATS = ("saved_model", "onnx", "litert", "openvino")
+FORMATS = ("saved_model", "onnx", "litert", "openvino", "ncnn")
 
 
 @pytest.fixture(scope="module")
