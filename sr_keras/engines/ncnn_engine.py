@@ -8,13 +8,15 @@ import numpy as np
 
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
-from sr_keras.engines.model_file import ModelFileEngine
+from sr_keras.engines.model_file import ModelFileEngine, refused
 from sr_keras.engines.vulkan import preferred_device
 from sr_keras.errors import MissingDependencyError
 from sr_keras.framework import load_module, silent_libraries
 
 # The last line of a .param begins with it: the metadata, JSON.
 METADATA_PREFIX = "# sr_keras "
+# What it returns where memory runs out; other numbers say that a layer refuses its input.
+OUT_OF_MEMORY = -100
 HALF_OPTIONS = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic")
 
 
@@ -64,7 +66,7 @@ class NcnnEngine(ModelFileEngine):
             extractor.input("lr", ncnn.Mat(image[None, ..., 0]))
             failed, output = extractor.extract("final")
             if failed:
-                raise MemoryError
+                raise MemoryError if failed == OUT_OF_MEMORY else refused(self.path, self.runtime, OSError(failed))
             outputs.append(np.array(output)[0, ..., None])
         return np.stack(outputs)
 
