@@ -2,7 +2,7 @@
 
 Such a file has output convolutions that emit blocks of 4x4 pixels (`sr_keras.export.onnx_blocks`). GPUs gain nothing
 from them, and the sizes that crop the blocks are computed on the processor. Here the convolutions are as they were
-trained, and the sub-pixel layers as well; all products are the same.
+trained, and the sub-pixel layers as well; all products are the same. The opset is at least 13.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,13 @@ from sr_keras.framework import load_module
 
 # Rows and columns of a block.
 BLOCK = 4
+OPSET = 13
 # Shape of an image whose channels were interleaved with its rows: batch, one channel, the rows, the columns.
 ROWS_SHUFFLE = np.array([0, 1, -1, 0])
 
 
 def plain_onnx(content: bytes, install: str) -> bytes:
-    """Return the content of an ONNX file of sr_keras without blocks; the graph of one without blocks stays as it is.
+    """Return the content of an ONNX file of sr_keras without blocks; the layers of one without blocks stay as they are.
 
     Args:
         content: of the file.
@@ -33,6 +34,9 @@ def plain_onnx(content: bytes, install: str) -> bytes:
     model = onnx.load_from_string(content)
     nodes = list(_plain_nodes(onnx, model.graph))
     _replace_nodes(model.graph, nodes)
+    # onnxruntime's WebGPU has no kernels for some operators of older opsets, in which fp16 files are written.
+    if any(each.version < OPSET for each in model.opset_import if not each.domain):
+        model = onnx.version_converter.convert_version(model, OPSET)
     plain: bytes = model.SerializeToString()
     return plain
 

@@ -7,7 +7,7 @@ from sr_keras.engines.interface import Images
 from sr_keras.engines.onnx_engine import ONLY_FATAL, OnnxEngine
 from sr_keras.engines.plain_onnx import plain_onnx
 from sr_keras.engines.vulkan import preferred_device
-from sr_keras.errors import MissingDependencyError
+from sr_keras.errors import MissingDependencyError, ModelFileError
 from sr_keras.framework import load_module, silent_libraries
 
 PROVIDER = "WebGpuExecutionProvider"
@@ -55,12 +55,19 @@ class WebgpuEngine(OnnxEngine):
                 session = runtime.InferenceSession(content, options, providers=providers, enable_fallback=0)
         except Exception as error:
             # Its errors have no common base but Exception.
-            if "adapter" not in str(error):
-                raise ValueError(str(error)) from error
-            raise MissingDependencyError(NO_ADAPTER.format(reason="no device that Dawn supports")) from error
+            raise self._refusal(str(error)) from error
         if PROVIDER not in session.get_providers():
             raise MissingDependencyError(NO_ADAPTER.format(reason="it falls back to the processor"))
         return session
+
+    def _refusal(self, reason: str) -> Exception:
+        if "adapter" in reason:
+            return MissingDependencyError(NO_ADAPTER.format(reason="no device that Dawn supports"))
+        if "fallback to CPU" in reason:
+            return ModelFileError(
+                f"{self.name} ({self.manifest.precision}) has operators that WebGPU does not have; export fp32 or fp16."
+            )
+        return ValueError(reason)
 
     def _infer(self, session: Any, batch: Images) -> Images:
         try:

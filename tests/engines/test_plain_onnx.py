@@ -7,7 +7,9 @@ import pytest
 
 from sr_keras.engines.loading import shipped_onnx
 from sr_keras.engines.plain_onnx import plain_onnx
-from sr_keras.models.stages import shipped_stages
+from sr_keras.export import Request
+from sr_keras.export.onnx import onnx_model
+from sr_keras.models.stages import find_stage, shipped_stages
 
 GPU_OPERATORS = {"Conv", "Relu", "Add", "DepthToSpace", "Transpose", "Reshape", "Squeeze", "Unsqueeze"}
 
@@ -34,6 +36,16 @@ def test_a_plain_graph_is_that_of_the_trained_layers(stage):
     for size in ((2, 23, 31), (1, 8, 12)):
         images = np.random.default_rng(0).random(size, dtype=np.float32)
         np.testing.assert_array_equal(run(plain, images), run(content, images))
+
+
+@pytest.mark.parametrize("name", ["fast_hw_x2", "georgescu2020_d_x2"])
+def test_half_precision_is_raised_to_the_opset_of_webgpu(name):
+    content = onnx_model(Request(find_stage(name), "fp16")).SerializeToString()
+    plain = plain_onnx(content, "onnx")
+    assert [each.version for each in onnx.load_from_string(content).opset_import] == [9]
+    assert [each.version for each in onnx.load_from_string(plain).opset_import] == [13]
+    images = np.random.default_rng(0).random((2, 7, 9), dtype=np.float32)
+    np.testing.assert_array_equal(run(plain, images), run(content, images))
 
 
 def test_a_graph_without_blocks_stays_as_it_is():
