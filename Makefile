@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-browser test-cluster test-slow faults fuzz matrix lint docs clean
+.PHONY: demo test test-browser test-cluster test-slow faults fuzz matrix lint docs web clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -42,6 +42,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page that super-resolves scans in a browser, in sr_keras/web/site/.
+web: $(VENV)/installed
+	$(BIN)/python web/build.py
 
 # The site in site/; a warning is an error.
 docs: $(VENV)/installed
