@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.engines.folded_onnx import PLACES_SUFFIX
-from sr_keras.errors import ConfigurationError
-from sr_keras.files import atomic_write_folder, check_output
+from sr_keras.errors import ConfigurationError, OutputError
+from sr_keras.files import atomic_write_folder, make_folder
 from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.models.stages import SHIPPED, TrainedStage, shipped_stages
 
@@ -41,20 +41,21 @@ def write_site(output: str | os.PathLike[str], *, force: bool = False) -> Site:
     """Write the page and the shipped models to a folder that any web server can serve.
 
     Args:
-        output: the folder; it appears whole or not at all.
-        force: whether a folder that exists is replaced.
+        output: the folder.
+        force: whether a folder may have other files, of which those with names of the page are replaced.
 
     Raises:
         ConfigurationError: the page is not built in this checkout.
-        OutputError: the folder exists, or cannot be written.
+        OutputError: the folder is not empty, or cannot be written.
     """
     output = Path(output)
     if not (BUILT / "index.html").is_file():
         raise ConfigurationError("The page is not built in this checkout; run make web.")
-    check_output(output, force=force)
-    with atomic_write_folder(output.parent, output.name) as temporary:
-        folder = temporary / output.name
-        shutil.copytree(BUILT, folder)
+    if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
+        raise OutputError(f"{output} exists; use --force to overwrite.")
+    make_folder(output)
+    with atomic_write_folder(output, "index.html") as folder:
+        shutil.copytree(BUILT, folder, dirs_exist_ok=True)
         _write_models(folder / "models")
         _name_files(folder)
     files = [path for path in output.rglob("*") if path.is_file()]

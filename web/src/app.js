@@ -116,7 +116,6 @@ async function run() {
     hide("save", false);
     say("status", `Done in ${outcome.seconds.toFixed(1)} s.`);
     element("warnings", HTMLElement).replaceChildren(...outcome.warnings.map(item));
-    Object.assign(globalThis, { told: outcome.told });
   });
   setRunning(false);
   await plan();

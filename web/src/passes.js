@@ -31,7 +31,7 @@ export async function upsample(scan, passes, onSlice, onPixels) {
     let size = [source.shape[height], source.shape[width]];
     for (const { step, stage } of hw) {
       onPixels(image.length);
-      image = await stage.run(image, size[0], size[1]);
+      image = await runClipped(stage, image, size[0], size[1]);
       size = size.map((length) => length * step.scale);
     }
     invert(image, normalization);
@@ -67,11 +67,24 @@ async function deepened(source, { step, stage }, onPixels) {
     for (let index = 0; index < source.shape[order[0]]; index++) {
       const image = normalizedSlice(source, order, index);
       onPixels(image.length);
-      const output = await stage.run(image, source.shape[order[1]], source.shape[order[2]]);
+      const output = await runClipped(stage, image, source.shape[order[1]], source.shape[order[2]]);
       putSlice(values, shape, order, index, output, number > 0);
     }
   }
   return { values, shape, normalization: null };
+}
+
+/**
+ * @param {TiledStage} stage
+ * @param {Float32Array} image
+ * @param {number} height
+ * @param {number} width
+ * @returns {Promise<Float32Array>} what the stage makes of an image; not below zero, the least that networks know
+ */
+async function runClipped(stage, image, height, width) {
+  const output = await stage.run(image, height, width);
+  for (let n = 0; n < output.length; n++) if (output[n] < 0) output[n] = 0;
+  return output;
 }
 
 /**

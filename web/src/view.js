@@ -13,10 +13,7 @@ export class Viewer {
    * @param {HTMLCanvasElement} right
    */
   constructor(left, right) {
-    /** @type {"dark"|"light"} */
-    this.last = "dark";
     this.drawn = 0;
-    this.right = right;
     this.panes = [left, right].map((canvas) => ({ canvas, viewer: /** @type {Niivue|null} */ (null) }));
   }
 
@@ -62,7 +59,7 @@ export class Viewer {
   async pane(index) {
     const pane = this.panes[index];
     if (!pane.viewer) {
-      pane.viewer = new Niivue({ backColor: [0.05, 0.06, 0.07, 1], show3Dcrosshair: true, dragAndDropEnabled: false, logLevel: "error" });
+      pane.viewer = new Niivue({ backColor: [0.05, 0.06, 0.07, 1], show3Dcrosshair: true, crosshairWidth: 0.4, crosshairWidthUnit: "percent", dragAndDropEnabled: false, logLevel: "error" });
       await pane.viewer.attachToCanvas(pane.canvas);
       pane.viewer.setMultiplanarPadPixels(4);
       pane.viewer.opts.multiplanarShowRender = SHOW_RENDER.NEVER;

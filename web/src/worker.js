@@ -102,7 +102,7 @@ class PageWorker {
    * @param {Request} request
    * @param {(axis: number, index: number, values: import("./volume.js").Voxels) => Promise<void>} onSlice
    * @param {(share: number) => void} onProgress
-   * @returns {Promise<{seconds: number, warnings: string[], told: Record<string, number[]>}>}
+   * @returns {Promise<{seconds: number, warnings: string[]}>}
    */
   async run({ family, factors, kind }, onSlice, onProgress) {
     const start = performance.now();
@@ -115,7 +115,7 @@ class PageWorker {
     };
     if (scan.range[0] === scan.range[1]) {
       await sendConstant(scan.range[0], shape, send);
-      return { seconds: (performance.now() - start) / 1000, warnings: [], told: {} };
+      return { seconds: (performance.now() - start) / 1000, warnings: [] };
     }
     const descriptions = steps.map((step, n) => descriptionOf(scan, step, entries[n]));
     const opened = await Promise.all(entries.map((entry, n) => openStage(entry, kind, descriptions[n])));
@@ -126,8 +126,7 @@ class PageWorker {
       await Promise.all(opened.map((each) => each.close()));
     }
     const used = steps.map((step, n) => ({ step, entry: entries[n], trust: opened[n].trust }));
-    const told = Object.fromEntries(steps.map((step, n) => [labelOf(step), [...descriptions[n], opened[n].trust]]));
-    return { seconds: (performance.now() - start) / 1000, warnings: warningsOf(scan, used), told };
+    return { seconds: (performance.now() - start) / 1000, warnings: warningsOf(scan, used) };
   }
 
   /**
