@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from sr_keras.networks import StageName, output_factors
-from sr_keras.networks.folding import LARGEST_DEVIATION
+from sr_keras.networks.folding import LARGEST_DEVIATION, largest_scores
 from sr_keras.networks.symmetry import IMAGE, Order, symmetric_channels, symmetric_kernels
 from sr_keras.networks.upscaling import CubicKernel
 
@@ -152,7 +152,8 @@ class ConditionalConv2D(layers.Layer):
 class Standardise(layers.Layer):
     """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`.
 
-    What it knows of the training mixture is kept as weights.
+    Outside of training they are cut off along the principal axes of the mixture as well, as
+    `sr_keras.networks.folding.ConditionalWeights.plausible` says. What the layer knows of the mixture is kept as weights.
 
     Args:
         members: (members, numbers - 1), fingerprints of the training mixture; None leaves them and all that follows
@@ -183,9 +184,18 @@ class Standardise(layers.Layer):
             self.deviation.assign([*np.maximum(np.std(self.first_members, axis=0), 1e-3), 12.0**-0.5])
             self.members.assign(self.first_members)
 
-    def call(self, numbers: Any) -> Any:
+    def call(self, numbers: Any, training: bool = False) -> Any:
         """Return the standardised numbers."""
-        return ops.clip((numbers - self.mean) / self.deviation, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+        standard = (numbers - self.mean) / self.deviation
+        return ops.clip(standard if training else self._plausible(standard), -LARGEST_DEVIATION, LARGEST_DEVIATION)
+
+    def _plausible(self, standard: Any) -> Any:
+        members = (self.members - self.mean[:-1]) / self.deviation[:-1]
+        _, _, axes = ops.svd(members, full_matrices=False)
+        learned, scores = (ops.matmul(each, ops.transpose(axes)) for each in (members, standard[:, :-1]))
+        largest = largest_scores(int(members.shape[1])) * ops.std(learned, axis=0)
+        cut = ops.minimum(ops.maximum(scores, -largest), largest) - scores
+        return ops.concatenate([standard[:, :-1] + ops.matmul(cut, axes), standard[:, -1:]], axis=1)
 
 
 @keras.saving.register_keras_serializable("sr_keras")
