@@ -13,6 +13,7 @@ import threading
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -92,7 +93,7 @@ def ratio(page: Any) -> dict[str, Any]:
         with page.expect_download() as download:
             page.click("#report")
         report = json.loads(Path(download.value.path()).read_text())
-        web.append(median(sum(report["measurements"][0]["samples_s"], [])))
+        web.append(median(chain.from_iterable(report["measurements"][0]["samples_s"])))
     return {
         "stage": STAGE,
         "processor": report["machine"]["processor"],

@@ -21,7 +21,10 @@ def constants() -> dict[str, object]:
         "fingerprint": _of(fingerprint, "BANDS", "DILATIONS", "TISSUE", "LEAST_TISSUE", "LEAST_POWER", "LEAST_NOISE")
         | _of(fingerprint, "MEDIAN_ABSOLUTE", "KERNEL_NORM")
         | _of(conditions, "SLICES"),
-        "folding": _of(folding, "KEPT_NOISE", "LARGEST_DEVIATION", "NEAR", "FAR") | _of(resampling, "KEYS_A"),
+        "folding": _of(
+            folding, "KEPT_NOISE", "LARGEST_DEVIATION", "NEAR", "FAR", "LARGEST_FIRST_SCORE", "LARGEST_SCORE"
+        )
+        | _of(resampling, "KEYS_A"),
         "spectrum": _of(spectrum, "LARGEST_RATIO", "UPPER_BAND", "LOWER_BAND", "SLICES", "SHORTEST"),
         "labels": _of(label_maps, "LABEL_INTENT", "WORDS", "MOST_LABELS", "ALIKE", "ALIKE_BY_NAME", "FEW")
         | _of(label_maps, "FEWEST_PAIRS", "MASKS"),

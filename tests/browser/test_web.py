@@ -1,6 +1,5 @@
-"""The page of `sr-keras web`, built by `make web`, in Chromium: the same results as `sr-keras predict`, and no leaks."""
+"""The page of `sr-keras web`, built by `make web`, in Chromium: equal to `sr-keras predict`, and it sends nothing."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +9,9 @@ import jsonschema
 import nibabel
 import numpy as np
 import pytest
-from web_page import SiteServer, WebPage
 from dicom.synthetic import classic, save
 from helpers import SAMPLE, write_scan
+from web_page import SiteServer, WebPage
 
 import sr_keras
 from sr_keras.benchmark.report import print_report, read_report, schema
@@ -134,7 +133,7 @@ def test_a_saved_result_equals_predict(web, tmp_path, name):
 
 
 def test_an_uncompressed_file_is_read_too(web, tmp_path):
-    assert "56×52×24 voxels of 0.5729×0.5729×1 mm, MRI" in _planned(web, brain(tmp_path / "scan.nii"), "2x2x1")
+    assert "56x52x24 voxels of 0.5729x0.5729x1 mm, MRI" in _planned(web, brain(tmp_path / "scan.nii"), "2x2x1")
 
 
 def _planned(web: WebPage, scan: Path, scale: str) -> str:
@@ -170,10 +169,10 @@ def test_scans_unlike_those_of_training_are_warned_of_as_predict_does(web, tmp_p
         web.choose("2x2x1", quality)
         web.start()
         web.finish()
+        assert_equal_to_predict(web.save(tmp_path), scan, "2x2x1", quality)
         upscaler = sr_keras.Upscaler([load_engine(n) for n in sr_keras.choose_stages(shipped_stages(), quality)])
         expected = upscaler.prepare(sr_keras.read_volume(scan), (2, 2, 1)).warnings
         assert [_numbers(each) for each in web.warnings()] == [_numbers(each) for each in expected] != []
-    web.save(tmp_path)
 
 
 def _numbers(text: str) -> list[str]:
@@ -229,7 +228,7 @@ def _short(path: Path) -> Path:
     return write_scan(path, np.arange(4**3, dtype=np.int16).reshape(4, 4, 4))
 
 
-def _compressed_dicom(path: Path) -> Path:
+def _compressed_dicom(_path: Path) -> Path:
     return TESTS / "data/dicom/compressed_jpeg"
 
 
@@ -240,7 +239,7 @@ BROKEN = {
     _series_of_volumes: "holds 4 volumes; choose one with sr-keras predict --volume.",
     _not_a_number: "729 voxels are NaN, infinite or beyond 1e36; repair the scan first.",
     _labels: "looks like a label map (4 values, in regions); choose a scan.",
-    _short: "4×4×4 voxels are too few for hw ×2 on ij, which needs 6 along each axis of its slices",
+    _short: "4x4x4 voxels are too few for hw x2 on ij, which needs 6 along each axis of its slices",
     _compressed_dicom: "has compressed pixels; use sr-keras predict for it.",
 }
 
@@ -250,7 +249,8 @@ def test_a_broken_scan_gives_one_sentence(web, tmp_path, make):
     web.choose("2x2x1", "fast")
     problem = web.open(make(tmp_path / "scan.nii.gz"))
     assert BROKEN[make] in problem
-    assert len(problem) < 200 and "\n" not in problem
+    assert len(problem) < 200
+    assert "\n" not in problem
     assert web.page.is_disabled("#start")
 
 
@@ -289,7 +289,8 @@ def test_the_page_may_speak_to_no_other_origin(web):
     web.errors[:] = [each for each in web.errors if "example.org" not in each]
     assert blocked == "Failed to fetch"
     worker = web.page.evaluate("fetch('worker.js').then((r) => r.headers.get('Content-Security-Policy'))")
-    assert "connect-src 'self'" in worker and "default-src 'none'" in worker
+    assert "connect-src 'self'" in worker
+    assert "default-src 'none'" in worker
 
 
 @pytest.mark.parametrize("name", shipped_stages())
@@ -314,7 +315,8 @@ def test_a_benchmark_is_a_report_of_sr_keras_benchmark(web, tmp_path, capsys, ki
     assert report["settings"]["scenario"] == scenario
     assert ("software" in report["machine"]["processor"]) == (kind == "webgpu")
     figures = web.page.inner_text("#figures")
-    assert report["machine"]["processor"] in figures and "ms a slice" in figures
+    assert report["machine"]["processor"] in figures
+    assert "ms a slice" in figures
     print_report(read_report(tmp_path / "benchmark.json"))
     assert "software" in capsys.readouterr().out or kind == "wasm"
 
@@ -323,5 +325,5 @@ def test_a_benchmark_is_a_report_of_sr_keras_benchmark(web, tmp_path, capsys, ki
 def test_the_page_is_accessible(web, scheme):
     web.page.emulate_media(color_scheme=scheme)
     web.page.evaluate(AXE.read_text())
-    found = web.page.evaluate("axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes.length]))")
-    assert json.dumps(found) == "[]"
+    found = web.page.evaluate("axe.run().then(({ violations }) => violations.map(({ id }) => id))")
+    assert found == []

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 
 PATIENCE = 180_000
-# A call of Comlink's protocol, which the page itself speaks to its worker.
+# A call of Comlink's protocol, which the page itself speaks to its worker; one worker for all calls.
 CALL = """([path, values]) => new Promise((resolve, reject) => {
-  const worker = new Worker("worker.js", { type: "module" });
+  const worker = (globalThis.workerOfTests ??= new Worker("worker.js", { type: "module" }));
   const revive = (value) => (Array.isArray(value) ? Float32Array.from(value) : value);
   worker.onerror = (event) => reject(event.message);
   worker.onmessage = ({ data }) => {
-    worker.terminate();
-    const failed = data.type === "HANDLER";
-    if (failed) reject(new Error(JSON.stringify(data.value)));
+    if (data.type === "HANDLER") reject(new Error(JSON.stringify(data.value)));
     else resolve(Array.from(data.value));
   };
   const argumentList = values.map((value) => ({ type: "RAW", value: revive(value) }));

@@ -104,7 +104,7 @@ async function wholeVolume({ steps, entries, kind, size }) {
   const passes = steps.map((step, n) => ({ step, stage: opened[n].stage }));
   const after = steps.map((_, n) => steps.slice(0, n).reduce(shapeAfter, shape));
   const macs = entries.reduce((sum, entry, n) => sum + entry.macs * pixelsOf(after[n], [steps[n]]), 0);
-  const label = `${shape.join("x")}, ${steps.map(labelOf).join(", ").replaceAll("×", "x")}`;
+  const label = `${shape.join("x")}, ${steps.map(labelOf).join(", ")}`;
   const run = () => upsample(scan, passes, async () => {}, () => {});
   /** @type {Candidate[]} */
   const candidates = [{ label, macs, slices: SLICES, megapixels: productOf(steps.reduce(shapeAfter, shape)) / 1e6, run, load }];

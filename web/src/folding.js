@@ -1,9 +1,10 @@
 /** The ONNX file of a conditional stage for one scan, as sr_keras.networks.folding and sr_keras.engines.folded_onnx. */
 
 import constants from "./constants.json";
+import { principalAxes } from "./principal-axes.js";
 import { productOf } from "./volume.js";
 
-const { LARGEST_DEVIATION, NEAR, FAR, KEYS_A } = constants.folding;
+const { LARGEST_DEVIATION, NEAR, FAR, KEYS_A, LARGEST_FIRST_SCORE, LARGEST_SCORE } = constants.folding;
 
 /** @typedef {import("./npz.js").NumpyArray} NumpyArray */
 /** @typedef {Record<string, NumpyArray>} Weights by "layer/part", as the .npz file has them */
@@ -49,7 +50,7 @@ export function trustIn(weights, description) {
  */
 export function fold(weights, description) {
   const { mean, deviation } = weights;
-  const standard = description.map((value, n) => (value - mean.values[n]) / deviation.values[n]);
+  const standard = plausible(weights, description).map((value, n) => (value - mean.values[n]) / deviation.values[n]);
   const features = standard.map((value) => Math.min(LARGEST_DEVIATION, Math.max(-LARGEST_DEVIATION, value)));
   const hidden = dense(features, weights["hidden0/kernel"], weights["hidden0/bias"]).map((value) => Math.max(value, 0));
   const inner = dense(hidden, weights["hidden1/kernel"], weights["hidden1/bias"]).map(Math.tanh);
@@ -64,6 +65,36 @@ export function fold(weights, description) {
   }
   return folded;
 }
+
+/**
+ * @param {Weights} weights
+ * @param {Float32Array} description
+ * @returns {Float32Array} with the fingerprint cut off along the principal axes of the training mixture
+ */
+export function plausible({ mean, deviation, members }, description) {
+  const [count, length] = members.shape;
+  const standard = (/** @type {ArrayLike<number>} */ values, /** @type {number} */ start) =>
+    Float64Array.from({ length }, (_, n) => (values[start + n] - mean.values[n]) / deviation.values[n]);
+  const learned = Array.from({ length: count }, (_, member) => standard(members.values, member * length));
+  const numbers = standard(description, 0);
+  const result = Float64Array.from(description);
+  for (const [rank, axis] of principalAxes(learned).entries()) {
+    const largest = (rank ? LARGEST_SCORE : LARGEST_FIRST_SCORE) * deviationOf(learned.map((each) => dot(each, axis)));
+    const score = dot(numbers, axis);
+    const cut = Math.min(Math.max(score, -largest), largest) - score;
+    for (let n = 0; n < length; n++) result[n] += cut * axis[n] * deviation.values[n];
+  }
+  return Float32Array.from(result);
+}
+
+/** @param {number[]} values */
+function deviationOf(values) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}
+
+/** @type {(one: Float64Array, other: Float64Array) => number} */
+const dot = (one, other) => one.reduce((sum, value, n) => sum + value * other[n], 0);
 
 /**
  * @param {Weights} weights

@@ -52,7 +52,7 @@ export async function readNifti(file, checkMemory) {
  * @returns {Header}
  */
 export function headerOfResult(header, shape, factors) {
-  if (Math.max(...shape) > LONGEST_AXIS) throw new ScanError(`${shape.join("×")} voxels do not fit NIfTI-1.`);
+  if (Math.max(...shape) > LONGEST_AXIS) throw new ScanError(`${shape.join("x")} voxels do not fit NIfTI-1.`);
   const result = structuredClone(header);
   const old = toOldIndices(factors);
   result.dim = [3, ...shape, 1, 1, 1, 1];

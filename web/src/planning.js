@@ -41,7 +41,7 @@ export function slabAxisOf(steps) {
 }
 
 /** @param {Step} step */
-export const labelOf = (step) => `${step.stage} ×${step.scale} on ${step.axes.map((axis) => "ijk"[axis]).join("")}`;
+export const labelOf = (step) => `${step.stage} x${step.scale} on ${step.axes.map((axis) => "ijk"[axis]).join("")}`;
 
 /**
  * @param {{name: string, shape: number[]}} scan
@@ -55,7 +55,7 @@ export function checkSlices(scan, steps, stages) {
     const radius = Math.max(...stageFor(step, stages).receptive_field_radius);
     if (Math.min(...axes.map((axis) => scan.shape[axis])) < radius) {
       throw new ScanError(
-        `${scan.name}: ${scan.shape.join("×")} voxels are too few for ${labelOf(step)}, which needs ${radius} along ` +
+        `${scan.name}: ${scan.shape.join("x")} voxels are too few for ${labelOf(step)}, which needs ${radius} along ` +
           "each axis of its slices; choose smaller factors, or a larger scan.",
       );
     }

@@ -35,7 +35,7 @@ export function makeScan(parts) {
  */
 export function describe(shape, spacing, modality) {
   const sizes = spacing.map((value) => String(Number(value.toPrecision(4))));
-  return `${shape.join("×")} voxels of ${sizes.join("×")} mm, ${modality === "MR" ? "MRI" : modality}`;
+  return `${shape.join("x")} voxels of ${sizes.join("x")} mm, ${modality === "MR" ? "MRI" : modality}`;
 }
 
 /** @param {Scan} scan */
