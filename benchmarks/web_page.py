@@ -31,6 +31,8 @@ SAMPLE = Path(__file__).parents[1] / "samples" / "t1w_brain.nii.gz"
 SHAPE, FACTORS, STAGE, SIDE = (256, 256, 64), (2, 2, 1), "fast_hw_x2", 256
 ROUNDS, RUNS = 3, 20
 PATIENCE = 1_800_000
+# The viewer draws in software; the networks run on the processor.
+FLAGS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 # The bytes of a first visit: each machine fetches one of two runtimes.
 GPU_RUNTIME = "asyncify"
 
@@ -43,7 +45,7 @@ def main() -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with sync_playwright() as playwright:
             program = shutil.which("chromium") or shutil.which("google-chrome")
-            browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
             page = browser.new_page()
             page.set_default_timeout(PATIENCE)
             page.goto(f"http://127.0.0.1:{server.server_port}/")

@@ -76,7 +76,7 @@ async function open(chosen) {
   const done = await guarded(async () => {
     const scan = await job.open(chosen);
     say("scan", `${chosen.name}: ${scan.summary}`);
-    await viewer.showScan(scan.file);
+    if (!(await viewer.showScan(scan.file))) say("status", "This browser has no WebGL: the scan is not shown, but can be super-resolved.");
   });
   if (done) await plan();
   else {

@@ -17,12 +17,17 @@ export class Viewer {
     this.panes = [left, right].map((canvas) => ({ canvas, viewer: /** @type {Niivue|null} */ (null) }));
   }
 
-  /** @param {ArrayBuffer} file a NIfTI file */
+  /**
+   * @param {ArrayBuffer} file a NIfTI file
+   * @returns {Promise<boolean>} whether it is shown: not where the browser has no WebGL
+   */
   async showScan(file) {
+    if (!hasWebGL()) return false;
     const viewer = await this.pane(0);
     await load(viewer, file, "scan.nii");
     const other = this.panes[1].viewer;
     if (other) clear(other);
+    return true;
   }
 
   /**
@@ -30,7 +35,7 @@ export class Viewer {
    * @param {number[]} shape
    */
   async showResult(file, shape) {
-    if (Math.max(...shape) > LONGEST_SIDE) return;
+    if (Math.max(...shape) > LONGEST_SIDE || !hasWebGL()) return;
     const viewer = await this.pane(1);
     await load(viewer, file, "result.nii");
     const [scan] = this.panes[0].viewer?.volumes ?? [];
@@ -67,6 +72,10 @@ export class Viewer {
     return pane.viewer;
   }
 }
+
+/** @type {boolean|undefined} found once: browsers hold few contexts at a time */
+let webgl;
+const hasWebGL = () => (webgl ??= document.createElement("canvas").getContext("webgl2") !== null);
 
 /**
  * @param {Niivue} viewer
