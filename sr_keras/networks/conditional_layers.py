@@ -22,6 +22,8 @@ LINEAR_TAPS = 7
 MEMBERS = 256
 # Standard deviation of the bases at first, over that of the shared kernel, and where that begins at zero.
 BASES_SHARE, LEAST_SPREAD = 0.2, 1e-3
+# Standard deviation of the noise by which fingerprints are blurred in training, in standard deviations of the mixture.
+BLUR = 0.3
 # The variables of a conditional convolution.
 PARTS = ("kernel", "bias", "bases", "mixing", "film")
 
@@ -152,8 +154,9 @@ class ConditionalConv2D(layers.Layer):
 class Standardise(layers.Layer):
     """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`.
 
-    Outside of training they are cut off along the principal axes of the mixture as well, as
-    `sr_keras.networks.folding.ConditionalWeights.plausible` says. What the layer knows of the mixture is kept as weights.
+    They are cut off along the principal axes of the mixture first, see `ConditionalWeights.plausible` of
+    `sr_keras.networks.folding`. What the layer knows of the mixture is kept as weights. In training a fingerprint is
+    blurred by noise, lest the network knows each training scan by its own.
 
     Args:
         members: (members, numbers - 1), fingerprints of the training mixture; None leaves them and all that follows
@@ -169,6 +172,7 @@ class Standardise(layers.Layer):
     def __init__(self, members: Any = None, **options: Any) -> None:
         super().__init__(trainable=False, **options)
         self.first_members = members
+        self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights."""
@@ -187,7 +191,10 @@ class Standardise(layers.Layer):
     def call(self, numbers: Any, training: bool = False) -> Any:
         """Return the standardised numbers."""
         standard = (numbers - self.mean) / self.deviation
-        return ops.clip(standard if training else self._plausible(standard), -LARGEST_DEVIATION, LARGEST_DEVIATION)
+        if training:
+            noise = keras.random.normal(ops.shape(standard[:, :-1]), 0.0, BLUR, seed=self.seed_generator)
+            standard += ops.pad(noise, ((0, 0), (0, 1)))
+        return ops.clip(self._plausible(standard), -LARGEST_DEVIATION, LARGEST_DEVIATION)
 
     def _plausible(self, standard: Any) -> Any:
         members = (self.members - self.mean[:-1]) / self.deviation[:-1]
