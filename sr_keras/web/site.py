@@ -13,7 +13,7 @@ from typing import Any
 from sr_keras.engines.folded_onnx import PLACES_SUFFIX
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import atomic_write_folder, make_folder
-from sr_keras.models.registry import DEFAULT_FAMILY
+from sr_keras.models.registry import DEFAULT_FAMILY, by_family, choose_stages
 from sr_keras.models.stages import SHIPPED, TrainedStage, shipped_stages
 
 # What `make web` writes; a wheel that is built after it carries it.
@@ -64,13 +64,19 @@ def write_site(output: str | os.PathLike[str], *, force: bool = False) -> Site:
 
 def _write_models(folder: Path) -> None:
     folder.mkdir()
-    entries = []
-    for name, stage in shipped_stages().items():
+    entries, stages = [], shipped_stages()
+    for name, stage in stages.items():
         sources = _sources(name, stage)
         for source in sources.values():
             shutil.copyfile(source, folder / source.name)
         entries.append(_entry(name, stage, {part: source.name for part, source in sources.items()}))
-    index = {"version": version("sr_keras"), "default_family": DEFAULT_FAMILY, "stages": entries}
+    families = {family: list(choose_stages(stages, family)) for family in by_family(stages)}
+    index = {
+        "version": version("sr_keras"),
+        "default_family": DEFAULT_FAMILY,
+        "families": families,
+        "stages": entries,
+    }
     (folder / "index.json").write_text(json.dumps(index))
 
 

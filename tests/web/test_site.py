@@ -41,7 +41,9 @@ def test_every_shipped_stage_is_beside_the_page_and_as_it_ships(tmp_path):
     folder = write_site(tmp_path / "out").folder
     index = json.loads((folder / "models" / "index.json").read_text())
     assert {stage["name"] for stage in index["stages"]} == {*sr_keras.shipped_stages()}
-    assert index["default_family"] in {stage["family"] for stage in index["stages"]}
+    assert index["default_family"] in index["families"]
+    for family, names in index["families"].items():
+        assert names == [*sr_keras.choose_stages(sr_keras.shipped_stages(), family)]
     for stage in index["stages"]:
         card = sr_keras.find_stage(stage["name"]).card
         assert stage["receptive_field_radius"] == list(card.receptive_field_radius)

@@ -17,7 +17,7 @@ import { TiledStage } from "./tiling.js";
  * @property {number[]} description what a conditional stage is told by default; empty for another one
  * @property {{onnx: string, places?: string, weights?: string}} files
  */
-/** @typedef {{version: string, default_family: string, stages: StageEntry[]}} Index */
+/** @typedef {{version: string, default_family: string, families: Record<string, string[]>, stages: StageEntry[]}} Index */
 /** @typedef {{stage: TiledStage, trust: number, close: () => Promise<void>}} OpenStage */
 
 const MODELS = new URL("models/", self.location.href);
@@ -25,6 +25,15 @@ const MODELS = new URL("models/", self.location.href);
 /** @returns {Promise<Index>} */
 export async function loadIndex() {
   return (await fetched("index.json")).json();
+}
+
+/**
+ * @param {Index} index
+ * @param {string} family
+ * @returns {StageEntry[]} one for each kind of stage and scale
+ */
+export function stagesOf({ families, stages }, family) {
+  return stages.filter((each) => families[family].includes(each.name));
 }
 
 /**

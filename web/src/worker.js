@@ -15,7 +15,7 @@ import { pixelsOf, upsample } from "./passes.js";
 import { checkSlices, labelOf, planSteps, shapeAfter, stageFor } from "./planning.js";
 import { storedValues } from "./quantization.js";
 import { findAdapter, loadRuntime, threadCount } from "./runtime.js";
-import { isConditional, loadIndex, openStage } from "./stages.js";
+import { isConditional, loadIndex, openStage, stagesOf } from "./stages.js";
 import { describe, productOf, sliceOrder, summaryOf } from "./volume.js";
 import { warningsOf } from "./warnings.js";
 
@@ -38,9 +38,8 @@ class PageWorker {
 
   /** What there is to run on, and which qualities. */
   async machine() {
-    const { stages, default_family, version } = await this.index;
-    const families = [...new Set(stages.map((stage) => stage.family))];
-    return { adapter: await findAdapter(), threads: threadCount(), families, default_family, version };
+    const { families, default_family, version } = await this.index;
+    return { adapter: await findAdapter(), threads: threadCount(), families: Object.keys(families), default_family, version };
   }
 
   /**
@@ -152,11 +151,11 @@ class PageWorker {
    * @param {(share: number) => void} onProgress
    */
   async benchmark({ family, factors, kind, scenario, size }, onProgress) {
-    const { stages, version } = await this.index;
-    const own = stages.filter((each) => each.family === family);
+    const index = await this.index;
+    const own = stagesOf(index, family);
     const steps = planSteps(factors, 2, own);
     const entries = steps.map((step) => stageFor(step, own));
-    return runBenchmark({ steps, entries, kind, scenario, size, version }, onProgress);
+    return runBenchmark({ steps, entries, kind, scenario, size, version: index.version }, onProgress);
   }
 
   /**
@@ -167,7 +166,7 @@ class PageWorker {
     const scan = this.scan;
     if (!scan) throw new ScanError("Choose a scan first.");
     if (Math.max(...factors) === 1) throw new ScanError("Choose a factor of 2 or 4 for at least one axis.");
-    const stages = (await this.index).stages.filter((each) => each.family === family);
+    const stages = stagesOf(await this.index, family);
     const steps = planSteps(factors, throughPlaneAxis(spacingOf(scan.affine)), stages);
     if (scan.range[0] !== scan.range[1]) checkSlices(scan, steps, stages);
     return { scan, steps, entries: steps.map((step) => stageFor(step, stages)) };
