@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-cluster test-slow test-webgpu faults fuzz matrix lint docs clean
+.PHONY: demo test test-browser test-cluster test-slow test-webgpu faults fuzz matrix lint docs web clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -13,7 +13,11 @@ demo: $(VENV)/installed
 	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow and not faults and not fuzz and not cluster and not webgpu"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not faults and not fuzz and not cluster and not browser and not webgpu"
+
+# The pages in Chromium, where it is installed.
+test-browser: $(VENV)/installed
+	$(BIN)/python -m pytest -m browser
 
 # Dask clusters whose workers and clients are killed, and Slurm's daemons where they are installed.
 test-cluster: $(VENV)/installed
@@ -49,6 +53,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The page that super-resolves scans in a browser, in sr_keras/web/site/.
+web: $(VENV)/installed
+	$(BIN)/python web/build.py
 
 # The site in site/; a warning is an error.
 docs: $(VENV)/installed
