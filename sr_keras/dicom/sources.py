@@ -46,6 +46,11 @@ class Source:
         return self.member.rsplit("/", 1)[-1] if self.member else self.path.name
 
     @property
+    def label(self) -> str:
+        """What messages call it: its path, of a member that of the .zip and its own name."""
+        return f"{self.path}: {self.name}" if self.member else str(self.path)
+
+    @property
     def folder(self) -> str:
         """The folder that it lies in, on disk or in the .zip."""
         return self.member.rpartition("/")[0] if self.member else str(self.path.parent)
