@@ -29,7 +29,7 @@ from sr_keras.adaptation.adapting import Settings, adapt
 from sr_keras.adaptation.files import shipped_start
 from sr_keras.adaptation.stage import engine_of
 from sr_keras.adaptation.start import folded_for
-from sr_keras.engines import Engine, KerasEngine
+from sr_keras.engines import Engine, load_engine
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import TrainedStage, find_stage
@@ -88,12 +88,18 @@ def edge_width(voxels: np.ndarray, axis: int, spacing: float, data_range: float)
     return float(np.median(heights[edges] / steepest[edges])) * spacing if edges.any() else float("nan")
 
 
+def row_of(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *, noise: bool) -> Row:
+    """Return what a row is known by."""
+    names = {"scan": scan.name, "case": case, "scale": scale, "noise": noise, "model": stage.name, "steps": steps}
+    return {**names, "crop": scan.voxels.shape[1], "weights": stage.card.weights_sha256[:8]}
+
+
 def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *, noise: bool) -> Row:
     """Return the levels of the blind and the adapted stage for one case of a scan."""
     volume, truth, shown = reduced(scan, case, scale, noise=noise)
     through = PRESETS[case].through_plane
-    blind = KerasEngine(stage)
-    row = {"scan": scan.name, "case": case, "scale": scale, "noise": noise, "model": stage.name, "steps": steps}
+    blind = load_engine(stage.name)
+    row = row_of(scan, case, scale, stage, steps, noise=noise)
     row["blind"], row["blind_edge"] = measured(run(blind, volume, scale), truth, shown, scan)
     cubic = resample_axis(np.asarray(volume.voxels, np.float32), 0, len(truth), 1 / scale)
     row["cubic"], row["cubic_edge"] = measured(cubic, truth, shown, scan)
@@ -154,22 +160,22 @@ def main() -> None:
     parser.add_argument("scans", nargs="+", type=Path)
     parser.add_argument("--scale", type=int, action="append")
     parser.add_argument("--model")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--crop", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--noise-free", action="store_true")
     arguments = parser.parse_args()
     rows: list[Row] = json.loads(arguments.result.read_text()) if arguments.result.exists() else []
-    keys = ("scan", "case", "scale", "noise", "model", "steps")
-    done = {tuple(row[key] for key in keys) for row in rows}
+    done = [set(row.items()) for row in rows]
     for path in find_scans(arguments.scans):
         scan = cropped(load(path), arguments.crop)
         for scale in arguments.scale or [2, 4]:
             stage = find_stage(arguments.model) if arguments.model else shipped_start("fast", scale)
             for case in THROUGH_PLANE_CASES[scan.modality]:
-                key = (scan.name, case, scale, not arguments.noise_free, stage.name, arguments.steps)
-                if case == "cubic" or key in done:
+                options = {"noise": not arguments.noise_free}
+                key = set(row_of(scan, case, scale, stage, arguments.steps, **options).items())
+                if case == "cubic" or any(key <= each for each in done):
                     continue
-                rows.append(compared(scan, case, scale, stage, arguments.steps, noise=not arguments.noise_free))
+                rows.append(compared(scan, case, scale, stage, arguments.steps, **options))
                 arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
                 sys.stderr.write(table(rows[-1:]).splitlines()[2] + "\n")
     sys.stdout.write(table(rows) + "\n\n" + edge_table(rows) + "\n")

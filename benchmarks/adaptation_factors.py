@@ -58,8 +58,8 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("scans", nargs="+", type=Path)
     parser.add_argument("--factor", type=int, action="append")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--crop", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--crop", type=int, default=128)
     arguments = parser.parse_args()
     rows: list[Row] = []
     for path in find_scans(arguments.scans):
