@@ -4,10 +4,10 @@
         [--crop N] [--noise-free]
 
 Each scan is cropped to N x N pixels around its middle and reduced as the cases of `sr_keras.acquisition.presets` say.
-Prints, over the slices with tissue, the gain of the adapted stage over the blind one with the slice profile known (its
-shape and thickness are given) and estimated (nothing is given), and the seconds to adapt; then the median width in mm
-of real edges through plane (cubic interpolation, blind, adapted) and, beside it, in-plane. Results that are in
-RESULT.json already are not computed again.
+Stages adapt to that, and are compared on its middle rows. Prints, over the slices with tissue, the gain of the adapted
+stage over the blind one with the slice profile known (its shape and thickness are given) and estimated (nothing is
+given), and the seconds to adapt; then the median width in mm of real edges through plane (cubic interpolation, blind,
+adapted) and, beside it, in-plane. Results that are in RESULT.json already are not computed again.
 """
 
 import argparse
@@ -40,6 +40,8 @@ from sr_keras.volumes.volume import Volume
 Row = dict[str, Any]
 # HU of CT that normalised intensities begin at.
 FLOOR = -1024.0
+# Rows of a scan that results are compared on.
+ROWS = 48
 # Least height of an edge, normalised.
 EDGE = 0.2
 
@@ -69,9 +71,16 @@ def measured(result: np.ndarray, truth: np.ndarray, shown: np.ndarray, scan: Sca
     return psnr, edge_width(result, 0, scan.spacing[0], scan.data_range)
 
 
+def middle(stack: np.ndarray) -> np.ndarray:
+    """Return the middle rows of (slice, row, column)."""
+    start = max(0, (stack.shape[1] - ROWS) // 2)
+    return np.ascontiguousarray(stack[:, start : start + ROWS])
+
+
 def run(engine: Engine, volume: Volume, scale: int) -> np.ndarray:
-    """Return the super-resolved scan."""
-    return np.asarray(Upscaler([engine]).upscale(volume, (scale, 1, 1), slice_axis=0).voxels)
+    """Return the super-resolved middle of a scan."""
+    part = volume.with_voxels(middle(volume.voxels))
+    return np.asarray(Upscaler([engine]).upscale(part, (scale, 1, 1), slice_axis=0).voxels)
 
 
 def edge_width(voxels: np.ndarray, axis: int, spacing: float, data_range: float) -> float:
@@ -96,12 +105,13 @@ def row_of(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *
 
 def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *, noise: bool) -> Row:
     """Return the levels of the blind and the adapted stage for one case of a scan."""
-    volume, truth, shown = reduced(scan, case, scale, noise=noise)
+    volume, whole, shown = reduced(scan, case, scale, noise=noise)
+    truth = middle(whole)
     through = PRESETS[case].through_plane
     blind = load_engine(stage.name)
     row = row_of(scan, case, scale, stage, steps, noise=noise)
     row["blind"], row["blind_edge"] = measured(run(blind, volume, scale), truth, shown, scan)
-    cubic = resample_axis(np.asarray(volume.voxels, np.float32), 0, len(truth), 1 / scale)
+    cubic = resample_axis(middle(volume.voxels).astype(np.float32), 0, len(truth), 1 / scale)
     row["cubic"], row["cubic_edge"] = measured(cubic, truth, shown, scan)
     row["truth_edge"] = edge_width(truth, 0, scan.spacing[0], scan.data_range)
     row["in_plane_edge"] = fmean(edge_width(truth, axis, scan.spacing[axis], scan.data_range) for axis in (1, 2))

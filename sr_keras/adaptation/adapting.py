@@ -30,7 +30,7 @@ from sr_keras.volumes.volume import Volume, format_shape
 STEPS = 200
 # Of the noise that is to be kept, what pairs keep: stages that ship give back that of thin slices, a part of what thick
 # ones show. That of CT is not white, as what takes it out of the pairs supposes.
-PAIR_NOISE = {"MR": 0.5, "CT": 1.0}
+PAIR_NOISE = {"MR": 0.75, "CT": 1.0}
 # Pixels of slices that are this share larger or smaller than those of the target are taken as they are.
 NEARLY_WHOLE = 0.1
 # What a step takes in memory beside Keras, and the pairs for each pixel of the slices that are taken, in bytes.
