@@ -16,7 +16,7 @@ from sr_keras.framework import load_keras
 BATCH, HEIGHT, LEAST_DEPTH, TARGET_DEPTH = 32, 32, 16, 48
 LEARNING_RATE = 1e-3
 # Batches that a network is judged by, and pixels at the borders of their patches that see zeros and do not count.
-JUDGED, BORDER = 16, 4
+JUDGED, BORDER = 8, 4
 # Called with the steps that are done.
 StepCallback = Callable[[int], None]
 
