@@ -3,10 +3,10 @@
     python benchmarks/adaptation_in_plane.py RESULT.json SCAN_OR_FOLDER... [--steps N]... [--crop N]
 
 There are no pairs at a scan's own resolution, but the scan and what becomes of it when it is reduced again are a task
-of the same kind: A. Shocher, N. Cohen, M. Irani, "'Zero-Shot' Super-Resolution Using Deep Internal Learning", CVPR 2018,
-DOI 10.1109/CVPR.2018.00329. Slices are reduced as the cases of `sr_keras.acquisition.presets` say, without noise, and
-reduced again in the same way: the acquisition is known, which is more than a user has. Prints the PSNR of the `fast`
-hw x2 stage, folded for the scan, and what training on the pairs adds to it on the ground truth.
+of the same kind: A. Shocher, N. Cohen, M. Irani, "'Zero-Shot' Super-Resolution Using Deep Internal Learning", CVPR
+2018, DOI 10.1109/CVPR.2018.00329. Slices are reduced as the cases of `sr_keras.acquisition.presets` say, without noise,
+and reduced again in the same way: the acquisition is known, which is more than a user has. Prints the PSNR of the
+`fast` hw x2 stage, folded for the scan, and what training on the pairs adds to it on the ground truth.
 """
 
 import argparse
