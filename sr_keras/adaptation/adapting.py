@@ -31,8 +31,6 @@ STEPS = 200
 # Of the noise that is to be kept, what pairs keep: stages that ship give back that of thin slices, a part of what thick
 # ones show. That of CT is not white, as what takes it out of the pairs supposes.
 PAIR_NOISE = {"MR": 0.75, "CT": 1.0}
-# Pixels of slices that are this share larger or smaller than those of the target are taken as they are.
-NEARLY_WHOLE = 0.1
 # What a step takes in memory beside Keras, and the pairs for each pixel of the slices that are taken, in bytes.
 STEP_BYTES, PIXEL_BYTES = 300_000_000, 64
 
@@ -165,18 +163,12 @@ def _pairs_of(
     height, depth = patch_size(scale)
     pairs = []
     for slices, spacing in scan.oriented():
-        coarsening = _coarsening(scan.spacing[2] / scale / spacing)
-        if slices.shape[1] >= height and slices.shape[2] >= depth * scale * coarsening:
+        coarsening = max(1, round(scan.spacing[2] / scale / spacing))
+        if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
             reduction = profile.reduction(scale)
             kept = PAIR_NOISE[scan.modality] * noise_kept
             pairs.append(make_pairs(slices, reduction, coarsening, scan.noise, generator, kept))
     return pairs
-
-
-def _coarsening(ratio: float) -> float:
-    """Return how many pixels make a pixel of the target: whole ones where that is nearly so, for they blur nothing."""
-    whole = max(1, round(ratio))
-    return whole if ratio < 1.0 or abs(ratio / whole - 1.0) <= NEARLY_WHOLE else ratio
 
 
 def _record(

@@ -14,7 +14,7 @@ from sr_keras.framework import load_keras
 
 # Patches of a step, and what they measure in low-resolution pixels: in-plane, and along the depth.
 BATCH, HEIGHT, LEAST_DEPTH, TARGET_DEPTH = 32, 32, 16, 48
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 # Batches that a network is judged by, and pixels at the borders of their patches that see zeros and do not count.
 JUDGED, BORDER = 8, 4
 # Called with the steps that are done.

@@ -12,8 +12,6 @@ Mask = npt.NDArray[np.bool_]
 KERNEL_NORM = 6.0
 # The noise is measured where it is least, by the standard deviation in a Gaussian window of this many pixels.
 WINDOW, QUIET_SHARE = 3.0, 0.15
-# Of the estimate for CT, what is taken: it holds texture, and averages of slices lower coloured noise less than white.
-CT_SHARE = 0.5
 
 
 def noise_of(slices: Floats, tissue: Mask, modality: str) -> float:
@@ -27,7 +25,7 @@ def noise_of(slices: Floats, tissue: Mask, modality: str) -> float:
         modality: "CT" or "MR".
     """
     if modality == "CT":
-        return CT_SHARE * estimate_noise(slices, tissue)
+        return estimate_noise(slices, tissue)
     estimates = [_white(image, mask) for image, mask in zip(slices, tissue, strict=True) if mask[1:-1, 1:-1].any()]
     return float(np.median(estimates)) if estimates else 0.0
 

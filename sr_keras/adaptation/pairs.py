@@ -10,13 +10,11 @@ sharpened as the image is. T. Pang et al., "Recorrupted-to-Recorrupted", CVPR 20
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
 from sr_keras.acquisition.profiles import average_axis
-from sr_keras.volumes.resampling import resample_axis
 
 Floats = npt.NDArray[np.float32]
 # Least variance that is drawn in addition, over that of the scan: keeps S invertible.
@@ -54,7 +52,7 @@ class Pairs:
 def make_pairs(
     slices: Floats,
     reduction: Reduction,
-    coarsening: float,
+    coarsening: int,
     noise: float,
     generator: np.random.Generator,
     noise_kept: float = 1.0,
@@ -64,13 +62,15 @@ def make_pairs(
     Args:
         slices: (slice, in-plane, in-plane), float32, normalised.
         reduction: of the last axis.
-        coarsening: pixels of a slice in a pixel of the target, at least 1.
+        coarsening: pixels of a slice in a pixel of the target.
         noise: standard deviation of the scan's noise, normalised.
         generator: the source of the noise.
         noise_kept: how much of the noise that a target shares with its image is left in it, 0 to 1.
     """
-    to_low, to_target = _matrices(slices.shape[2], reduction, coarsening)
-    low, target = slices @ to_low.T, slices @ to_target.T
+    factor = reduction.scale * coarsening
+    kept = slices[..., : slices.shape[2] // factor * factor]
+    to_low, to_target = _matrices(kept.shape[2], reduction, coarsening)
+    low, target = kept @ to_low.T, (kept if coarsening == 1 else kept @ to_target.T)
     if noise <= 0.0:
         return Pairs(low, target)
     root, correction = _noise_matrices(to_low, to_target)
@@ -79,14 +79,11 @@ def make_pairs(
     return Pairs(np.asarray(low + drawn, np.float32), np.asarray(target - removed, np.float32))
 
 
-def _matrices(length: int, reduction: Reduction, coarsening: float) -> tuple[Floats, Floats]:
+def _matrices(length: int, reduction: Reduction, coarsening: int) -> tuple[Floats, Floats]:
     """Return what makes the low-resolution samples and the target's samples of an axis."""
-    fine = ceil(coarsening)
-    factor = reduction.scale * fine
-    samples = int(length * fine / (coarsening * factor)) * factor
-    grid = resample_axis(np.eye(length, dtype=np.float32), 0, samples, coarsening / fine)
-    to_low = average_axis(grid, 0, factor, reduction.profile, reduction.thickness)
-    return to_low, average_axis(grid, 0, fine, "cubic") if fine > 1 else grid
+    unit = np.eye(length, dtype=np.float32)
+    to_low = average_axis(unit, 0, reduction.scale * coarsening, reduction.profile, reduction.thickness)
+    return to_low, average_axis(unit, 0, coarsening, "cubic") if coarsening > 1 else unit
 
 
 def _noise_matrices(to_low: Floats, to_target: Floats) -> tuple[Floats, Floats]:
