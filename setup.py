@@ -12,6 +12,7 @@ setup(
             "export/slices.npz",
             "engines/manifest.schema.json",
             "benchmark/*.json",
+            "web/site/**",
         ],
         "sr_keras.configs": ["*.yaml"],
     },
