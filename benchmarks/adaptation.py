@@ -155,11 +155,11 @@ def table(rows: list[Row]) -> str:
 def edge_table(rows: list[Row]) -> str:
     """Return the widths of edges as a table in Markdown."""
     names = ("cubic", "blind", "known", "estimated", "truth", "in_plane")
-    lines = ["| scan | case | scale | cubic | blind | known | estimated | ground truth | in-plane |", "|---" * 9 + "|"]
+    columns = "scan | case | noise | scale | cubic | blind | known | estimated | ground truth | in-plane"
+    lines = [f"| {columns} |", "|---" * 10 + "|"]
     for row in rows:
-        if not row["noise"]:
-            widths = " | ".join(f"{row[f'{name}_edge']:.2f}" for name in names)
-            lines.append(f"| {row['scan']} | {row['case']} | {row['scale']} | {widths} |")
+        noise, widths = "yes" if row["noise"] else "no", " | ".join(f"{row[f'{name}_edge']:.2f}" for name in names)
+        lines.append(f"| {row['scan']} | {row['case']} | {noise} | {row['scale']} | {widths} |")
     return "\n".join(lines)
 
 
