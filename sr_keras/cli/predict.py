@@ -23,6 +23,7 @@ from sr_keras.cli.options import (
 )
 from sr_keras.cli.predict_options import (
     acquisition_options,
+    choice_options,
     grid_options,
     label_options,
     label_pairs,
@@ -42,10 +43,7 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 @click.command()
 @click.argument("scans", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SCAN...")
 @click.option("-o", "--output", required=True, metavar="PATH", help="An image file, or a folder for several results.")
-@click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several.")
-@click.option(
-    "--frame-group", type=int, metavar="N", help="Time point or echo to read from a DICOM series, counted from 1."
-)
+@choice_options
 @click.option(
     "--volume", type=click.IntRange(min=1), metavar="N", help="Volume of a time series, from 1.  [default: all]"
 )

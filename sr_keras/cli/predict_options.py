@@ -28,6 +28,12 @@ def _group(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
+choice_options = _group(
+    click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several."),
+    click.option(
+        "--frame-group", type=int, metavar="N", help="Time point or echo to read from a DICOM series, counted from 1."
+    ),
+)
 factor_options = _group(
     click.option(
         "--scale",
