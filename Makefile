@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-cluster test-slow faults fuzz matrix lint docs clean
+.PHONY: demo test test-browser test-cluster test-slow faults fuzz matrix lint docs clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -13,7 +13,11 @@ demo: $(VENV)/installed
 	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow and not faults and not fuzz and not cluster"
+	$(BIN)/python -m pytest -m "not slow and not faults and not fuzz and not cluster and not browser"
+
+# The pages in Chromium, where it is installed.
+test-browser: $(VENV)/installed
+	$(BIN)/python -m pytest -m browser
 
 # Dask clusters whose workers and clients are killed, and Slurm's daemons where they are installed.
 test-cluster: $(VENV)/installed
