@@ -9,11 +9,13 @@
   let here = home;
   let zoom = 1;
 
-  // Colours by the part of the range: red, green, blue, opacity.
+  // Colours from zero to the end of the range. Below the middle a map is the more transparent, the smaller it is.
+  const ramp = (R, G, B) => ({ R, G, B, A: [0, 255, 255], I: [0, 128, 255] });
   const COLOURS = {
-    uncertainty: { R: [60, 230, 255, 255], G: [0, 60, 190, 255], B: [90, 60, 40, 220], A: [0, 130, 190, 220], I: [0, 90, 180, 255] },
-    residual: { R: [40, 90, 128, 255, 255], G: [110, 160, 128, 140, 60], B: [255, 255, 128, 90, 50], A: [220, 120, 0, 120, 220], I: [0, 70, 128, 186, 255] },
+    uncertainty: [ramp([120, 235, 255], [0, 70, 235], [130, 40, 90])],
+    residual: [ramp([255, 250, 255], [120, 130, 215], [90, 40, 60]), ramp([90, 40, 130], [150, 140, 235], [255, 255, 255])],
   };
+  const OPACITY = 0.8;
   const TITLES = { uncertainty: "Uncertainty", residual: "Residual" };
   const MEANINGS = { uncertainty: "half-width of the 90 % interval", residual: "scan minus the result as the scanner would see it" };
 
@@ -56,28 +58,43 @@
     return file.buffer;
   }
 
-  async function addLayer(viewer, name, colormap, opacity) {
+  async function imageOf(name, options) {
     const [low, high] = facts.layers[name].range;
-    const image = await niivue.NVImage.loadFromUrl({
-      url: await niftiOf(name), name: name + ".nii", colormap, opacity, cal_min: low, cal_max: high, colorbarVisible: false,
-    });
-    viewer.addVolume(image);
+    const file = { url: await niftiOf(name), name: name + ".nii" };
+    return niivue.NVImage.loadFromUrl({ ...file, cal_min: low, cal_max: high, colormap: "gray", ...options });
+  }
+
+  async function addMap(viewer, name) {
     loaded.add(name);
+    COLOURS[name].forEach((colours, sign) => viewer.addColormap(name + sign, colours));
+    const [, high] = facts.layers[name].range;
+    const negative = COLOURS[name].length > 1 ? { colormapNegative: name + 1 } : {};
+    const image = await imageOf(name, { colormap: name + 0, cal_min: high / 2, cal_max: high, opacity: OPACITY, ...negative });
+    // In NiiVue: transparent below cal_min, by the square of the value over it.
+    image.colormapType = 1;
+    viewer.addVolume(image);
+  }
+
+  // Gradients shade rendered volumes, and this page has none: textures with one pixel a slice make them free.
+  function withoutGradients(viewer) {
+    const { TEXTURE6, TEXTURE8 } = viewer.gl;
+    const texture = viewer.rgbaTex.bind(viewer);
+    viewer.rgbaTex = (old, unit, dims, ...rest) =>
+      texture(old, unit, unit === TEXTURE6 || unit === TEXTURE8 ? [3, 1, 1, dims[3]] : dims, ...rest);
   }
 
   async function startViewer(name) {
     const viewer = new niivue.Niivue({
-      logLevel: "error", loadingText: "", backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0.2, 1], crosshairWidth: 1,
-      crosshairGap: 12, crosshairWidthUnit: "percent",
-      isRadiologicalConvention: true, sliceType: 3, multiplanarShowRender: 0, multiplanarEqualSize: false, show3Dcrosshair: false,
-      isCornerOrientationText: false, isOrientationTextVisible: true, fontMinPx: 14, dragMode: 0, dragAndDropEnabled: false,
-      isRuler: true, isColorbar: false, tileMargin: 4,
+      logLevel: "error", loadingText: "", backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0.2, 0.8], fontColor: [1, 0.85, 0.2, 1],
+      crosshairWidth: 0.5, crosshairWidthUnit: "percent", crosshairGap: 8, fontMinPx: 15, isOrientationTextVisible: true, showAllOrientationMarkers: true,
+      isRadiologicalConvention: true, sliceType: 3, multiplanarShowRender: 0, multiplanarPadPixels: 14, dragMode: 0, dragAndDropEnabled: false,
     });
     const canvas = byId("canvas-" + name);
     await viewer.attachToCanvas(canvas, false);
     // The panes have the focus, for both.
     canvas.tabIndex = -1;
-    await addLayer(viewer, name, "gray", 1);
+    withoutGradients(viewer);
+    viewer.addVolume(await imageOf(name));
     viewer.onLocationChange = (place) => moved(viewer, Array.from(place.mm).slice(0, 3));
     viewers[name] = viewer;
   }
@@ -102,10 +119,10 @@
     describe();
   }
 
-  // The crosshair stays where it is on the screen's middle when the picture grows.
+  // The crosshair stays where it is on the screen.
   function zoomTo(factor) {
     zoom = Math.min(16, Math.max(1, factor));
-    const [x, y, z] = zoom > 1 ? here.map((part, axis) => home[axis] - part) : [0, 0, 0];
+    const [x, y, z] = here.map((part) => (1 - zoom) * part);
     for (const viewer of Object.values(viewers)) viewer.setPan2Dxyzmm([x, y, z, zoom]);
   }
 
@@ -159,7 +176,7 @@
     const showResult = kind === "side" || !showScan;
     scan.toggleAttribute("data-hidden", !showScan);
     result.toggleAttribute("data-hidden", !showResult);
-    for (const viewer of Object.values(viewers)) viewer.resizeListener();
+    if (kind !== before) requestAnimationFrame(() => Object.values(viewers).forEach((viewer) => viewer.resizeListener()));
     if (kind === "flicker") byId("position").textContent = (showScan ? "Scan" : "Result") + " \u00b7 " + sentence();
   }
 
@@ -168,13 +185,14 @@
     const box = byId("show-" + name);
     box.checked = shown;
     byId("bar-" + name).hidden = !shown;
-    if (!loaded.has(name)) {
-      if (!shown) return;
-      viewer.addColormap("sr-" + name, COLOURS[name]);
-      await addLayer(viewer, name, "sr-" + name, 1);
+    if (loaded.has(name)) {
+      const index = viewer.volumes.findIndex((image) => image.name === name + ".nii");
+      if (index > 0) viewer.setOpacity(index, shown ? OPACITY : 0);
+    } else if (shown) {
+      await addMap(viewer, name);
+      // It may have been switched off meanwhile.
+      if (!box.checked) overlay(name, false);
     }
-    const index = viewer.volumes.findIndex((image) => image.name === name + ".nii");
-    if (index > 0) viewer.setOpacity(index, box.checked ? 1 : 0);
     describe();
   }
 
@@ -192,10 +210,20 @@
     byId("bars").append(barOf(name));
   }
 
+  // The colour of a value over the end of the range, from -1 to 1, as CSS has it.
+  function colourOf(name, part) {
+    const { R, G, B, I } = COLOURS[name][part < 0 ? 1 : 0];
+    const at = 255 * Math.abs(part);
+    const from = at < I[1] ? 0 : 1;
+    const share = (at - I[from]) / (I[from + 1] - I[from]);
+    const [red, green, blue] = [R, G, B].map((channel) => Math.round(channel[from] + share * (channel[from + 1] - channel[from])));
+    return `rgba(${red}, ${green}, ${blue}, ${OPACITY * Math.min(1, (2 * part) ** 2)})`;
+  }
+
   function barOf(name) {
-    const { R, G, B, A, I } = COLOURS[name];
     const [low, high] = facts.layers[name].range;
-    const stops = I.map((at, index) => `rgba(${R[index]}, ${G[index]}, ${B[index]}, ${A[index] / 255}) ${at / 2.55}%`);
+    const steps = Array.from({ length: 17 }, (_, index) => low + (index * (high - low)) / 16);
+    const stops = steps.map((value) => colourOf(name, value / high));
     const bar = document.createElement("div");
     const colours = document.createElement("i");
     const ends = document.createElement("span");
