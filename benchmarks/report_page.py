@@ -38,9 +38,8 @@ def mirrored(source: Path, target: Path, shape: tuple[int, ...]) -> Path:
 
 
 def enlarged(scan: Path, result: Path, shape: tuple[int, ...], folder: Path) -> tuple[Path, Path]:
-    """Return a scan of a shape and its result, made of smaller ones, with the record of the result."""
+    """Return a scan of a shape and its result, made of smaller ones."""
     factors = np.array(nibabel.load(result).shape) // nibabel.load(scan).shape
-    shutil.copy(result.with_name(result.name.split(".")[0] + ".json"), folder / "result.json")
     of_result = tuple(int(length) for length in factors * shape)
     return mirrored(scan, folder / "scan.nii", shape), mirrored(result, folder / "result.nii", of_result)
 

@@ -93,8 +93,8 @@ def power_spectrum(images: Floats, axis: int) -> tuple[Floats, Floats]:
     """
     lines = np.moveaxis(images, axis, -1)
     lines = (lines - lines.mean(axis=-1, keepdims=True)) * np.hanning(lines.shape[-1])
-    power = np.square(np.abs(np.fft.rfft(lines))).mean(axis=(0, 1))
-    return np.fft.rfftfreq(lines.shape[-1]), power
+    power: Floats = np.square(np.abs(np.fft.rfft(lines))).mean(axis=(0, 1))
+    return np.fft.rfftfreq(lines.shape[-1]).astype(np.float64), power
 
 
 def _ratio(images: Floats, axis: int) -> float:

@@ -64,8 +64,9 @@ def _grid(end: float) -> list[str]:
         y = _down(level)
         lines.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         lines.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{level}</text>')
-    for mark in marks:
-        lines.append(f'<text x="{_across(mark, end):.1f}" y="{BOTTOM + 16}" text-anchor="middle">{mark:g}</text>')
+    lines += [
+        f'<text x="{_across(mark, end):.1f}" y="{BOTTOM + 16}" text-anchor="middle">{mark:g}</text>' for mark in marks
+    ]
     return lines
 
 
@@ -76,7 +77,8 @@ def _line(sharpness: Sharpness, name: str, end: float, reference: float) -> str:
     frequencies, power = _binned(sharpness.frequencies[1:], sharpness.power[1:])
     levels = 10 * np.log10(np.maximum(power, 1e-30 * reference) / reference)
     points = " ".join(
-        f"{_across(frequency, end):.1f},{_down(level):.1f}" for frequency, level in zip(frequencies, levels, strict=True)
+        f"{_across(frequency, end):.1f},{_down(level):.1f}"
+        for frequency, level in zip(frequencies, levels, strict=True)
     )
     return f'<polyline class="{name}" points="{points}"/>'
 

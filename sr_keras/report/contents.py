@@ -103,7 +103,7 @@ def _places(places: Sequence[Place], unit: str) -> str:
     if not places:
         return ""
     buttons = "".join(
-        f'<li><button type="button">{number}. {_where(place.point)}, \u00b1{place.value:.3g}{escape(unit)}</button></li>'
+        f'<li><button type="button">{number}. {_where(place.point)}, \u00b1{place.value:.3g}{unit}</button></li>'
         for number, place in enumerate(places, 1)
     )
     return (

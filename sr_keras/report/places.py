@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from sr_keras.volumes.volume import Volume
+from sr_keras.volumes.volume import Array, Volume
 
 # How many places are named, and how far apart they lie, in mm.
 PLACES, APART = 10, 10.0
@@ -32,7 +33,6 @@ def largest_places(volume: Volume, count: int = PLACES, apart: float = APART) ->
         apart: mm between the centres of any two.
     """
     left = volume.voxels.astype(np.float32)
-    reach = [int(np.ceil(apart / size)) for size in volume.spacing]
     places: list[Place] = []
     while len(places) < count:
         index = np.unravel_index(int(left.argmax()), left.shape)
@@ -41,13 +41,15 @@ def largest_places(volume: Volume, count: int = PLACES, apart: float = APART) ->
             break
         x, y, z = (volume.affine[:3, :3] @ np.array(index) + volume.affine[:3, 3]).tolist()
         places.append(Place((x, y, z), value))
-        # Around the place, all that is nearer than the distance is left out.
-        box = tuple(slice(max(0, at - far), at + far + 1) for at, far in zip(index, reach, strict=True))
-        offsets = np.meshgrid(
-            *(np.arange(side.start, min(side.stop, length)) for side, length in zip(box, left.shape, strict=True)),
-            indexing="ij",
-        )
-        steps = np.stack(offsets, axis=-1) - np.array(index)
-        near = np.linalg.norm(steps @ volume.affine[:3, :3].T, axis=-1) < apart
-        left[box][near] = 0
+        _clear_around(left, np.array(index), volume, apart)
     return places
+
+
+def _clear_around(voxels: Array, index: npt.NDArray[np.intp], volume: Volume, apart: float) -> None:
+    """Put zeros where voxels are nearer to one of them than a distance in mm."""
+    reach = np.ceil(apart / np.array(volume.spacing)).astype(int)
+    starts = np.maximum(0, index - reach)
+    part = voxels[tuple(slice(start, stop) for start, stop in zip(starts, index + reach + 1, strict=True))]
+    steps = np.indices(part.shape).reshape(3, -1).T + (starts - index)
+    near = np.linalg.norm(steps @ volume.affine[:3, :3].T, axis=1) < apart
+    part[near.reshape(part.shape)] = 0

@@ -57,7 +57,7 @@ def rows_of(record: Mapping[str, Any]) -> list[Row]:
         ("Software", _software(record)),
         ("Models", _models(record)),
         ("Engine", str(ours.get("engine") or record.get("engine") or "")),
-        ("Steps", ", ".join(map(str, ours.get("steps") or ()))),
+        ("Steps", ", ".join(map(str, _sequence(ours.get("steps"))))),
         ("Asked for", _options(request)),
         ("Acquisition", _acquisition(request, _mapping(ours.get("told")))),
         ("Adaptation", _adaptation(record)),
@@ -73,14 +73,13 @@ def warnings_of(record: Mapping[str, Any]) -> list[str]:
         record: as `read_record` returns it.
     """
     found = record.get(SOFTWARE, {}).get("warnings") or _mapping(record.get("parameters")).get("warnings")
-    texts: Sequence[Any] = found if isinstance(found, list) else []
-    return [printable(str(text)).removeprefix("Warning: ") for text in texts]
+    return [printable(str(text)).removeprefix("Warning: ") for text in _sequence(found)]
 
 
 def _software(record: Mapping[str, Any]) -> str:
     named = _mapping(record.get("software")).get(SOFTWARE)
-    for pipeline in record.get("GeneratedBy") or ():
-        if isinstance(pipeline, Mapping) and pipeline.get("Name") == SOFTWARE:
+    for pipeline in map(_mapping, _sequence(record.get("GeneratedBy"))):
+        if pipeline.get("Name") == SOFTWARE:
             named = pipeline.get("Version")
     return f"{SOFTWARE} {named}" if named else SOFTWARE
 
@@ -132,10 +131,14 @@ def _adaptation(record: Mapping[str, Any]) -> str:
     texts = [f"{adaptation.get('stage')}, {adaptation.get('steps')} steps"]
     if isinstance(gain := adaptation.get("gain_db"), int | float):
         texts.append(f"{gain:+.2f} dB on slices held out")
-    for scan in map(_mapping, _mapping(adaptation.get("scans")).values()):
-        texts.append(f"slices {scan.get('slice_thickness_mm')} mm thick, {scan.get('thickness_from')}")
+    scans = map(_mapping, _mapping(adaptation.get("scans")).values())
+    texts += [f"slices {scan.get('slice_thickness_mm')} mm thick, {scan.get('thickness_from')}" for scan in scans]
     return ", ".join(texts)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []

@@ -21,6 +21,8 @@ from sr_keras.report.sharpness import matching_axes, measure_sharpness
 from sr_keras.volumes.volume import Modality, Volume
 
 OTHER_SCAN = "The record beside the result names another scan (its SHA-256 differs): it may not be that of this scan."
+# Names of files that are words of a record, and nobody's name.
+ORDINARY = ("scan", "result", "")
 DIRECTIONS = {"L": "left to right", "P": "posterior to anterior", "I": "inferior to superior"}
 DIRECTIONS |= {"R": DIRECTIONS["L"], "A": DIRECTIONS["P"], "S": DIRECTIONS["I"]}
 
@@ -62,11 +64,11 @@ def write_report(report: Report, output: str | PathLike[str], *, force: bool = F
     output = Path(output)
     check_report(report, output, force=force)
     record = read_record(report.result)
-    warnings = [*warnings_of(record), *_doubts(report, record)]
-    rows = rows_of(record)
+    warnings, rows = warnings_of(record), rows_of(record)
     if not report.identify:
         anonymous = _Anonymous(report)
         warnings, rows = [anonymous(each) for each in warnings], [(title, anonymous(text)) for title, text in rows]
+    warnings += _doubts(report, record)
     write_page(report_text(_read(report), rows, warnings), output, force=force)
     return warnings
 
@@ -127,8 +129,10 @@ class _Anonymous:
         self._names: dict[str, str] = {}
         for path, word in ((report.result, "the result"), (report.scan, "the scan")):
             self._names |= {path.name: word, path.name.split(".")[0]: word}
+        for name in ORDINARY:
+            self._names.pop(name, None)
 
     def __call__(self, text: str) -> str:
         for name, word in sorted(self._names.items(), key=lambda item: -len(item[0])):
-            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", word, text) if name else text
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", word, text)
         return text
