@@ -21,7 +21,14 @@ from sr_keras.cli.options import (
     to_adapter,
     to_modality,
 )
-from sr_keras.cli.predict_options import acquisition_options, grid_options, label_options, label_pairs, shell_options
+from sr_keras.cli.predict_options import (
+    acquisition_options,
+    grid_options,
+    label_options,
+    label_pairs,
+    map_options,
+    shell_options,
+)
 from sr_keras.cli.voice import Voice
 from sr_keras.errors import SrKerasError
 
@@ -74,6 +81,7 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 @click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time and memory; write nothing.")
 @click.option("--dtype", metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]")
 @label_options
+@map_options
 @quality_option
 @model_option
 @modality_option
@@ -110,14 +118,17 @@ def predict(scans: tuple[Path, ...], output: str, **options: Any) -> None:
             run = _plan_scan if options["dry_run"] else _run_scan
             run(job, found[0], target, voice)
             return
-        if job.labels:
-            raise click.UsageError("--labels goes with one SCAN and a file as OUTPUT.")
+        if job.labels or job.maps.outputs:
+            name = "--labels" if job.labels else "--uncertainty" if job.maps.uncertainty else "--residual"
+            raise click.UsageError(f"{name} goes with one SCAN and a file as OUTPUT.")
         _run_several(job, found, target, voice, dry_run=options["dry_run"])
 
 
 def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
+    from sr_keras.adaptation.thickness import recorded_profile
     from sr_keras.export.presumed import conditions_of
     from sr_keras.inference.jobs import PredictionJob
+    from sr_keras.inference.maps import Maps
     from sr_keras.io.scans import Choice
 
     if sum(bool(options[name]) for name in ("scale", "spacing", "like", "isotropic")) > 1:
@@ -131,6 +142,7 @@ def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
             data_consistency=options["data_consistency"],
             conditions=conditions_of(options["noise"], options["acquisition"]),
             adapter=to_adapter(scans, options),
+            uncertainty=options["uncertainty"] is not None,
         ),
         factors=options["scale"] or (2, 2, 2),
         spacing=options["spacing"],
@@ -145,6 +157,7 @@ def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
         memory=options["memory"],
         labels=label_pairs(options["labels"]),
         label_interpolation=options["label_interpolation"],
+        maps=Maps(options["uncertainty"], options["residual"], recorded_profile),
     )
 
 
