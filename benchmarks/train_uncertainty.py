@@ -64,18 +64,15 @@ def patches_of(sample: Sample, generator: np.random.Generator) -> tuple[Floats, 
 def trained(engine: Any, cases: list[Case], draws: int, steps: int) -> Any:
     """Return the trained estimator of a stage, a Keras model."""
     keras.utils.set_random_seed(SEED)
-    generator, low, errors, fingerprints = np.random.default_rng(SEED), [], [], []
+    generator, low, errors = np.random.default_rng(SEED), [], []
     for sample in drawn_samples(cases, engine, draws, SEED):
         patches = patches_of(sample, generator)
         low.append(patches[0])
         errors.append(patches[1])
-        fingerprints.append(sample.fingerprint)
-    numbers = np.array(fingerprints)
-    network = build(engine.card.stage, engine.card.scale, numbers.mean(axis=0), np.maximum(numbers.std(axis=0), 1e-3))
-    inputs = {"lr": np.concatenate(low), "description": numbers.repeat(PATCHES, axis=0)}
+    network, inputs = build(engine.card.stage, engine.card.scale), np.concatenate(low)
     rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     network.compile(keras.optimizers.Adam(rate, global_clipnorm=1.0), loss=quantile_loss)
-    epochs = max(1, round(steps * BATCH / len(inputs["lr"])))
+    epochs = max(1, round(steps * BATCH / len(inputs)))
     history = network.fit(inputs, np.concatenate(errors), batch_size=BATCH, epochs=epochs, verbose=0)
     losses = history.history["loss"]
     sys.stdout.write(
@@ -114,8 +111,7 @@ def factors_of(scores: dict[str, dict[str, Floats]]) -> Factors:
 
 
 def _predicted(network: Any, sample: Sample) -> Floats:
-    description = np.repeat(sample.fingerprint[None], len(sample.low), axis=0)
-    return np.asarray(network({"lr": sample.low[..., None], "description": description}))[..., 0]
+    return np.asarray(network(sample.low[..., None]))[..., 0]
 
 
 def main() -> None:

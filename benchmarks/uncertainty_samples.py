@@ -76,7 +76,6 @@ class Sample:
         truth: the ground truth, larger by the stage's factors.
         result: what the stage makes of `low`; of the d stage the mean of two orientations.
         tissue: where the truth shows tissue.
-        fingerprint: of the low-resolution slices.
         apart: half the difference of the two orientations; None where there is one.
         engine: the stage, folded.
     """
@@ -86,7 +85,6 @@ class Sample:
     truth: Floats
     result: Floats
     tissue: npt.NDArray[np.bool_]
-    fingerprint: Floats
     apart: Floats | None
     engine: Any
 
@@ -138,7 +136,7 @@ def make_sample(case: Case, engine: Any, acquisition: Acquisition, generator: np
     if stage == "hw":
         numbers = fingerprint(low, upsampled_axes(stage))
         folded = engine.for_scan(np.append(numbers, KEPT_NOISE))
-        return Sample(case.name, low, truth, _run(folded, low), tissue, numbers, None, folded)
+        return Sample(case.name, low, truth, _run(folded, low), tissue, None, folded)
     return _depth_sample(case, engine, low, truth, tissue)
 
 
@@ -151,7 +149,7 @@ def _depth_sample(case: Case, engine: Any, low: Floats, truth: Floats, tissue: A
         second = _run(folded, low.transpose(2, 1, 0)).transpose(1, 0, 2)
         first, apart = (first + second) / 2, (np.abs(first - second) / 2)[inner]
     low, truth, tissue = (np.ascontiguousarray(each.transpose(1, 2, 0)[inner]) for each in (low, truth, tissue))
-    return Sample(case.name, low, truth, first[inner], tissue, numbers, apart, folded)
+    return Sample(case.name, low, truth, first[inner], tissue, apart, folded)
 
 
 def _run(engine: Any, images: Floats) -> Floats:

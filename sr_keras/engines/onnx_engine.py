@@ -82,6 +82,12 @@ class OnnxEngine(ModelFileEngine):
 
 
 def open_session(model: Path | bytes, threads: int | None = None) -> Any:
+    """Return the session of a model: the path of a file, or its content; all cores where no threads are given.
+
+    Raises:
+        ValueError: the runtime refuses it.
+        MissingDependencyError: the runtime is not installed.
+    """
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL

@@ -203,7 +203,7 @@ class PreparedJob:
         return self.grid.result_axis(self.plan.slab_axis)
 
     def _widths_on_grid(self, slabs: Iterable[tuple[slice, Images]]) -> Iterator[tuple[int, slice, Images]]:
-        """Put half-widths onto the grid of the result: zero beyond the scan, and where cubic interpolation undershoots."""
+        """Put half-widths onto the grid of the result: zero beyond the scan and where interpolation undershoots."""
         regridding = self.grid.regridding
         if regridding is not None and regridding.fill is not None:
             regridding = replace(regridding, fill=0.0)

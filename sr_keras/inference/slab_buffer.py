@@ -10,7 +10,12 @@ from sr_keras.volumes.slab_buffers import SlabBuffer, make_slab_buffer
 
 
 def result_buffer(job: PreparedJob, dtype: np.dtype[Any]) -> SlabBuffer | None:
-    """Return what holds slabs of a type until they can be written in the order of the file; None where they come in it."""
+    """Return what holds slabs until they can be written in the order of the file; None where they come in it.
+
+    Args:
+        job: that makes them.
+        dtype: of the file.
+    """
     plan = job.plan
     if plan.output_buffer == "nowhere":
         return None

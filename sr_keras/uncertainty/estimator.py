@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sr_keras.engines import Images
 from sr_keras.engines.interface import Engine
@@ -23,7 +22,7 @@ FOLDER = SHIPPED / "uncertainty"
 
 @dataclass(frozen=True)
 class Estimator:
-    """What gives the half-widths for the output of a stage on one scan: an engine, for `Batched`.
+    """What gives the half-widths of intervals around what a stage makes: an engine, for `Batched`.
 
     Attributes:
         path: of its ONNX file.
@@ -44,8 +43,7 @@ class Estimator:
         Returns:
             What the stage upsamples them to, in shape; float32, normalised, calibrated.
         """
-        inputs = {"lr": np.ascontiguousarray(images, np.float32), "description": self._description}
-        half_widths: Images = self._session.run(None, inputs)[0]
+        half_widths: Images = self._session.run(None, {"lr": np.ascontiguousarray(images, np.float32)})[0]
         return half_widths
 
     @property
@@ -67,11 +65,6 @@ class Estimator:
     @cached_property
     def _session(self) -> Any:
         return open_session(self.path, self.threads)
-
-    @cached_property
-    def _description(self) -> npt.NDArray[np.float32]:
-        # The last number says how much of the noise is kept.
-        return np.asarray(self.card.description[:-1], np.float32)[None]
 
 
 def estimator_of(engine: Engine) -> Estimator:

@@ -16,15 +16,15 @@ from sr_keras.engines.onnx_engine import METADATA_KEY
 from sr_keras.framework import load_module
 from sr_keras.networks import StageName
 from sr_keras.uncertainty.conformal import EDGE, Factors
-from sr_keras.uncertainty.network import KERNEL_SIZE, LARGEST_DEVIATION, LEAST
+from sr_keras.uncertainty.network import KERNEL_SIZE, LEAST
 
 OPSET = 13
 Constant = npt.NDArray[Any]
 
 
 def onnx_model(network: Any, stage: StageName, scale: int, factors: Factors, record: Mapping[str, Any]) -> Any:
-    """Return an estimator as an ONNX model: `lr` (batch, height, width) and `description` (1, length), float32, to
-    `half_widths` (batch, height * scale, width * scale), for the d stage (batch, in-plane, depth * scale).
+    """Return an estimator as an ONNX model: `lr` (batch, height, width), float32, to `half_widths` (batch, height *
+    scale, width * scale), for the d stage (batch, in-plane, depth * scale).
 
     Args:
         network: the trained Keras model.
@@ -40,8 +40,7 @@ def onnx_model(network: Any, stage: StageName, scale: int, factors: Factors, rec
     graph = _Graph(onnx)
     output = _half_widths(graph, network, stage, scale, factors)
     describe, real = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
-    length = network.input["description"].shape[1]
-    inputs = [describe("lr", real, ["batch", "height", "width"]), describe("description", real, [1, length])]
+    inputs = [describe("lr", real, ["batch", "height", "width"])]
     outputs = [describe(output, real, ["batch", "upsampled_height", "upsampled_width"])]
     whole = onnx.helper.make_graph(graph.nodes, network.name, inputs, outputs, graph.constants)
     opsets = [onnx.helper.make_opsetid("", OPSET)]
@@ -72,14 +71,12 @@ class _Graph:
 
 
 def _half_widths(graph: _Graph, network: Any, stage: StageName, scale: int, factors: Factors) -> str:
-    shifts, size = _described(graph, network)
     images = graph.add("images", "Unsqueeze", "lr", np.array([1]))
     kernel, bias = _responses(network)
     responses = graph.add("responses", "Conv", images, kernel, bias, auto_pad="SAME_UPPER")
     absolute = graph.add("absolute", "Abs", responses)
     around = graph.add("around", "AveragePool", absolute, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    convolved = graph.add("convolved", "Conv", around, *_passing(network, "features"))
-    features = graph.add("features", "Relu", graph.add("shifted", "Add", convolved, shifts))
+    features = graph.add("features", "Relu", graph.add("convolved", "Conv", around, *_passing(network, "features")))
     both = graph.add("both", "Conv", features, *_passing(network, "widths"))
     pixels = network.get_layer("widths").filters
     starts, ends, channels = (np.array([each]) for each in (0, pixels, 1))
@@ -88,29 +85,13 @@ def _half_widths(graph: _Graph, network: Any, stage: StageName, scale: int, fact
     edges = graph.add("edges", "Greater", differences, _scalar(EDGE))
     factor = graph.add("factor", "Where", edges, _scalar(factors.edges), _scalar(factors.flat))
     widths = graph.add("least", "Max", widths, _scalar(LEAST))
-    scaled = graph.add("scaled", "Mul", widths, graph.add("sized", "Mul", factor, size))
+    scaled = graph.add("scaled", "Mul", widths, factor)
     if stage == "hw":
         return graph.add(
             "half_widths", "Squeeze", graph.add("shuffled", "DepthToSpace", scaled, blocksize=scale), channels
         )
     last = graph.add("last", "Transpose", scaled, perm=[0, 2, 3, 1])
     return graph.add("half_widths", "Reshape", last, np.array([0, 0, -1]))
-
-
-def _described(graph: _Graph, network: Any) -> tuple[str, str]:
-    """Return what a description shifts the features by, (1, channels, 1, 1), and scales half-widths by, (1, 1)."""
-    standard = network.get_layer("standard")
-    mean, deviation = np.array(standard.mean, np.float32), np.sqrt(np.array(standard.variance, np.float32))
-    apart = graph.add("apart", "Div", graph.add("centred", "Sub", "description", mean), deviation)
-    limits = [np.array(each, np.float32) for each in (-LARGEST_DEVIATION, LARGEST_DEVIATION)]
-    clipped = graph.add("standard", "Clip", apart, *limits)
-    hidden = graph.add("hidden", "Tanh", graph.add("dense", "Gemm", clipped, *_weights(network, "hidden")))
-    kernel, bias = _weights(network, "shifts")
-    # Nothing shifts the channel that shows edges.
-    kernel, bias = np.pad(kernel, ((0, 0), (0, 1))), np.pad(bias, (0, 1))
-    flat = graph.add("flat", "Gemm", hidden, kernel, bias)
-    shifts = graph.add("shifts", "Unsqueeze", flat, np.array([2, 3]))
-    return shifts, graph.add("size", "Exp", graph.add("log_size", "Gemm", hidden, *_weights(network, "size")))
 
 
 def _responses(network: Any) -> tuple[Constant, Constant]:
