@@ -76,6 +76,7 @@ class Sample:
         truth: the ground truth, larger by the stage's factors.
         result: what the stage makes of `low`; of the d stage the mean of two orientations.
         tissue: where the truth shows tissue.
+        first: of the slices that were drawn, the one that is the first here.
         apart: half the difference of the two orientations; None where there is one.
         engine: the stage, folded.
     """
@@ -85,6 +86,7 @@ class Sample:
     truth: Floats
     result: Floats
     tissue: npt.NDArray[np.bool_]
+    first: int
     apart: Floats | None
     engine: Any
 
@@ -126,8 +128,20 @@ def drawn_samples(cases: list[Case], engine: Any, count: int, seed: int) -> Iter
 
 def make_sample(case: Case, engine: Any, acquisition: Acquisition, generator: np.random.Generator) -> Sample:
     """Degrade slices drawn from a scan and run a stage on them."""
+    truth, tissue = drawn_slices(case, engine, generator)
+    return sample_of(case, engine, acquisition, generator, truth, tissue)
+
+
+def drawn_slices(case: Case, engine: Any, generator: np.random.Generator) -> tuple[Floats, Any]:
+    """Draw slices (slice, row, column), or for the d stage a slab (depth, slice, in-plane), and their tissue."""
+    return _slices(case.scan, generator) if engine.card.stage == "hw" else _slab(case, generator)
+
+
+def sample_of(
+    case: Case, engine: Any, acquisition: Acquisition, generator: np.random.Generator, truth: Floats, tissue: Any
+) -> Sample:
+    """Degrade slices of a scan, for the d stage a slab (depth, slice, in-plane), and run a stage on them."""
     stage, scale = engine.card.stage, engine.card.scale
-    truth, tissue = _slices(case.scan, generator) if stage == "hw" else _slab(case, generator)
     factors = (1, scale, scale) if stage == "hw" else (scale, 1, 1)
     box = tuple(slice(length // factor * factor) for length, factor in zip(truth.shape, factors, strict=True))
     truth, tissue = np.ascontiguousarray(truth[box]), tissue[box]
@@ -136,7 +150,7 @@ def make_sample(case: Case, engine: Any, acquisition: Acquisition, generator: np
     if stage == "hw":
         numbers = fingerprint(low, upsampled_axes(stage))
         folded = engine.for_scan(np.append(numbers, KEPT_NOISE))
-        return Sample(case.name, low, truth, _run(folded, low), tissue, None, folded)
+        return Sample(case.name, low, truth, _run(folded, low), tissue, 0, None, folded)
     return _depth_sample(case, engine, low, truth, tissue)
 
 
@@ -149,7 +163,7 @@ def _depth_sample(case: Case, engine: Any, low: Floats, truth: Floats, tissue: A
         second = _run(folded, low.transpose(2, 1, 0)).transpose(1, 0, 2)
         first, apart = (first + second) / 2, (np.abs(first - second) / 2)[inner]
     low, truth, tissue = (np.ascontiguousarray(each.transpose(1, 2, 0)[inner]) for each in (low, truth, tissue))
-    return Sample(case.name, low, truth, first[inner], tissue, apart, folded)
+    return Sample(case.name, low, truth, first[inner], tissue, inner.start or 0, apart, folded)
 
 
 def _run(engine: Any, images: Floats) -> Floats:

@@ -160,7 +160,7 @@ class PredictionJob:
         elif self.like is not None:
             raise ConfigurationError("--like is for image files, a DICOM series covers its scan; write a .nii.gz.")
         check_pairs(self.labels, output, force=self.force)
-        self.maps.check(scan, output, force=self.force)
+        self.maps.check(scan, output, data_consistency=self.upscaler.data_consistency, force=self.force)
 
     def prepare(self, scan: str | PathLike[str], output: str | PathLike[str]) -> PreparedJob:
         """Return what super-resolving one scan will do and take. Nothing is written.
@@ -218,6 +218,8 @@ class PredictionJob:
             yield volume
 
     def _prepared(self, volume: Volume, scan: Path, output: Path) -> PreparedJob:
+        count = count_volumes(scan, self.choice)
+        self.maps.check_count(volume.source, count)
         stored = with_nifti_header(volume) if not is_image(output) or holds_series(output) else volume
         job = self.upscaler.prepare(
             volume,
@@ -230,9 +232,7 @@ class PredictionJob:
             stream=is_streamed(output),
             folder=output.parent,
         )
-        job = replace(job, count=count_volumes(scan, self.choice))
-        self.maps.check_job(job)
-        return job
+        return replace(job, count=count)
 
     def _write(
         self,

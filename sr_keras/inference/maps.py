@@ -50,17 +50,21 @@ class Maps:
         """The files that are written."""
         return [path for path in (self.uncertainty, self.residual) if path is not None]
 
-    def check(self, scan: Path, output: Path, *, force: bool) -> None:
+    def check(self, scan: Path, output: Path, *, data_consistency: bool, force: bool) -> None:
         """Refuse files before any work is done for them.
 
         Args:
             scan: that is read.
             output: of the result.
+            data_consistency: whether back-projection makes the residual zero.
             force: whether files that exist are overwritten.
 
         Raises:
             OutputError: a file is no NIfTI file, exists, or is named twice.
+            ConfigurationError: there is no residual to write.
         """
+        if self.residual and data_consistency:
+            raise ConfigurationError("--residual shows what --data-consistency removes; leave one of the two out.")
         taken = {output, *output_files(output), sidecar_path(output)}
         for path in self.outputs:
             if not is_nifti(path):
@@ -72,16 +76,14 @@ class Maps:
             check_distinct(scan, path)
             check_sidecar(path, force=force)
 
-    def check_job(self, job: PreparedJob) -> None:
-        """Refuse jobs that maps do not go with.
+    def check_count(self, source: str, count: int) -> None:
+        """Refuse several volumes.
 
         Raises:
-            ConfigurationError: several volumes, or a residual of what data consistency makes zero.
+            ConfigurationError: there are several.
         """
-        if self.outputs and job.count > 1:
-            raise ConfigurationError(f"{job.volume.source} holds {job.count} volumes; choose one with --volume.")
-        if self.residual and job.data_consistency:
-            raise ConfigurationError("--residual shows what --data-consistency removes; leave one of the two out.")
+        if self.outputs and count > 1:
+            raise ConfigurationError(f"{source} holds {count} volumes; choose one with --volume.")
 
 
 class RunningMaps:
