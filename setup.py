@@ -9,6 +9,7 @@ setup(
             "py.typed",
             "weights/*",
             "weights/onnx/*",
+            "weights/uncertainty/*",
             "export/slices.npz",
             "engines/manifest.schema.json",
             "benchmark/*.json",

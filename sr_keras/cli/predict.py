@@ -21,7 +21,14 @@ from sr_keras.cli.options import (
     to_adapter,
     to_modality,
 )
-from sr_keras.cli.predict_options import acquisition_options, grid_options, label_options, label_pairs, shell_options
+from sr_keras.cli.predict_options import (
+    acquisition_options,
+    grid_options,
+    label_options,
+    label_pairs,
+    map_options,
+    shell_options,
+)
 from sr_keras.cli.voice import Voice
 from sr_keras.errors import SrKerasError
 
@@ -74,6 +81,7 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 @click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time and memory; write nothing.")
 @click.option("--dtype", metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]")
 @label_options
+@map_options
 @quality_option
 @model_option
 @modality_option
@@ -107,17 +115,24 @@ def predict(scans: tuple[Path, ...], output: str, **options: Any) -> None:
         job = _job(found, options)
         target = Path(output)
         if _is_single(found, output):
-            run = _plan_scan if options["dry_run"] else _run_scan
-            run(job, found[0], target, voice)
+            if options["dry_run"]:
+                _plan_scan(job, found[0], target, voice)
+            else:
+                _run_scan(job, found[0], target, voice, options["report"])
             return
-        if job.labels:
-            raise click.UsageError("--labels goes with one SCAN and a file as OUTPUT.")
+        if options["report"]:
+            raise click.UsageError("--report goes with one SCAN; run sr-keras report for each of several.")
+        if job.labels or job.maps.outputs:
+            name = "--labels" if job.labels else "--uncertainty" if job.maps.uncertainty else "--residual"
+            raise click.UsageError(f"{name} goes with one SCAN and a file as OUTPUT.")
         _run_several(job, found, target, voice, dry_run=options["dry_run"])
 
 
 def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
+    from sr_keras.adaptation.thickness import recorded_profile
     from sr_keras.export.presumed import conditions_of
     from sr_keras.inference.jobs import PredictionJob
+    from sr_keras.inference.maps import Maps
     from sr_keras.io.scans import Choice
 
     if sum(bool(options[name]) for name in ("scale", "spacing", "like", "isotropic")) > 1:
@@ -131,6 +146,7 @@ def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
             data_consistency=options["data_consistency"],
             conditions=conditions_of(options["noise"], options["acquisition"]),
             adapter=to_adapter(scans, options),
+            uncertainty=options["uncertainty"] is not None,
         ),
         factors=options["scale"] or (2, 2, 2),
         spacing=options["spacing"],
@@ -145,6 +161,7 @@ def _job(scans: list[Path], options: dict[str, Any]) -> "PredictionJob":
         memory=options["memory"],
         labels=label_pairs(options["labels"]),
         label_interpolation=options["label_interpolation"],
+        maps=Maps(options["uncertainty"], options["residual"], recorded_profile),
     )
 
 
@@ -160,10 +177,17 @@ def _is_single(scans: list[Path], output: str) -> bool:
     return not is_image_file(scan) or is_image(output) or not (output.endswith(("/", "\\")) or Path(output).is_dir())
 
 
-def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> None:
+def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice, page: Path | None) -> None:
+    from sr_keras.report.writing import check_report, report_of, write_report
+
+    report = report_of(job, scan, output)
     try:
+        if page:
+            check_report(report, page, force=job.force)
         with voice.progress() as progress:
             outcome = job.process(scan, output, progress)
+        if page:
+            write_report(report, page, force=job.force)
     except SrKerasError as error:
         voice.record(scan, output, "failed", reason=str(error))
         raise

@@ -62,7 +62,7 @@ class OnnxEngine(ModelFileEngine):
     @staticmethod
     def embedded(path: Path) -> str | None:
         """Return the embedded metadata, an entry of metadata_props; see `ModelFileEngine.embedded`."""
-        metadata: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        metadata: str | None = open_session(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         return metadata
 
     @property
@@ -72,16 +72,22 @@ class OnnxEngine(ModelFileEngine):
 
     def _load(self) -> Any:
         if self._folded is None:
-            return _open(self.path, self.threads)
+            return open_session(self.path, self.threads)
         description = np.asarray(self.card.description, np.float32)
-        return _open(self._folded.content_for(self.path.read_bytes(), description), self.threads)
+        return open_session(self._folded.content_for(self.path.read_bytes(), description), self.threads)
 
     def _infer(self, session: Any, batch: Images) -> Images:
         output: Images = session.run(["final"], {"lr": batch})[0]
         return output
 
 
-def _open(model: Path | bytes, threads: int | None = None) -> Any:
+def open_session(model: Path | bytes, threads: int | None = None) -> Any:
+    """Return the session of a model: the path of a file, or its content; all cores where no threads are given.
+
+    Raises:
+        ValueError: the runtime refuses it.
+        MissingDependencyError: the runtime is not installed.
+    """
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL

@@ -7,6 +7,7 @@ the codes do, then compressed by zlib; the page undoes both.
 
 import base64
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nibabel
@@ -105,12 +106,14 @@ def nifti_header(shape: tuple[int, int, int], affine: Affine, coding: Coding) ->
     return base64.b64encode(header.binaryblock + bytes(4)).decode()
 
 
-def halved(volume: Volume) -> Volume:
-    """Return a volume on a grid of twice the spacing: the mean of each 2 x 2 x 2 voxels, odd last ones left out.
+def halved(volume: Volume, axes: Sequence[bool] = (True, True, True)) -> Volume:
+    """Return a volume on a grid of twice the spacing: the mean of each two voxels along an axis, an odd last one left out.
 
-    An axis with one voxel stays as it is.
+    Args:
+        volume: to be halved.
+        axes: whether i, j, k are; an axis with one voxel stays as it is.
     """
-    factors = [2 if length > 1 else 1 for length in volume.shape]
+    factors = [2 if wanted and length > 1 else 1 for wanted, length in zip(axes, volume.shape, strict=True)]
     counts = [length // factor for length, factor in zip(volume.shape, factors, strict=True)]
     total = np.zeros(counts, np.float32, order="F")
     for offset in np.ndindex(*factors):

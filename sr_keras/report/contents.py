@@ -95,7 +95,7 @@ def _extent(layers: Layers) -> str:
         else f"To keep this page small, the viewer holds {size} mm about the middle of the tissue, "
         f"{100 * layers.share:.0f} % of the box around it"
     )
-    maps = "; maps are means of 2 x 2 x 2 voxels" if layers.maps else ""
+    maps = "; the uncertainty is a mean over two voxels along finer axes" if "uncertainty" in layers.maps else ""
     return f"{kept}, in 256 grey values{maps}. The figures below are of the whole scan with all its values."
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from nibabel.orientations import io_orientation
 
 from sr_keras.errors import VolumeError
+from sr_keras.inference.output_grid import Grid
 from sr_keras.report.boxes import Box, box_on, cropped, lengths, shrunk, tissue_box, whole_box
 from sr_keras.report.coding import Coding, ct_coding, even_coding, halved, nifti_header, packed
+from sr_keras.report.sharpness import matching_axes
 from sr_keras.volumes.normalization import normalization_of
 from sr_keras.volumes.volume import Volume
 
@@ -19,6 +21,8 @@ MOST_VOXELS, MOST_CHARACTERS = 32_000_000, 22_500_000
 CAUTION = 0.95
 # MRI is stored up to this much above the ceiling of its grey values, which is not its greatest value.
 HEADROOM = 1.25
+# A map of such a part of the scan's spacing or less is finer.
+FINER = 0.75
 # The part of the values of a map that its colours reach.
 SHOWN = 99.9
 
@@ -48,7 +52,7 @@ class Layers:
 
     Attributes:
         layers: by name: scan, result and maps.
-        maps: cut to the box and halved, as they are shown.
+        maps: cut to the box, and halved along axes on which they are finer than the scan, as they are shown.
         share: of the tissue's box that is shown, from 0 to 1.
         size: of the box, mm along the scan's axes.
         centre: of the box, mm in RAS+.
@@ -69,7 +73,7 @@ def fit_layers(scan: Volume, result: Volume, maps: Mapping[str, Volume]) -> Laye
     Args:
         scan: in its own units.
         result: of the scan, on another grid.
-        maps: of the result: "uncertainty" (0 and above) and "residual", in the scan's units.
+        maps: "uncertainty" (0 and above) and "residual", in the scan's units.
 
     Raises:
         VolumeError: the result or a map does not lie over the scan.
@@ -80,7 +84,7 @@ def fit_layers(scan: Volume, result: Volume, maps: Mapping[str, Volume]) -> Laye
     while True:
         box = common_box(shrunk(whole, scan.spacing, share), scan, result)
         cut = {"scan": cropped(scan, box), "result": _cut(result, box, scan)}
-        small = {name: halved(_cut(each, box, scan)) for name, each in maps.items()}
+        small = {name: _coarsened(_cut(each, box, scan), scan) for name, each in maps.items()}
         room = MOST_VOXELS / sum(each.voxels.size for each in (*cut.values(), *small.values()))
         if room >= 1.0:
             layers = {name: layer_of(each, coding, window) for name, each in cut.items()}
@@ -116,16 +120,16 @@ def common_box(box: Box, scan: Volume, result: Volume) -> Box:
     return i, j, k
 
 
-def check_map(volume: Volume, result: Volume) -> None:
-    """Refuse a map that does not cover the field of view of a result, to a voxel.
+def check_map(volume: Volume, grid: Grid) -> None:
+    """Refuse a map that does not cover the field of view of a scan or a result, to a voxel.
 
     Raises:
         VolumeError: as said.
     """
-    mapped = box_on(whole_box(result.shape), result.affine, volume.affine, volume.shape)
-    covered = box_on(whole_box(volume.shape), volume.affine, result.affine, result.shape)
-    if lengths(mapped) != volume.shape or lengths(covered) != result.shape:
-        raise VolumeError(f"{volume.source} does not lie over {result.source}; name the map that was made with it.")
+    mapped = box_on(whole_box(grid.shape), grid.affine, volume.affine, volume.shape)
+    covered = box_on(whole_box(volume.shape), volume.affine, grid.affine, grid.shape)
+    if lengths(mapped) != volume.shape or lengths(covered) != grid.shape:
+        raise VolumeError(f"{volume.source} does not lie over {grid.name}; name the map that was made with it.")
 
 
 def layer_of(volume: Volume, coding: Coding, window: tuple[float, float]) -> Layer:
@@ -146,6 +150,12 @@ def _map_layer(name: str, volume: Volume) -> Layer:
     greatest = float(np.percentile(sizes, SHOWN)) or float(sizes.max()) or 1.0
     window = (-greatest, greatest) if name == "residual" else (0.0, greatest)
     return layer_of(volume, even_coding(*window), window)
+
+
+def _coarsened(volume: Volume, scan: Volume) -> Volume:
+    """Return a map with the mean of two voxels in the place of both, along each axis on which it is finer than a scan."""
+    matching = matching_axes(volume.affine, scan.affine)
+    return halved(volume, [volume.spacing[axis] < FINER * scan.spacing[matching[axis]] for axis in range(3)])
 
 
 def _cut(volume: Volume, box: Box, scan: Volume) -> Volume:

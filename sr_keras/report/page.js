@@ -17,7 +17,7 @@
   };
   const OPACITY = 0.8;
   const TITLES = { uncertainty: "Uncertainty", residual: "Residual" };
-  const MEANINGS = { uncertainty: "half-width of the 90 % interval", residual: "scan minus the result as the scanner would see it" };
+  const MEANINGS = { uncertainty: "half of a 90 % interval", residual: "scan minus the result downsampled" };
 
   async function inflated(bytes, format) {
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(format));

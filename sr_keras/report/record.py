@@ -76,6 +76,25 @@ def warnings_of(record: Mapping[str, Any]) -> list[str]:
     return [printable(str(text)).removeprefix("Warning: ") for text in _sequence(found)]
 
 
+def calibration_of(record: Mapping[str, Any]) -> str:
+    """Return what the sidecar of a map of the uncertainty says of its intervals; nothing where it says nothing.
+
+    Args:
+        record: as `read_record` returns it.
+    """
+    level = record.get("Level")
+    if not isinstance(level, int | float):
+        return ""
+    scans = ", ".join(dict.fromkeys(map(str, _sequence(record.get("CalibratedOn")))))
+    texts = [f"half of {100 * level:.0f} % intervals", f"calibrated on {scans}" if scans else "not calibrated"]
+    for stage, found in _mapping(record.get("CoverageOnOtherScans")).items():
+        shares = [_mapping(found).get(name) for name in ("Mean", "Least")]
+        if all(isinstance(share, int | float) for share in shares):
+            mean, least = (100 * float(share) for share in shares if share is not None)
+            texts.append(f"with {stage} they held {mean:.0f} % of the voxels of other scans, {least:.0f} % at least")
+    return printable("; ".join(texts))
+
+
 def _software(record: Mapping[str, Any]) -> str:
     named = _mapping(record.get("software")).get(SOFTWARE)
     for pipeline in map(_mapping, _sequence(record.get("GeneratedBy"))):

@@ -9,6 +9,8 @@ from typing import Any
 
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_distinct
+from sr_keras.inference.jobs import PredictionJob
+from sr_keras.inference.output_grid import Grid
 from sr_keras.inference.provenance import SOFTWARE, scan_sha256
 from sr_keras.io.scans import Choice, count_volumes, is_image_file, read_scan
 from sr_keras.report.boxes import cropped, tissue_box
@@ -16,7 +18,7 @@ from sr_keras.report.contents import Shown, report_text
 from sr_keras.report.identity import identity_of
 from sr_keras.report.layers import check_map, fit_layers
 from sr_keras.report.page import check_page, write_page
-from sr_keras.report.record import UNRECORDED, read_record, rows_of, warnings_of
+from sr_keras.report.record import UNRECORDED, calibration_of, read_record, rows_of, warnings_of
 from sr_keras.report.sharpness import matching_axes, measure_sharpness
 from sr_keras.volumes.volume import Modality, Volume
 
@@ -50,6 +52,13 @@ class Report:
     nan_fill: float | None = None
 
 
+def report_of(job: PredictionJob, scan: Path, output: Path) -> Report:
+    """Return what to show of a result that a job makes, with the maps that it writes."""
+    maps = {"uncertainty": job.maps.uncertainty, "residual": job.maps.residual}
+    known = {name: path for name, path in maps.items() if path is not None}
+    return Report(scan, output, known, choice=job.choice, modality=job.modality, nan_fill=job.nan_fill)
+
+
 def write_report(report: Report, output: str | PathLike[str], *, force: bool = False) -> list[str]:
     """Write a page that shows a result beside its scan, and return what it warns of.
 
@@ -64,7 +73,7 @@ def write_report(report: Report, output: str | PathLike[str], *, force: bool = F
     output = Path(output)
     check_report(report, output, force=force)
     record = read_record(report.result)
-    warnings, rows = warnings_of(record), rows_of(record)
+    warnings, rows = warnings_of(record), [*rows_of(record), *_map_rows(report)]
     if not report.identify:
         anonymous = _Anonymous(report)
         warnings, rows = [anonymous(each) for each in warnings], [(title, anonymous(text)) for title, text in rows]
@@ -90,13 +99,15 @@ def _read(report: Report) -> Shown:
     box = tissue_box(scan)
     before = [measure_sharpness(scan, axis) for axis in range(3)]
     summary, codes, affine, identity = scan.summary, scan.axis_codes, scan.affine, identity_of(scan)
-    scan = cropped(scan, box)
+    whole, scan = Grid(scan.shape, scan.affine, scan.source), cropped(scan, box)
     result = _volume(report, report.result, scan.modality)
     after = [measure_sharpness(result, axis) for axis in matching_axes(affine, result.affine)]
     maps = {}
     for name, path in report.maps.items():
         maps[name] = read_scan(path, modality="MR", nan_fill=0.0)
-        check_map(maps[name], result)
+        # The residual is what the scan says: it lies on the grid of the scan.
+        covered = whole if name == "residual" else Grid(result.shape, result.affine, result.source)
+        check_map(maps[name], covered)
     axes = [(DIRECTIONS[code], one, other) for code, one, other in zip(codes, before, after, strict=True)]
     names = [("Scan", report.scan.name), ("Result", report.result.name), *identity] if report.identify else []
     return Shown(fit_layers(scan, result, maps), summary, result.summary, axes, names)
@@ -112,6 +123,13 @@ def _volume(report: Report, path: Path, modality: Modality | None) -> Volume:
     if count_volumes(path, choice) > 1:
         choice = replace(choice, volume=1)
     return read_scan(path, modality=modality, nan_fill=report.nan_fill, choice=choice)
+
+
+def _map_rows(report: Report) -> list[tuple[str, str]]:
+    """Return how far the intervals of the uncertainty can be trusted."""
+    path = report.maps.get("uncertainty")
+    text = calibration_of(read_record(path)) if path else ""
+    return [("Uncertainty", text)] if text else []
 
 
 def _doubts(report: Report, record: Mapping[str, Any]) -> list[str]:

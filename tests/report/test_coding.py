@@ -62,6 +62,7 @@ def test_halving_keeps_the_field_of_view():
     np.testing.assert_allclose(half.affine[:3, 3], [0.5, 0.5, 0])
     assert half.spacing == (2, 2, 5)
     assert halved(Volume(np.zeros((5, 5, 5), np.float32), np.eye(4))).shape == (2, 2, 2)
+    assert halved(Volume(np.zeros((5, 5, 5), np.float32), np.eye(4)), (False, True, False)).shape == (5, 2, 5)
 
 
 def test_uneven_steps_are_told():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sr_keras.errors import VolumeError
+from sr_keras.inference.output_grid import Grid
 from sr_keras.report import layers
 from sr_keras.report.boxes import lengths
 from sr_keras.report.coding import ct_coding, unpacked
@@ -23,13 +24,13 @@ def pair(shape=(24, 20, 16), factor=2, modality="MR"):
 
 def test_scan_result_and_maps_are_cut_to_one_box():
     scan, result = pair()
-    maps = {"uncertainty": result.with_voxels(np.abs(result.voxels) * 0.1), "residual": result}
+    maps = {"uncertainty": result.with_voxels(np.abs(result.voxels) * 0.1), "residual": scan}
     found = fit_layers(scan, result, maps)
     i, j, k = found.layers["scan"].shape
     assert found.share == 1.0
     assert found.layers["result"].shape == (2 * i, 2 * j, 2 * k)
-    # Maps are halved: on this result that is the grid of the scan.
-    assert found.layers["uncertainty"].shape == (i, j, k)
+    # A map that is finer than the scan is halved, one on the grid of the scan is not.
+    assert found.layers["uncertainty"].shape == found.layers["residual"].shape == (i, j, k)
     assert found.size == (i, j, 2 * k)
     assert found.step == (0.5, 0.5, 1.0)
     assert found.layers["residual"].range == (-500, 500)
@@ -80,9 +81,10 @@ def test_a_result_of_a_part_leaves_the_rest_of_the_scan_out():
     assert box[2] == slice(4, 8)
 
 
-def test_a_map_must_cover_the_result():
+def test_a_map_must_cover_a_grid():
     scan, result = pair()
-    check_map(result, result)
-    check_map(scan, result)
-    with pytest.raises(VolumeError, match=r"name the map that was made with it"):
-        check_map(result.with_voxels(result.voxels[:-3]), result)
+    grid = Grid(result.shape, result.affine, "result")
+    check_map(result, grid)
+    check_map(scan, grid)
+    with pytest.raises(VolumeError, match=r"^result does not lie over result; name the map that was made with it\.$"):
+        check_map(result.with_voxels(result.voxels[:-3]), grid)
