@@ -1,7 +1,9 @@
 """`sr-keras predict`: super-resolve scans and folders of scans."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,16 +180,11 @@ def _is_single(scans: list[Path], output: str) -> bool:
 
 
 def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice, page: Path | None) -> None:
-    from sr_keras.report.writing import check_report, report_of, write_report
-
-    report = report_of(job, scan, output)
     try:
-        if page:
-            check_report(report, page, force=job.force)
+        write_page = _page_writer(job, scan, output, page)
         with voice.progress() as progress:
             outcome = job.process(scan, output, progress)
-        if page:
-            write_report(report, page, force=job.force)
+        write_page()
     except SrKerasError as error:
         voice.record(scan, output, "failed", reason=str(error))
         raise
@@ -195,6 +192,17 @@ def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice, page
         voice.warn(warning)
     voice.say(f"{output}: {outcome.summary}, {outcome.seconds:.1f} s")
     voice.record(scan, output, "done", outcome)
+
+
+def _page_writer(job: "PredictionJob", scan: Path, output: Path, page: Path | None) -> Callable[[], object]:
+    """Refuse a page before any work is done for it; return what writes it when the result is there."""
+    if page is None:
+        return lambda: None
+    from sr_keras.report.writing import check_report, report_of, write_report
+
+    report = report_of(job, scan, output)
+    check_report(report, page, force=job.force)
+    return partial(write_report, report, page, force=job.force)
 
 
 def _plan_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> None:

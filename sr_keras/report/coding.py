@@ -107,7 +107,7 @@ def nifti_header(shape: tuple[int, int, int], affine: Affine, coding: Coding) ->
 
 
 def halved(volume: Volume, axes: Sequence[bool] = (True, True, True)) -> Volume:
-    """Return a volume on a grid of twice the spacing: the mean of each two voxels along an axis, an odd last one left out.
+    """Return a volume on a grid of twice the spacing: the mean of two voxels along an axis, an odd last one left out.
 
     Args:
         volume: to be halved.

@@ -153,7 +153,7 @@ def _map_layer(name: str, volume: Volume) -> Layer:
 
 
 def _coarsened(volume: Volume, scan: Volume) -> Volume:
-    """Return a map with the mean of two voxels in the place of both, along each axis on which it is finer than a scan."""
+    """Return a map with the mean of two voxels in the place of both, along axes on which it is finer than a scan."""
     matching = matching_axes(volume.affine, scan.affine)
     return halved(volume, [volume.spacing[axis] < FINER * scan.spacing[matching[axis]] for axis in range(3)])
 
