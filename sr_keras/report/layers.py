@@ -147,9 +147,10 @@ def layer_of(volume: Volume, coding: Coding, window: tuple[float, float]) -> Lay
 
 def _map_layer(name: str, volume: Volume) -> Layer:
     sizes = np.abs(volume.voxels)
-    greatest = float(np.percentile(sizes, SHOWN)) or float(sizes.max()) or 1.0
-    window = (-greatest, greatest) if name == "residual" else (0.0, greatest)
-    return layer_of(volume, even_coding(*window), window)
+    greatest = float(sizes.max()) or 1.0
+    shown = float(np.percentile(sizes, SHOWN)) or greatest
+    least, low = (-greatest, -shown) if name == "residual" else (0.0, 0.0)
+    return layer_of(volume, even_coding(least, greatest), (low, shown))
 
 
 def _coarsened(volume: Volume, scan: Volume) -> Volume:
