@@ -9,13 +9,15 @@
   let here = home;
   let zoom = 1;
 
-  // Colours from zero to the end of the range. Below the middle a map is the more transparent, the smaller it is.
+  // Colours from zero to the end of the range; a map is the more transparent, the smaller it is.
   const ramp = (R, G, B) => ({ R, G, B, A: [0, 255, 255], I: [0, 128, 255] });
   const COLOURS = {
     uncertainty: [ramp([120, 235, 255], [0, 70, 235], [130, 40, 90])],
     residual: [ramp([255, 250, 255], [120, 130, 215], [90, 40, 60]), ramp([90, 40, 130], [150, 140, 235], [255, 255, 255])],
   };
-  const OPACITY = 0.8;
+  const OPACITY = 0.85;
+  // The part of the range from which a map is no more transparent. One would leave NiiVue no negative values.
+  const SOLID = 0.95;
   const TITLES = { uncertainty: "Uncertainty", residual: "Residual" };
   const MEANINGS = { uncertainty: "half of a 90 % interval", residual: "scan minus the result downsampled" };
 
@@ -69,7 +71,7 @@
     COLOURS[name].forEach((colours, sign) => viewer.addColormap(name + sign, colours));
     const [, high] = facts.layers[name].range;
     const negative = COLOURS[name].length > 1 ? { colormapNegative: name + 1 } : {};
-    const image = await imageOf(name, { colormap: name + 0, cal_min: high / 2, cal_max: high, opacity: OPACITY, ...negative });
+    const image = await imageOf(name, { colormap: name + 0, cal_min: SOLID * high, cal_max: high, opacity: OPACITY, ...negative });
     // In NiiVue: transparent below cal_min, by the square of the value over it.
     image.colormapType = 1;
     viewer.addVolume(image);
@@ -217,7 +219,7 @@
     const from = at < I[1] ? 0 : 1;
     const share = (at - I[from]) / (I[from + 1] - I[from]);
     const [red, green, blue] = [R, G, B].map((channel) => Math.round(channel[from] + share * (channel[from + 1] - channel[from])));
-    return `rgba(${red}, ${green}, ${blue}, ${OPACITY * Math.min(1, (2 * part) ** 2)})`;
+    return `rgba(${red}, ${green}, ${blue}, ${OPACITY * Math.min(1, (part / SOLID) ** 2)})`;
   }
 
   function barOf(name) {
