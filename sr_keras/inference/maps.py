@@ -131,6 +131,7 @@ class RunningMaps:
             values = self._residual.voxels
             record = {
                 "Units": unit,
+                "Resolution": self._job.volume.summary,
                 "RootMeanSquare": float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))),
                 "Largest": float(np.abs(values).max()),
                 "BeyondNeighbours": self._excess_record(),

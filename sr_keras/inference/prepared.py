@@ -99,7 +99,7 @@ class PreparedJob:
             *filter(None, told),
             *unchanged,
             *high_frequency_warnings(self.volume, unconditional),
-            *condition_warnings(self.engines),
+            *condition_warnings(self.engines, estimated=bool(self.estimators)),
         ]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
