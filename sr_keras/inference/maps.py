@@ -98,7 +98,8 @@ class RunningMaps:
     def __init__(self, job: PreparedJob, maps: Maps, places: Mapping[Path, Path]) -> None:
         self._job, self._maps, self._places = job, maps, places
         volume, factors, axis = job.volume, job.grid.factors, job.plan.slab_axis
-        self._profile = maps.profile_of(volume, job.slice_axis) if maps.residual and maps.profile_of else None
+        thickened = maps.residual is not None and factors[job.slice_axis] > 1
+        self._profile = maps.profile_of(volume, job.slice_axis) if thickened and maps.profile_of else None
         self._residual = ResidualSum(volume.voxels, factors, axis, self._profile) if maps.residual else None
         self._excess = Excess(volume.voxels, factors, axis) if maps.residual and job.estimators else None
 
