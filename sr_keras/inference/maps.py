@@ -1,7 +1,7 @@
 """Maps beside a result: how far its voxels may be off, and where it contradicts its scan."""
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,8 @@ class RunningMaps:
     def __init__(self, job: PreparedJob, maps: Maps, places: Mapping[Path, Path]) -> None:
         self._job, self._maps, self._places = job, maps, places
         volume, factors, axis = job.volume, job.grid.factors, job.plan.slab_axis
-        thickened = maps.residual is not None and factors[job.slice_axis] > 1
-        self._profile = maps.profile_of(volume, job.slice_axis) if thickened and maps.profile_of else None
+        applies = maps.residual is not None and factors[job.slice_axis] > 1
+        self._profile = maps.profile_of(volume, job.slice_axis) if applies and maps.profile_of else None
         self._residual = ResidualSum(volume.voxels, factors, axis, self._profile) if maps.residual else None
         self._excess = Excess(volume.voxels, factors, axis) if maps.residual and job.estimators else None
 
@@ -107,7 +107,8 @@ class RunningMaps:
         """Yield the result slab by slab as `PreparedJob.result_slabs` does; the maps are written meanwhile."""
         with ExitStack() as stack:
             write = self._opened(stack)
-            for axis, span, slab, widths in self._job.estimated_slabs(progress, self._look):
+            slabs = stack.enter_context(closing(self._job.estimated_slabs(progress, self._look)))
+            for axis, span, slab, widths in slabs:
                 if write is not None and widths is not None:
                     write(axis, span, widths)
                 yield axis, span, slab
