@@ -27,8 +27,8 @@ from sr_keras.volumes.volume import Volume
 ProfileOf = Callable[[Volume, int], Profile | None]
 UNCERTAINTY = "Half-widths of intervals around the voxels of a super-resolved scan"
 RESIDUAL = "Scan minus the super-resolved scan, downsampled to the grid of the scan"
-# Bits of a float32 that half-widths do without: seven digits of its mantissa are left, and files are half as large.
-DROPPED = np.uint32(0xFFFF)
+# Bits of a float32 that half-widths do without: five digits of its mantissa are left, and files are a third as large.
+DROPPED = np.uint32(0x3FFFF)
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,6 @@ def _plain(volume: Volume) -> Volume:
 
 
 def _coarser(half_widths: Any) -> Images:
-    """Return half-widths rounded up to a part in 128."""
+    """Return half-widths rounded up to a part in 32."""
     bits = np.ascontiguousarray(half_widths, np.float32).view(np.uint32)
     return ((bits + DROPPED) & ~DROPPED).view(np.float32)
