@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -m "not slow and not faults and not fuzz and not cluster and not browser"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not faults and not fuzz and not cluster and not browser"
 
 # The pages in Chromium, where it is installed.
 test-browser: $(VENV)/installed

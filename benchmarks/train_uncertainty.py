@@ -1,6 +1,6 @@
 """Train the estimators of uncertainty of shipped stages, calibrate them, and write their ONNX files.
 
-    python benchmarks/train_uncertainty.py SCANS OUTPUT [--stage fast_hw_x2]... [--steps 2500] [--draws 160]
+    python benchmarks/train_uncertainty.py SCANS OUTPUT [--stage fast_hw_x2]... [--steps 800] [--draws 80]
 
 SCANS is a folder with the scans that `uncertainty_samples.py` names, OUTPUT the folder of the files,
 `sr_keras/weights/uncertainty`. Takes about two minutes a stage on two cores.
@@ -120,13 +120,13 @@ def main() -> None:
     parser.add_argument("scans", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--stage", action="append", choices=STAGES)
-    parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--draws", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--draws", type=int, default=80)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         learn, calibrate = (load_cases(arguments.scans, names, Path(cache)) for names in (LEARN, CALIBRATE))
         for name in arguments.stage or STAGES:
-            engine = load_engine(name, "onnx")
+            engine = load_engine(name, "onnx", threads=1)
             network = trained(engine, learn, arguments.draws, arguments.steps)
             samples = calibration_samples(engine, calibrate)
             scores = {

@@ -118,7 +118,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         held_out = [load_case(path, Path(cache)) for path in find_scans([arguments.scans])]
         for name in arguments.stage or STAGES:
-            engine = load_engine(name, "onnx")
+            engine = load_engine(name, "onnx", threads=1)
             rows += [row for case in held_out for row in measured(case, engine)]
     arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
     sys.stdout.write(f"{lesion_table(rows)}\n")

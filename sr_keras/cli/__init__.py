@@ -49,13 +49,17 @@ def _reason(error: OSError) -> str:
         return f"{os.fspath(error.filename)!r}: {error.strerror}."
     # What is left in the buffer would be tried again, and reported again, when Python ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return f"The output could not be written: {error.strerror or error}."
+    return f"What the command says could not be written: {error.strerror or error}. Finished results are in place."
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sr_keras", prog_name="sr-keras")
 def main() -> None:
     """Super-resolve CT and MRI scans with trained networks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Python has no stream where the caller closed it, as some schedulers do.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open to the end)
     signal.signal(signal.SIGTERM, _terminated)
 
 

@@ -3,17 +3,16 @@
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from nibabel.affines import voxel_sizes
 
-from sr_keras.cohort.attempts import source_of, without_path
+from sr_keras.cohort.attempts import job_for, source_of, without_path
 from sr_keras.cohort.items import Geometry, Scan
 from sr_keras.errors import SrKerasError
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.io.nifti import read_grid
-from sr_keras.io.scans import Choice
 from sr_keras.volumes.geometry import format_spacing
 from sr_keras.volumes.volume import format_shape
 
@@ -152,7 +151,7 @@ def _geometry(scan: Scan) -> Geometry:
 
 def _estimate(job: PredictionJob, scan: Scan) -> Estimate:
     """Plan one scan in full: it is read, and the engines are timed on slices of its size."""
-    own = replace(job, modality=job.modality or scan.modality, choice=Choice(scan.series, scan.frame_group))
+    own = job_for(job, scan)
     with source_of(scan) as source:
         prepared = own.prepare(source, scan.output)
     voxels = prod(prepared.grid.shape)

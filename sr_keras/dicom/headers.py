@@ -24,12 +24,15 @@ SMALLEST_FRAME = 10
 DAMAGED = "{path}: every DICOM file must be whole. Received: {what}. Copy the scan again from its source."
 
 
-def header_of(source: Source, head: bytes) -> Dataset | None:
-    """Return the data set of a file without its pixels; None for a file that is no DICOM object.
+def header_of(source: Source, head: bytes) -> tuple[Dataset, int] | None:
+    """Return the data set of a file without its pixels, and where these begin; None for a file that is no DICOM object.
 
     Args:
         source: the file.
         head: its first bytes.
+
+    Returns:
+        The data set, and the bytes before the element of the pixel data; 0 where that is not known.
 
     Raises:
         VolumeError: it is DICOM, and damaged.
@@ -40,6 +43,7 @@ def header_of(source: Source, head: bytes) -> Dataset | None:
         with source.beginning() as file:
             header, described = parsed_before_frames(file)
             most = source.size * (DEFLATE_RATIO if file.deflated else 1)
+            place = 0 if file.deflated or described else file.tell()
         if described:
             _check_claims(header, most, source)
             with source.beginning() as file:
@@ -51,7 +55,7 @@ def header_of(source: Source, head: bytes) -> Dataset | None:
         if has_magic(head):
             raise
         return None
-    return header
+    return header, place
 
 
 def is_directory(header: Dataset) -> bool:

@@ -32,11 +32,13 @@ class Source:
         path: of the file or of the .zip.
         member: the name in the .zip; "" for a file.
         archive: the open .zip; None for a file. Opened once: its directory may list thousands of members.
+        pixels: bytes before the element of the pixel data, as the header was read; 0 where that is not known.
     """
 
     path: Path
     member: str = ""
     archive: zipfile.ZipFile | None = field(default=None, repr=False, compare=False)
+    pixels: int = field(default=0, repr=False, compare=False)
 
     @property
     def name(self) -> str:

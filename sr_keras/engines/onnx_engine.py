@@ -81,8 +81,14 @@ class OnnxEngine(ModelFileEngine):
         return output
 
 
-def open_session(model: Path | bytes, threads: int | None = None) -> Any:
-    """Return the session of a model: the path of a file, or its content; all cores where no threads are given.
+def open_session(model: Path | bytes, threads: int | None = None, *, spinning: bool = True) -> Any:
+    """Return the session of a model.
+
+    Args:
+        model: the path of a file, or its content.
+        threads: of the processor; None is all cores.
+        spinning: whether threads keep their cores for a while after a run, which saves time where the next one follows
+            at once, and takes it from other sessions.
 
     Raises:
         ValueError: the runtime refuses it.
@@ -95,6 +101,7 @@ def open_session(model: Path | bytes, threads: int | None = None) -> Any:
     options.enable_mem_pattern = False
     # Given no number, it starts a thread a core and binds each to one, even outside the cores that the process may use.
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
     try:

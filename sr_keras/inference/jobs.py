@@ -24,13 +24,14 @@ from sr_keras.inference.publication import Publication
 from sr_keras.inference.slab_files import write_slabs
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.image_names import is_image
-from sr_keras.io.nifti import holds_series, is_streamed, read_volumes, stored_dtype
+from sr_keras.io.nifti import holds_series, is_streamed, stored_dtype
 from sr_keras.io.scans import (
     Choice,
     check_scan_output,
     check_writable,
     count_volumes,
     read_scan,
+    read_time_series,
     scan_grid,
     with_nifti_header,
     write_scan,
@@ -55,6 +56,7 @@ class PredictionJob:
         slice_axis: the through-plane axis, 0, 1 or 2; None takes the axis with the largest spacing, else the third.
         dtype: type on disk; None keeps the scan's.
         modality: of the scans; None infers it from their values.
+        vouched: whether who gives the modality knows that they are scans; each is looked at otherwise.
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
         force: whether outputs that exist are overwritten.
         choice: which volume of a DICOM folder or a time series; None takes the only one, or all of a time series.
@@ -72,6 +74,7 @@ class PredictionJob:
     slice_axis: int | None = None
     dtype: str | None = None
     modality: Modality | None = None
+    vouched: bool = True
     nan_fill: float | None = None
     force: bool = False
     choice: Choice | None = None
@@ -209,12 +212,9 @@ class PredictionJob:
         count = count_volumes(scan, self.choice)
         if count > 1 and not holds_series(output):
             raise OutputError(f"{scan} holds {count} volumes, {output.name} one; choose --volume, or write a .nii.gz.")
-        if count > 1:
-            volumes = read_volumes(scan, modality=self.modality, nan_fill=self.nan_fill)
-        else:
-            one = read_scan(scan, modality=self.modality, nan_fill=self.nan_fill, choice=self.choice)
-            volumes = iter([one])
-        for volume in volumes:
+        how: Any = {"modality": self.modality, "nan_fill": self.nan_fill, "vouched": self.vouched}
+        one = iter([read_scan(scan, choice=self.choice, **how)]) if count == 1 else None
+        for volume in one or read_time_series(scan, **how):
             check_writable(volume, output, self.dtype)
             yield volume
 

@@ -1,7 +1,7 @@
 """Maps beside a result: how far its voxels may be off, and where it contradicts its scan."""
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from sr_keras.volumes.volume import Volume
 ProfileOf = Callable[[Volume, int], Profile | None]
 UNCERTAINTY = "Half-widths of intervals around the voxels of a super-resolved scan"
 RESIDUAL = "Scan minus the super-resolved scan, downsampled to the grid of the scan"
-# Bits of a float32 that half-widths do without: seven digits of its mantissa are left, and files are half as large.
-DROPPED = np.uint32(0xFFFF)
+# Bits of a float32 that half-widths do without: five digits of its mantissa are left, and files are a third as large.
+DROPPED = np.uint32(0x3FFFF)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class RunningMaps:
     def __init__(self, job: PreparedJob, maps: Maps, places: Mapping[Path, Path]) -> None:
         self._job, self._maps, self._places = job, maps, places
         volume, factors, axis = job.volume, job.grid.factors, job.plan.slab_axis
-        self._profile = maps.profile_of(volume, job.slice_axis) if maps.residual and maps.profile_of else None
+        applies = maps.residual is not None and factors[job.slice_axis] > 1
+        self._profile = maps.profile_of(volume, job.slice_axis) if applies and maps.profile_of else None
         self._residual = ResidualSum(volume.voxels, factors, axis, self._profile) if maps.residual else None
         self._excess = Excess(volume.voxels, factors, axis) if maps.residual and job.estimators else None
 
@@ -106,7 +107,8 @@ class RunningMaps:
         """Yield the result slab by slab as `PreparedJob.result_slabs` does; the maps are written meanwhile."""
         with ExitStack() as stack:
             write = self._opened(stack)
-            for axis, span, slab, widths in self._job.estimated_slabs(progress, self._look):
+            slabs = stack.enter_context(closing(self._job.estimated_slabs(progress, self._look)))
+            for axis, span, slab, widths in slabs:
                 if write is not None and widths is not None:
                     write(axis, span, widths)
                 yield axis, span, slab
@@ -131,6 +133,7 @@ class RunningMaps:
             values = self._residual.voxels
             record = {
                 "Units": unit,
+                "Resolution": self._job.volume.summary,
                 "RootMeanSquare": float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))),
                 "Largest": float(np.abs(values).max()),
                 "BeyondNeighbours": self._excess_record(),
@@ -194,6 +197,6 @@ def _plain(volume: Volume) -> Volume:
 
 
 def _coarser(half_widths: Any) -> Images:
-    """Return half-widths rounded up to a part in 128."""
+    """Return half-widths rounded up to a part in 32."""
     bits = np.ascontiguousarray(half_widths, np.float32).view(np.uint32)
     return ((bits + DROPPED) & ~DROPPED).view(np.float32)

@@ -99,7 +99,7 @@ class PreparedJob:
             *filter(None, told),
             *unchanged,
             *high_frequency_warnings(self.volume, unconditional),
-            *condition_warnings(self.engines),
+            *condition_warnings(self.engines, estimated=bool(self.estimators)),
         ]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
@@ -205,7 +205,10 @@ class PreparedJob:
     def _widths_on_grid(self, slabs: Iterable[tuple[slice, Images]]) -> Iterator[tuple[int, slice, Images]]:
         """Put half-widths onto the grid of the result: zero beyond the scan and where interpolation undershoots."""
         regridding = self.grid.regridding
-        if regridding is not None and regridding.fill is not None:
+        if regridding is None:
+            yield from self._on_grid(slabs, None)
+            return
+        if regridding.fill is not None:
             regridding = replace(regridding, fill=0.0)
         for axis, span, slab in self._on_grid(slabs, regridding):
             yield axis, span, np.maximum(slab, np.float32(0.0))

@@ -60,8 +60,14 @@ def stream_slabs(
             normalization.invert(images, out=images)
             below.add_to(images, span)
             if widths is not None:
-                widths = np.multiply(widths, np.float32(normalization.data_range), dtype=np.float32).transpose(back)
+                widths = _in_units(widths, normalization).transpose(back)
             yield span, images.transpose(back), widths
+
+
+def _in_units(widths: Images, normalization: Normalization) -> Images:
+    """Return half-widths in the scan's own units, in place where they may be changed."""
+    out = widths if widths.dtype == np.float32 and widths.flags.writeable and widths.base is None else None
+    return np.multiply(widths, np.float32(normalization.data_range), out=out, dtype=np.float32)
 
 
 def _constant_slabs(volume: Volume, plan: Plan) -> Iterator[tuple[slice, Images]]:

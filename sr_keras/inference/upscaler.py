@@ -33,6 +33,8 @@ from sr_keras.volumes.volume import Volume
 
 # Float32 copies of the scan that exist at once while the result is made consistent with it.
 BACK_PROJECTION_COPIES = 4
+# What a last resampling takes with half-widths beside the result, over what it takes without.
+RESAMPLED_WITH_WIDTHS = 4
 # Time with the half-widths over that without, measured on the stages of `fast`.
 ESTIMATED_SHARE = 1.12
 # Of a last resampling, measured on one core of an Intel Xeon.
@@ -217,7 +219,9 @@ class Upscaler:
         # Half-widths are float32 where the result is written, too.
         voxel = stored_bytes + (FLOAT_BYTES if self.uncertainty else 0)
         buffer = _stream_buffer(volume, grid, steps, voxel) if streams else self._collect_buffer(volume, grid, steps)
-        return replace(buffer, uncertainty=self.uncertainty)
+        # Both are resampled, and what comes of the one waits until the other has taken as much.
+        workspace = RESAMPLED_WITH_WIDTHS * buffer.workspace if self.uncertainty else buffer.workspace
+        return replace(buffer, uncertainty=self.uncertainty, workspace=workspace)
 
     def _plan(
         self,

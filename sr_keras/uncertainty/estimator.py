@@ -64,7 +64,7 @@ class Estimator:
 
     @cached_property
     def _session(self) -> Any:
-        return open_session(self.path, self.threads)
+        return open_session(self.path, self.threads, spinning=False)
 
 
 def estimator_of(engine: Engine) -> Estimator:

@@ -17,6 +17,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
@@ -135,11 +136,16 @@ def main() -> None:
     guided = instrumented()
     from readers import READERS
 
+    from sr_keras.errors import SrKerasError
+
     reader = next(each for each in READERS if each.name == options.reader)
     signal.signal(signal.SIGALRM, too_slow)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         folder, seeds = Path(name), reader.seeds()
+        # Libraries that are imported by the first case take longer than a case may.
+        with suppress(SrKerasError):
+            reader.read(seeds[0], folder)
         for seed in seeds:
             tally = Tally(reader.read, options.findings)
             tally.run(seed, folder)
