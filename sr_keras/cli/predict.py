@@ -29,6 +29,7 @@ from sr_keras.cli.predict_options import (
     label_options,
     label_pairs,
     map_options,
+    method_options,
     shell_options,
 )
 from sr_keras.cli.voice import Voice
@@ -53,18 +54,7 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 )
 @grid_options
 @acquisition_options
-@click.option(
-    "--self-ensemble",
-    type=click.Choice(["none", "mean", "median"]),
-    default="none",
-    show_default=True,
-    help="Combine the outputs of rotated and mirrored slices: 8 (hw) and 4 (d) times the runs of the network.",
-)
-@click.option(
-    "--data-consistency",
-    is_flag=True,
-    help="Correct the result so that, downsampled again, it matches SCAN (back-projection).",
-)
+@method_options
 @click.option(
     "--memory",
     type=SIZE,

@@ -28,7 +28,7 @@ def _group(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
-grid_options = _group(
+factor_options = _group(
     click.option(
         "--scale",
         type=SCALE,
@@ -36,6 +36,9 @@ grid_options = _group(
         help="Factor from 1 to 8 for all axes, or one per axis of the file.  [default: 2]",
     ),
     click.option("--spacing", type=SPACING, metavar="MM|MMxMMxMM", help="Output spacing in mm, instead of a factor."),
+)
+grid_options = _group(
+    factor_options,
     click.option("--isotropic", is_flag=True, help="Make all spacings the finest one of SCAN, instead of a factor."),
     click.option("--like", type=FILE, metavar="OTHER", help="Put the result onto the grid of this image instead."),
 )
@@ -81,6 +84,20 @@ map_options = _group(
         type=FILE,
         metavar="FILE.html",
         help="Also write a page that shows SCAN, the result and these maps, without any names.",
+    ),
+)
+method_options = _group(
+    click.option(
+        "--self-ensemble",
+        type=click.Choice(["none", "mean", "median"]),
+        default="none",
+        show_default=True,
+        help="Combine the outputs of rotated and mirrored slices: 8 (hw) and 4 (d) times the runs of the network.",
+    ),
+    click.option(
+        "--data-consistency",
+        is_flag=True,
+        help="Correct the result so that, downsampled again, it matches SCAN (back-projection).",
     ),
 )
 label_options = _group(
