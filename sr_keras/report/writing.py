@@ -51,6 +51,11 @@ class Report:
     modality: Modality | None = None
     nan_fill: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scan", Path(self.scan))
+        object.__setattr__(self, "result", Path(self.result))
+        object.__setattr__(self, "maps", {name: Path(path) for name, path in self.maps.items()})
+
 
 def report_of(job: PredictionJob, scan: Path, output: Path) -> Report:
     """Return what to show of a result that a job makes, with the maps that it writes."""
