@@ -96,9 +96,12 @@ def joined_widths(own: Images, before: Images | None, factors: Sequence[int]) ->
     """
     if before is None:
         return own
+    # A third of the time of `np.hypot`; normalised half-widths are far from overflowing.
+    squares = np.square(before, dtype=np.float32)
     for axis, factor in enumerate(factors):
-        before = before.repeat(factor, axis=axis) if factor > 1 else before
-    return np.hypot(own, before, out=own, dtype=np.float32)
+        squares = squares.repeat(factor, axis=axis) if factor > 1 else squares
+    squares += np.square(own, out=own)
+    return np.sqrt(squares, out=squares)
 
 
 @dataclass(frozen=True)

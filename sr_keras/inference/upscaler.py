@@ -163,6 +163,8 @@ class Upscaler:
         _check_finite(volume)
         if not volume.is_constant:
             engines = folded_engines(engines, volume, self.conditions)
+        if self.uncertainty and not steps:
+            raise ConfigurationError("No network runs at this scale, so there is no uncertainty; choose a larger one.")
         estimated = self.uncertainty and not volume.is_constant
         estimators = {step: estimator_of(engine) for step, engine in engines.items()} if estimated else {}
         streams = stream and not self.data_consistency

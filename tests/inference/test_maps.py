@@ -81,16 +81,21 @@ def test_on_another_grid_it_lies_over_the_result(scan, tmp_path):
     spaced = estimated(UPSCALER, scan, (1, 1, 1), spacing=(0.7, 0.7, 2.0))
     assert spaced[0].shape == spaced[1].shape
     assert spaced[1].voxels.min() >= 0
-    shifted = scan.affine.copy()
-    shifted[0, 3] = 8.0
-    like = write_scan(tmp_path / "like.nii", np.zeros(scan.shape, np.int16), shifted)
+    finer = np.diag([0.6, 0.6, 2.0, 1.0])
+    finer[0, 3] = 20.0
+    like = write_scan(tmp_path / "like.nii", np.zeros((40, 40, 20), np.int16), finer)
     source = write_scan(tmp_path / "scan.nii", scan.voxels, scan.affine)
     out, half = tmp_path / "out.nii", tmp_path / "half.nii"
     PredictionJob(UPSCALER, like=like, modality="MR", maps=Maps(half)).run(source, out)
     values = nibabel.load(half).get_fdata()
-    # Beyond the scan nothing is known.
-    assert values[-8:].max() == 0
-    assert values[:-9].mean() > 0
+    # The scan ends at 31.5 mm along i, the grid at 43.7 mm; beyond the scan nothing is known.
+    assert values[20:].max() == 0
+    assert values[:19].mean() > 0
+
+
+def test_without_a_network_there_is_nothing_to_estimate(scan):
+    with pytest.raises(ConfigurationError, match="^No network runs at this scale, so there is no uncertainty"):
+        UPSCALER.prepare(scan, (1, 1, 1))
 
 
 def test_a_scan_of_one_value_is_certain():
