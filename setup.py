@@ -18,6 +18,7 @@ setup(
             "report/*.js",
             "report/*.gz",
             "report/*.txt",
+            "web/site/**",
         ],
         "sr_keras.configs": ["*.yaml"],
     },

@@ -119,8 +119,9 @@ label_options = _group(
 shell_options = _group(
     click.option(
         "--engine",
-        type=click.Choice(["onnx", "keras"]),
-        help="Runtime of the shipped models.  [default: onnx, except where only Keras can use the GPU]",
+        type=click.Choice(["onnx", "keras", "webgpu"]),
+        help="Runtime of the shipped models; webgpu is any GPU, also for ONNX files.  [default: onnx, except where "
+        "only Keras can use the GPU]",
     ),
     click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all cores]"),
     click.option("--quiet", is_flag=True, help="Print errors only, and what --json prints."),
