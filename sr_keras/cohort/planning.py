@@ -20,8 +20,8 @@ from sr_keras.volumes.volume import format_shape
 PLANNED = 12
 # Decimals of a spacing in mm that tell geometries apart.
 DECIMALS = 3
-# Seconds before the first scan begins, and of the client for each scan: processor time of `benchmarks/cohort_overhead.py`,
-# which is what they take where a core is free for them.
+# Seconds before the first scan begins, and of the client for each scan: the processor time that
+# benchmarks/cohort_overhead.py measures, which is what they take where a core is free for them.
 START, OVERHEAD = 2.0, 0.006
 
 
