@@ -28,6 +28,12 @@ def _group(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
+choice_options = _group(
+    click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several."),
+    click.option(
+        "--frame-group", type=int, metavar="N", help="Time point or echo to read from a DICOM series, counted from 1."
+    ),
+)
 factor_options = _group(
     click.option(
         "--scale",
@@ -64,6 +70,26 @@ expected_acquisition_options = _group(
     NOISE_OPTION,
     _acquisition_option(
         "The scans that the file is for: a preset or a YAML file; auto is the middle of the training mixture."
+    ),
+)
+map_options = _group(
+    click.option(
+        "--uncertainty",
+        type=FILE,
+        metavar="FILE",
+        help="Also write a NIfTI file with how far each voxel may be off: half of a 90 % interval.",
+    ),
+    click.option(
+        "--residual",
+        type=FILE,
+        metavar="FILE",
+        help="Also write a NIfTI file with SCAN minus the result downsampled to its grid.",
+    ),
+    click.option(
+        "--report",
+        type=FILE,
+        metavar="FILE.html",
+        help="Also write a page that shows SCAN, the result and these maps, without any names.",
     ),
 )
 method_options = _group(
