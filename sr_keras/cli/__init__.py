@@ -18,9 +18,11 @@ from sr_keras.cli.export import export
 from sr_keras.cli.info import info
 from sr_keras.cli.models import models
 from sr_keras.cli.predict import predict
+from sr_keras.cli.report import report
 from sr_keras.cli.studies import studies
 from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
+from sr_keras.cli.web import web
 from sr_keras.errors import SrKerasError, UnknownConfigurationError, UnknownModelError, printable
 
 
@@ -48,13 +50,17 @@ def _reason(error: OSError) -> str:
         return f"{os.fspath(error.filename)!r}: {error.strerror}."
     # What is left in the buffer would be tried again, and reported again, when Python ends.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return f"The output could not be written: {error.strerror or error}."
+    return f"What the command says could not be written: {error.strerror or error}. Finished results are in place."
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sr_keras", prog_name="sr-keras")
 def main() -> None:
     """Super-resolve CT and MRI scans with trained networks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Python has no stream where the caller closed it, as some schedulers do.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open to the end)
     signal.signal(signal.SIGTERM, _terminated)
 
 
@@ -63,5 +69,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-for command in (adapt, benchmark, bids, evaluate, export, info, models, predict, studies, train, verify):
+for command in (adapt, benchmark, bids, evaluate, export, info, models, predict, report, studies, train, verify, web):
     main.add_command(command)

@@ -79,7 +79,7 @@ adapt_steps_option = click.option(
     "--adapt-steps",
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="Steps of training on the scan: time for quality.  [default: 300]",
+    help="Steps of training on the scan: time for quality.  [default: 200]",
 )
 slice_thickness_option = click.option(
     "--slice-thickness",
@@ -122,9 +122,14 @@ def to_settings(options: dict[str, Any]) -> "Settings":
 def load_slices(scan: Path | None) -> "ReferenceSlices":
     """Return slices of a scan, or the shipped ones."""
     from sr_keras.export.reference_slices import reference_slices_of, shipped_reference_slices
+    from sr_keras.io.kinds import check_is_scan
     from sr_keras.io.nifti import read_volume
 
-    return reference_slices_of(read_volume(scan)) if scan else shipped_reference_slices()
+    if scan is None:
+        return shipped_reference_slices()
+    volume = read_volume(scan)
+    check_is_scan(volume, scan, "choose another scan")
+    return reference_slices_of(volume)
 
 
 def load_upscaler(

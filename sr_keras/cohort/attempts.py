@@ -90,7 +90,7 @@ def _patiently(job: PredictionJob, scan: Scan, warnings: list[str]) -> tuple[Sta
 
 def _attempted(job: PredictionJob, scan: Scan, warnings: list[str]) -> tuple[State, str]:
     """Return what became of a scan, and why."""
-    job = replace(job, modality=job.modality or scan.modality, choice=Choice(scan.series, scan.frame_group))
+    job = job_for(job, scan)
     with source_of(scan) as source:
         if scan.output.exists():
             remove_stale(scan.output)
@@ -102,6 +102,12 @@ def _attempted(job: PredictionJob, scan: Scan, warnings: list[str]) -> tuple[Sta
         make_folder(scan.output.parent)
         job.run(source, scan.output, warn=warnings.append, record=sidecar_fields(scan) if scan.uri else None)
     return "done", ""
+
+
+def job_for(job: PredictionJob, scan: Scan) -> PredictionJob:
+    """Return what to do with a scan. Whoever named its file need not have seen it: only an option vouches for it."""
+    modality, choice = job.modality or scan.modality, Choice(scan.series, scan.frame_group)
+    return replace(job, modality=modality, choice=choice, vouched=job.modality is not None)
 
 
 @contextmanager

@@ -3,17 +3,16 @@
 import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 from nibabel.affines import voxel_sizes
 
-from sr_keras.cohort.attempts import source_of, without_path
+from sr_keras.cohort.attempts import job_for, source_of, without_path
 from sr_keras.cohort.items import Geometry, Scan
 from sr_keras.errors import SrKerasError
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.io.nifti import read_grid
-from sr_keras.io.scans import Choice
 from sr_keras.volumes.geometry import format_spacing
 from sr_keras.volumes.volume import format_shape
 
@@ -21,9 +20,9 @@ from sr_keras.volumes.volume import format_shape
 PLANNED = 12
 # Decimals of a spacing in mm that tell geometries apart.
 DECIMALS = 3
-# Seconds that a worker process takes to start and load its engines, and the client for each scan: assumptions, which
-# benchmarks/cohort_overhead.py measures.
-START, OVERHEAD = 4.0, 0.004
+# Seconds before the first scan begins, and of the client for each scan: the processor time that
+# benchmarks/cohort_overhead.py measures, which is what they take where a core is free for them.
+START, OVERHEAD = 2.0, 0.006
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class CohortPlan:
 
     Attributes:
         estimates: of the scans that will be done.
-        geometries: how many scans each has, the most frequent first, in words.
+        geometries: how many of those scans each has, the most frequent first, in words.
         planned: geometries that were planned in full.
         refused: reasons by name of the scans that cannot be done.
     """
@@ -104,6 +103,7 @@ def plan_cohort(
     ordered = sorted(alike.items(), key=lambda item: -len(item[1]))
     known: dict[Geometry, Estimate] = {}
     estimates: list[Estimate] = []
+    counts: dict[str, int] = {}
     for geometry, same in ordered:
         if len(known) < PLANNED:
             try:
@@ -111,8 +111,9 @@ def plan_cohort(
             except (SrKerasError, OSError) as error:
                 refused |= dict.fromkeys((scan.name for scan in same), without_path(same[0], str(error)))
                 continue
+        counts[_in_words(geometry)] = len(same)
         estimates += [known.get(geometry) or _reckoned(geometry, known)] * len(same)
-    return CohortPlan(estimates, {_in_words(each): len(same) for each, same in ordered}, len(known), refused)
+    return CohortPlan(estimates, counts, len(known), refused)
 
 
 def makespan(seconds: Sequence[float], workers: int, *, overhead: float = OVERHEAD, start: float = START) -> float:
@@ -152,7 +153,7 @@ def _geometry(scan: Scan) -> Geometry:
 
 def _estimate(job: PredictionJob, scan: Scan) -> Estimate:
     """Plan one scan in full: it is read, and the engines are timed on slices of its size."""
-    own = replace(job, modality=job.modality or scan.modality, choice=Choice(scan.series, scan.frame_group))
+    own = job_for(job, scan)
     with source_of(scan) as source:
         prepared = own.prepare(source, scan.output)
     voxels = prod(prepared.grid.shape)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom import Dataset
@@ -83,13 +83,15 @@ def find_series(path: Path) -> list[Series]:
     no_dicom: list[tuple[Source, bytes]] = []
     for source in sources_in(path):
         head = source.head()
-        header = header_of(source, head)
-        if header is None:
+        found_header = header_of(source, head)
+        if found_header is None:
             no_dicom.append((source, head))
-        elif is_directory(header):
+            continue
+        header, place = found_header
+        if is_directory(header):
             others["a DICOMDIR, which lists files but holds none"] = None
         elif is_image(header, source):
-            found.setdefault(text(header, "SeriesInstanceUID"), []).append((source, header))
+            found.setdefault(text(header, "SeriesInstanceUID"), []).append((replace(source, pixels=place), header))
         else:
             others[class_name(header)] = None
     if not found:

@@ -86,6 +86,8 @@ def parsed(file: File, *, pixels: bool) -> Dataset:
 def parsed_before_frames(file: File) -> tuple[Dataset, bool]:
     """Parse what stands before the pixel data and before descriptions of frames, and say whether there are any.
 
+    The file is left where it stopped: at the element of the pixel data, where there are no descriptions.
+
     Args:
         file: at its beginning.
 

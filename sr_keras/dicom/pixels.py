@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.uid import RLELossless
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from sr_keras.dicom.decoding import Decoder
 from sr_keras.dicom.frames import Frame
@@ -22,6 +22,9 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 INTEGER_TYPES = (np.int16, np.uint16, np.int32)
 # Compressions that pydicom itself undoes, without native code.
 DECODED_HERE = (RLELossless,)
+# How pixels lie in a file as they are, and the tag that they begin with.
+PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
+PIXEL_DATA = b"\xe0\x7f\x10\x00"
 # A pixel in 32 bits, and a copy of it.
 BYTES_PER_PIXEL = 8
 INSTALL = "Install the decoders: pip install pylibjpeg pylibjpeg-openjpeg pyjpegls python-gdcm."
@@ -65,8 +68,8 @@ def encoding_of(header: Dataset, source: str) -> Encoding:
     return Encoding(int(bits), signed, _padding(header, signed))
 
 
-def stored_pixels(place: Source, header: Dataset, decoder: Decoder, source: str) -> tuple[Dataset, Array]:
-    """Return a file's pixel attributes, and its stored values, (frames, rows, columns), integer or float.
+def stored_pixels(place: Source, header: Dataset, decoder: Decoder, source: str) -> tuple[str, Array]:
+    """Return the keyword of a file's pixels, and its stored values, (frames, rows, columns), integer or float.
 
     Args:
         place: the file.
@@ -85,16 +88,45 @@ def stored_pixels(place: Source, header: Dataset, decoder: Decoder, source: str)
     lengths = [number(header, keyword) or 1 for keyword in ("NumberOfFrames", "Rows", "Columns")]
     count = int(np.prod(lengths))
     check_memory(count * BYTES_PER_PIXEL, f"{source}: the pixels of one file")
-    with place.whole(LARGEST_HEADER + count * BYTES_PER_PIXEL) as file:
+    most = LARGEST_HEADER + count * BYTES_PER_PIXEL
+    plain = _plain_pixels(place, header, lengths) if place.size <= most else None
+    if plain is not None:
+        return "PixelData", _without_unused_bits(plain, header, encoding)
+    with place.whole(most) as file:
         native = syntax.is_compressed and syntax not in DECODED_HERE
         data = file.read(place.size) if native else b""
         dataset = parsed(BytesIO(data) if native else file, pixels=True)
-    with quiet(), no_surprises(f"{source}: the pixel data"):
+    with quiet(), no_surprises(f"{source}: the pixel data of {place.name}"):
         pixels = decoder.decode(data, source) if native else np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
     if syntax.is_compressed or pixels.dtype.kind == "f":
-        return dataset, pixels
-    return dataset, _without_unused_bits(pixels, dataset, encoding)
+        return pixel_keyword(dataset), pixels
+    return pixel_keyword(dataset), _without_unused_bits(pixels, dataset, encoding)
+
+
+def _plain_pixels(place: Source, header: Dataset, lengths: Sequence[float]) -> Array | None:
+    """Return integers that lie unpacked where the header ended, without parsing the file again; None for any others.
+
+    Args:
+        place: the file.
+        header: its data set.
+        lengths: frames, rows and columns.
+    """
+    syntax, allocated = header.file_meta.TransferSyntaxUID, number(header, "BitsAllocated")
+    if not place.pixels or syntax not in PLAIN or allocated not in (8, 16) or "PixelRepresentation" not in header:
+        return None
+    kind = np.dtype(f"<{'i' if number(header, 'PixelRepresentation') == 1 else 'u'}{int(allocated) // 8}")
+    shape = tuple(int(length) for length in lengths)
+    size = int(np.prod(shape, dtype=object)) * kind.itemsize
+    start = 8 if syntax == ImplicitVRLittleEndian else 12
+    with place.open() as file:
+        file.seek(place.pixels)
+        element = file.read(start)
+        # Files change while they are read, and some hold less or more than they should: they are parsed as a whole.
+        if element[:4] != PIXEL_DATA or int.from_bytes(element[-4:], "little") not in (size, size + 1):
+            return None
+        data = file.read(size)
+    return np.frombuffer(data, kind).reshape(shape) if len(data) == size else None
 
 
 def voxels_of(stored: Array, frame: Frame) -> Array:

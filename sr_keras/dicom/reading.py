@@ -20,7 +20,6 @@ from sr_keras.dicom.pixels import (
     is_inverted,
     mirror_of,
     narrowed,
-    pixel_keyword,
     stored_pixels,
     volume_dtype,
     voxels_of,
@@ -148,9 +147,9 @@ def _decoded_series(series: Series, frames: Sequence[Frame], source: str) -> tup
             if file not in wanted:
                 continue
             size += place.size * len(wanted[file]) // (max(index for index, _, _ in wanted[file]) + 1)
-            dataset, pixels = stored_pixels(place, series.headers[file], decoder, source)
+            pixels_in, pixels = stored_pixels(place, series.headers[file], decoder, source)
             if not keyword:
-                keyword = pixel_keyword(dataset)
+                keyword = pixels_in
                 voxels = np.empty(shape, volume_dtype(frames, keyword), order="F")
             _fill(voxels, padded, pixels, wanted[file], source)
     if padded.size:

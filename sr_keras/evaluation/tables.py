@@ -83,9 +83,10 @@ def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         headings: one for each column.
         rows: of as many cells.
     """
-    table, text = Table(*headings, box=MARKDOWN), StringIO()
+    # A damaged card may have anything for a text.
+    table, text = Table(*map(str, headings), box=MARKDOWN), StringIO()
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(str, row))
     Console(file=text, width=UNLIMITED, color_system=None, markup=False).print(table, crop=False)
     return "\n".join(line.strip() for line in text.getvalue().splitlines() if line.strip())
 

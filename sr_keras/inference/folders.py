@@ -175,7 +175,7 @@ def plan_scans(
         target = output / scan.name
         try:
             if target.exists() and not job.force:
-                otherwise = _made_otherwise(job, scan, target)
+                otherwise = made_otherwise(scan.path, target, job.request)
                 yield scan, f"fails: it {otherwise}" if otherwise else "is done"
                 continue
             yield scan, job.prepare(scan.path, target)
@@ -249,7 +249,7 @@ def _attempt(job: PredictionJob, scan: NamedScan, target: Path, progress: Progre
     try:
         if target.exists() and not job.force:
             remove_stale(target)
-            otherwise = _made_otherwise(job, scan, target)
+            otherwise = made_otherwise(scan.path, target, job.request)
             if not otherwise:
                 return Attempt(scan, target, "skipped")
             return Attempt(scan, target, "failed", f"{target} {otherwise}; use --force to make it again")
@@ -258,14 +258,6 @@ def _attempt(job: PredictionJob, scan: NamedScan, target: Path, progress: Progre
     except (SrKerasError, OSError) as error:
         # The line begins with the scan's name already.
         return Attempt(scan, target, "failed", _without(scan.path, error))
-
-
-def _made_otherwise(job: PredictionJob, scan: NamedScan, target: Path) -> str:
-    """Return why a result that exists is not what the job makes of a scan; empty if it is."""
-    if target.is_dir():
-        # The record of a DICOM series says too little for that.
-        raise OutputError(f"{target} exists; use --force to overwrite.")
-    return made_otherwise(scan.path, target, job.request)
 
 
 def _without(scan: Path, error: Exception) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import nibabel
@@ -11,8 +12,10 @@ from nibabel.spatialimages import SpatialImage
 
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.io.itk_files import LPS_TO_RAS
+from sr_keras.io.kinds import check_is_scan
+from sr_keras.io.nifti import read_volume
 from sr_keras.io.nifti_header import affine_in_mm, header_on_grid
-from sr_keras.io.scans import read_scan, with_nifti_header
+from sr_keras.io.scans import is_image_file, read_scan, with_nifti_header
 from sr_keras.volumes.geometry import Affine
 from sr_keras.volumes.volume import Array, Volume, format_shape
 
@@ -29,7 +32,8 @@ def to_volume(image: Any, affine: Any = None, spacing: Any = None) -> tuple[Volu
         spacing: of an array without an affine, in mm along i, j, k; its first voxel's centre is at the origin.
 
     Raises:
-        VolumeError: it is none of those, or no volume of grey values.
+        VolumeError: it is none of those, no volume of grey values, or an image that looks like a label map or a phase
+            image; arrays and volumes are taken at their word.
         ConfigurationError: an array comes without affine and spacing, or another image with an affine.
     """
     if isinstance(image, np.ndarray):
@@ -37,16 +41,25 @@ def to_volume(image: Any, affine: Any = None, spacing: Any = None) -> tuple[Volu
     if affine is not None:
         raise ConfigurationError("affine= is for NumPy arrays, and other images have their own; leave it out.")
     if isinstance(image, (Volume, str, os.PathLike)):
-        volume = image if isinstance(image, Volume) else read_scan(image)
+        volume = image if isinstance(image, Volume) else _read(image)
         return volume, lambda result: _with_own_header(result, volume)
     if isinstance(image, SpatialImage):
-        volume = _nibabel_volume(image)
+        volume = _checked(_nibabel_volume(image))
         return volume, lambda result: _nibabel_image(result, image, volume)
     if type(image).__module__.partition(".")[0] == "SimpleITK":
-        return _simpleitk_volume(image), lambda result: _simpleitk_image(result, image)
+        return _checked(_simpleitk_volume(image)), lambda result: _simpleitk_image(result, image)
     raise VolumeError(
         f"A {type(image).__name__} is no scan; give a path, a nibabel or SimpleITK image, a NumPy array or a Volume."
     )
+
+
+def _read(path: str | os.PathLike[str]) -> Volume:
+    return _checked(read_volume(path)) if is_image_file(path) else read_scan(path)
+
+
+def _checked(volume: Volume) -> Volume:
+    check_is_scan(volume, Path(volume.source), "give a Volume of it if it is a scan")
+    return volume
 
 
 def _with_own_header(result: Volume, scan: Volume) -> Volume:

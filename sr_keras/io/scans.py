@@ -1,6 +1,7 @@
 """Scans in any form that can be read: an image file, a DICOM file, a folder with a DICOM series, a .zip of one."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,18 +12,19 @@ from sr_keras.dicom.writing import check_folder_output, check_source, write_obje
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import check_output
 from sr_keras.io.image_names import SUFFIXES, is_image, is_whole, output_files
+from sr_keras.io.kinds import check_is_scan
 from sr_keras.io.nifti import (
     check_image_output,
     check_image_writable,
     read_grid,
     read_volume,
+    read_volumes,
     volume_count,
     write_image,
 )
 from sr_keras.io.nifti_header import nifti_header_of
 from sr_keras.io.values import check_fill, finite_voxels
 from sr_keras.volumes.geometry import Affine
-from sr_keras.volumes.label_maps import label_map_reason
 from sr_keras.volumes.volume import Modality, Volume
 
 
@@ -47,15 +49,17 @@ def read_scan(
     modality: Modality | None = None,
     nan_fill: float | None = None,
     choice: Choice | None = None,
+    vouched: bool = True,
 ) -> Volume:
     """Read a scan.
 
     Args:
         path: an image file, a DICOM file, a .zip or folder with a DICOM series in it.
         modality: "CT" or "MR"; None takes the DICOM header's word, or infers it from the values, and refuses an image
-            file that looks like a label map.
+            file that looks like a label map or a phase image.
         nan_fill: the value to put where a voxel is NaN or infinite, in the scan's units; None refuses such a scan.
         choice: of series and frame group, or of a volume; None where there is only one of each.
+        vouched: whether who gives a modality knows that it is a scan; an image file is looked at otherwise.
 
     Raises:
         VolumeError: it is no scan, but a label map for instance, or one that cannot be read; see `read_volume` and
@@ -69,8 +73,8 @@ def read_scan(
         if choice.series or choice.frame_group:
             raise ConfigurationError(f"{path} is no DICOM series to choose from; leave --series and --frame-group out.")
         volume = read_volume(path, modality=modality, nan_fill=nan_fill, volume=choice.volume)
-        if modality is None:
-            _check_scan(volume, path)
+        if modality is None or not vouched:
+            check_is_scan(volume, path)
         return volume
     if path.is_file() and not is_dicom(path):
         raise VolumeError(
@@ -83,12 +87,28 @@ def read_scan(
     return volume.with_voxels(finite_voxels(volume.voxels, path, nan_fill))
 
 
-def _check_scan(volume: Volume, path: Path) -> None:
-    if reason := label_map_reason(volume, path.name):
-        raise VolumeError(
-            f"{path} looks like a label map ({reason}); use --labels to resample it with its scan, or --modality if it "
-            "is a scan."
-        )
+def read_time_series(
+    path: str | os.PathLike[str],
+    *,
+    modality: Modality | None = None,
+    nan_fill: float | None = None,
+    vouched: bool = True,
+) -> Iterator[Volume]:
+    """Yield the volumes of an image file one after another; the first is looked at as `read_scan` does.
+
+    Args:
+        path: of an image file.
+        modality: as in `read_scan`.
+        nan_fill: as in `read_scan`.
+        vouched: as in `read_scan`.
+
+    Raises:
+        VolumeError: as in `read_scan`.
+    """
+    for number, volume in enumerate(read_volumes(path, modality=modality, nan_fill=nan_fill)):
+        if number == 0 and (modality is None or not vouched):
+            check_is_scan(volume, Path(path))
+        yield volume
 
 
 def is_image_file(path: str | os.PathLike[str]) -> bool:

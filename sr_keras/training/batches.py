@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.io.nifti import read_volume
 from sr_keras.networks import FAMILIES, StageName
 from sr_keras.training import dataset
 from sr_keras.training.configuration import (
@@ -16,7 +15,7 @@ from sr_keras.training.configuration import (
     PatchConfiguration,
     TrainingConfiguration,
 )
-from sr_keras.training.patches import Scan, check_patches
+from sr_keras.training.patches import Scan, check_patches, read_training_scan
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.volume import Volume
@@ -61,7 +60,7 @@ def training_batches(
         PatchConfiguration(patch, patch, batch),
         TrainingConfiguration(epochs=1, steps_per_epoch=1, learning_rate=1.0, final_learning_rate=1.0, seed=seed),
     )
-    loaded = [_scan_in_memory(scan if isinstance(scan, Volume) else read_volume(scan)) for scan in scans]
+    loaded = [_scan_in_memory(scan if isinstance(scan, Volume) else read_training_scan(scan)) for scan in scans]
     for scan in loaded:
         check_patches(scan, configuration)
     return dataset.training_batches(loaded, configuration).map(lambda lr, hr: (lr, hr["final"]))

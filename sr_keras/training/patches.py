@@ -1,5 +1,6 @@
 """Patches for training, drawn from slices with tissue in them: plain numpy, a pure function of seed and step."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +10,13 @@ import numpy.typing as npt
 
 from sr_keras.errors import ConfigurationError
 from sr_keras.files import atomic_write, file_sha256
+from sr_keras.io.kinds import check_is_scan
 from sr_keras.io.nifti import read_volume
 from sr_keras.networks import StageName
 from sr_keras.training.configuration import Configuration
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.normalization import TISSUE_FRACTION, normalization_of, tissue_mask, tissue_slices
-from sr_keras.volumes.volume import Array
+from sr_keras.volumes.volume import Array, Volume
 
 # A patch is drawn again while it is empty, at most this often: slices with tissue have some within a few draws.
 ATTEMPTS = 20
@@ -37,6 +39,17 @@ class Scan:
     slices: npt.NDArray[np.intp]
     modality: str
     source: str
+
+
+def read_training_scan(path: str | os.PathLike[str]) -> Volume:
+    """Read an image file to learn from.
+
+    Raises:
+        VolumeError: it cannot be read, or looks like a label map or a phase image.
+    """
+    volume = read_volume(path)
+    check_is_scan(volume, Path(path), "leave it out")
+    return volume
 
 
 def load_scan(path: Path, cache: Path) -> Scan:
@@ -63,7 +76,7 @@ def load_scan(path: Path, cache: Path) -> Scan:
 
 
 def _fill_cache(path: Path, files: dict[str, Path]) -> None:
-    volume = read_volume(path)
+    volume = read_training_scan(path)
     normalization = normalization_of(volume)
     arrays: dict[str, Array] = {
         "voxels.npy": normalization.apply(volume.voxels).astype(np.float16),

@@ -291,3 +291,23 @@ def test_a_hostile_card_does_not_reach_the_terminal(tmp_path):
     printed = run("models", tmp_path / "card.json").stdout
     assert "a\\x1b]0;title\\x07[/bold][red]b.nii" in printed
     assert printed.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("scans", [1, 2])
+def test_what_cannot_be_printed_is_said_and_the_results_stay(small_scan, tmp_path, scans):
+    paths = [shutil.copy(small_scan, tmp_path / f"{number}.nii.gz") for number in range(scans)]
+    output = tmp_path / ("out.nii.gz" if scans == 1 else "out")
+    command = [sys.executable, "-m", "sr_keras", "predict", *paths, "-o", output, "--scale", "2x2x1"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "Error: What the command says could not be written: No space left on device. Finished results are in place.\n"
+    )
+    assert nibabel.load(output if scans == 1 else output / "0.nii.gz").shape == (96, 80, 24)
+
+
+def test_closed_streams_are_no_obstacle(small_scan, tmp_path):
+    line = f'"{sys.executable}" -m sr_keras predict "{small_scan}" -o "{tmp_path}/out.nii.gz" --scale 2x2x1 >&- 2>&-'
+    assert subprocess.run(["sh", "-c", line], check=False).returncode == 0
+    assert nibabel.load(tmp_path / "out.nii.gz").shape == (96, 80, 24)

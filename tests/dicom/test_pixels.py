@@ -1,8 +1,17 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from comparing import DATA
 from pydicom import Dataset
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
 from synthetic import classic, enhanced, save, voxels
 
 from sr_keras.dicom.pixels import fill_padding
@@ -31,6 +40,34 @@ def test_ct_is_in_hounsfield_units(tmp_path):
 def test_each_kind_of_integer(tmp_path, dtype):
     volume = read_series(save(classic("MR", dtype), tmp_path / "scan"))
     np.testing.assert_array_equal(volume.voxels, STORED.astype(dtype))
+
+
+@pytest.mark.parametrize("kind", ["explicit", "implicit", ".zip", "more behind"])
+def test_plain_pixels_are_read_where_the_header_ended(tmp_path, monkeypatch, kind):
+    datasets = classic("MR", np.int16)
+    for dataset in datasets:
+        if kind == "implicit":
+            dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        if kind == "more behind":
+            dataset.add_new(0xFFFCFFFC, "OB", b"padding!")
+    scan = save(datasets, tmp_path / "scan")
+    if kind == ".zip":
+        scan = Path(shutil.make_archive(str(tmp_path / "scan"), "zip", scan))
+
+    def parsed(*_, **__):
+        raise AssertionError("the file is parsed a second time")
+
+    monkeypatch.setattr("sr_keras.dicom.pixels.parsed", parsed)
+    np.testing.assert_array_equal(read_series(scan).voxels, STORED)
+
+
+def test_pixels_in_any_other_form_are_parsed(tmp_path):
+    datasets = classic("MR", np.int16)
+    datasets[0].PixelData += bytes(2)
+    datasets[1].file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    datasets[1].PixelData = np.frombuffer(datasets[1].PixelData, "<i2").astype(">i2").tobytes()
+    datasets[2].compress(RLELossless)
+    np.testing.assert_array_equal(read_series(save(datasets, tmp_path / "scan")).voxels, STORED)
 
 
 def test_unused_bits_are_dropped_and_the_sign_extended(tmp_path):
@@ -120,10 +157,10 @@ def test_a_missing_decoder_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"PixelData": b"\0\0"}, "the pixel data must be an intact DICOM object"),
+        ({"PixelData": b"\0\0"}, "the pixel data of 00.*dcm must be an intact DICOM object"),
         ({"BitsAllocated": 12}, "Received: 16 of 12 bits"),
         ({"BitsStored": 0}, "Received: 0 of 16 bits"),
-        ({"Rows": 60000, "Columns": 60000}, "the pixel data must be|needs .* of memory"),
+        ({"Rows": 60000, "Columns": 60000}, "the pixel data of .* must be|needs .* of memory"),
         ({"ModalityLUTSequence": [Dataset()]}, "Received: a look-up table"),
     ],
 )

@@ -2,7 +2,9 @@ import shutil
 from dataclasses import replace
 
 import nibabel
+import numpy as np
 import pytest
+from dicom.synthetic import classic, save
 
 from sr_keras.engines import KerasEngine
 from sr_keras.errors import OutputError, VolumeError
@@ -102,6 +104,29 @@ def test_a_rerun_notices_another_scan_and_a_changed_result(small_scan, tmp_path)
     (out / "a.json").unlink()
     assert run_folder(JOB, scans, out, told.append) == Summary(failed=1)
     assert "exists, but no a.json beside it says how it was made" in told[-1]
+
+
+def test_a_rerun_compares_dicom_series_too(small_scan, tmp_path):
+    series, out = save(classic("MR", np.uint16, slices=8), tmp_path / "series"), tmp_path / "out"
+    scans = named_scans([series, small_scan])
+
+    def lines(job=JOB):
+        return [attempt.line.replace(str(out), "out") for attempt in run_scans(job, scans, out)]
+
+    assert [line.split(": ")[1] for line in lines()] == ["done", "done"]
+    before = {path.name: path.read_bytes() for path in (out / "series").iterdir()}
+    assert lines() == ["series: skipped", "brain.nii.gz: skipped"]
+    assert [plan for _, plan in plan_scans(JOB, scans, out)] == ["is done", "is done"]
+    assert {path.name: path.read_bytes() for path in (out / "series").iterdir()} == before
+    otherwise = "series: failed: out/series was made with other options (factors); use --force to make it again"
+    assert lines(replace(JOB, factors=(4, 4, 1)))[0] == otherwise
+    (out / "series" / "IM000003.dcm").unlink()
+    assert "out/series was changed since it was made; use --force" in lines()[0]
+    assert "series: done" in lines(replace(JOB, force=True))[0]
+    save(classic("MR", np.uint16, slices=9), series)
+    assert "out/series was made of another scan; use --force" in lines()[0]
+    (out / "series" / "sr_keras.json").unlink()
+    assert "out/series exists, but no sr_keras.json in it says how it was made; use --force" in lines()[0]
 
 
 def test_a_folder_run_takes_every_format_and_each_pair_once(small_scan, tmp_path):

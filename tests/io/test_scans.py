@@ -150,7 +150,10 @@ def test_a_label_map_is_refused_unless_it_is_said_to_be_a_scan(predict, tmp_path
     labels = labels_of(tmp_path / "patient.nii.gz")
     result = predict(labels, "-o", tmp_path / "out.nii.gz", "--dry-run")
     assert result.exit_code == 1
-    assert "patient.nii.gz looks like a label map (3 values, in regions); use --labels to resample it" in result.output
+    assert (
+        "patient.nii.gz looks like a label map (3 values, in regions); use predict --labels to resample"
+        in result.output
+    )
     assert result.output.count("\n") == 1
     assert predict(labels, "-o", tmp_path / "out.nii.gz", "--dry-run", "--modality", "mr").exit_code == 0
 
