@@ -1,4 +1,4 @@
-// Runs an ncnn file of sr_keras (.param, with its .bin beside it) by the C++ interface of ncnn.
+// Runs an ncnn file of sr_keras (.ncnn.param, with its .ncnn.bin beside it) by the C++ interface of ncnn.
 //
 //   g++ -std=c++17 -O2 export/read_ncnn.cpp -I$NCNN/include/ncnn -L$NCNN/lib -lncnn -lpthread -o read_ncnn
 //   ./read_ncnn MODEL IMAGES.f32 BATCH HEIGHT WIDTH RESULT.f32

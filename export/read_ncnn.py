@@ -1,4 +1,4 @@
-"""Run an ncnn file (.param, with its .bin beside it) without sr_keras, on the CPU.
+"""Run an ncnn file (.ncnn.param, with its .ncnn.bin beside it) without sr_keras, on the CPU.
 
     python export/read_ncnn.py MODEL IMAGES.npy RESULT.npy
 

@@ -14,6 +14,7 @@ from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.files import read_json
 from sr_keras.inference.provenance import sidecar_path
 from sr_keras.io.image_names import is_image
+from sr_keras.uncertainty.residual import Profile
 from sr_keras.volumes.volume import Volume
 
 # The profile of slices of a modality: an SLR pulse, and helical interpolation.
@@ -71,6 +72,20 @@ def slice_profile(scan: ScanSlices, given: float | None, profile: str | None = N
         return SliceProfile(usual, thickness / spacing, source)
     fitted = profile or FITTED
     return SliceProfile(fitted, _estimated(scan, fitted), "estimated from the scan")
+
+
+def recorded_profile(volume: Volume, axis: int) -> Profile | None:
+    """Return the slice profile that the header or the sidecar of a scan says; None where neither says a thickness.
+
+    Args:
+        volume: the scan.
+        axis: its through-plane axis.
+    """
+    recorded = _recorded(volume, volume.spacing[axis])
+    if recorded is None:
+        return None
+    thickness, source = recorded
+    return Profile(axis, PROFILE_OF[volume.modality or "MR"], thickness / volume.spacing[axis], source)
 
 
 def _recorded(volume: Volume, spacing: float) -> tuple[float, str] | None:

@@ -72,6 +72,26 @@ expected_acquisition_options = _group(
         "The scans that the file is for: a preset or a YAML file; auto is the middle of the training mixture."
     ),
 )
+map_options = _group(
+    click.option(
+        "--uncertainty",
+        type=FILE,
+        metavar="FILE",
+        help="Also write a NIfTI file with how far each voxel may be off: half of a 90 % interval.",
+    ),
+    click.option(
+        "--residual",
+        type=FILE,
+        metavar="FILE",
+        help="Also write a NIfTI file with SCAN minus the result downsampled to its grid.",
+    ),
+    click.option(
+        "--report",
+        type=FILE,
+        metavar="FILE.html",
+        help="Also write a page that shows SCAN, the result and these maps, without any names.",
+    ),
+)
 method_options = _group(
     click.option(
         "--self-ensemble",

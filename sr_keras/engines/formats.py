@@ -90,7 +90,7 @@ FORMATS: dict[FormatName, Format] = {
     ),
     "ncnn": Format(
         title="ncnn",
-        suffix=".param",
+        suffix=".ncnn.param",
         precisions=("fp32", "fp16"),
         install="sr_keras[ncnn]",
         runtime="ncnn",
@@ -129,7 +129,7 @@ def format_of(path: str | os.PathLike[str]) -> FormatName | None:
     path = Path(path)
     if path.is_dir():
         return "saved_model" if (path / "saved_model.pb").is_file() else None
-    return next((name for name, each in FORMATS.items() if each.suffix == path.suffix), None)
+    return next((name for name, each in FORMATS.items() if path.name.endswith(each.suffix)), None)
 
 
 def format_suffixes() -> str:

@@ -21,7 +21,7 @@ HALF_OPTIONS = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic")
 
 
 class NcnnEngine(ModelFileEngine):
-    """Runs an ncnn file (.param, with its .bin beside it), one image after another.
+    """Runs an ncnn file (.ncnn.param, with its .ncnn.bin beside it), one image after another.
 
     Attributes:
         vulkan: whether it runs by Vulkan; None does where there is a GPU, unless TensorFlow is loaded, see

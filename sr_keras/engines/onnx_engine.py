@@ -62,7 +62,7 @@ class OnnxEngine(ModelFileEngine):
     @staticmethod
     def embedded(path: Path) -> str | None:
         """Return the embedded metadata, an entry of metadata_props; see `ModelFileEngine.embedded`."""
-        metadata: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        metadata: str | None = open_session(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         return metadata
 
     @property
@@ -71,7 +71,7 @@ class OnnxEngine(ModelFileEngine):
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:
-        return _open(self.path if self._folded is None else self._content(), self.threads)
+        return open_session(self.path if self._folded is None else self._content(), self.threads)
 
     def _content(self) -> bytes:
         """Return the content of the file, of a conditional stage for the scan that it is folded for."""
@@ -85,7 +85,19 @@ class OnnxEngine(ModelFileEngine):
         return output
 
 
-def _open(model: Path | bytes, threads: int | None = None) -> Any:
+def open_session(model: Path | bytes, threads: int | None = None, *, spinning: bool = True) -> Any:
+    """Return the session of a model.
+
+    Args:
+        model: the path of a file, or its content.
+        threads: of the processor; None is all cores.
+        spinning: whether threads keep their cores for a while after a run, which saves time where the next one follows
+            at once, and takes it from other sessions.
+
+    Raises:
+        ValueError: the runtime refuses it.
+        MissingDependencyError: the runtime is not installed.
+    """
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL
@@ -93,6 +105,7 @@ def _open(model: Path | bytes, threads: int | None = None) -> Any:
     options.enable_mem_pattern = False
     # Given no number, it starts a thread a core and binds each to one, even outside the cores that the process may use.
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
     try:

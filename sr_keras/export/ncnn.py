@@ -1,4 +1,4 @@
-"""Export to ncnn: a .param, the layers as text, with its .bin beside it, the weights."""
+"""Export to ncnn: a .ncnn.param, the layers as text, with its .ncnn.bin beside it, the weights."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def write(request: Request, path: Path) -> Manifest:
 
     Args:
         request: the export.
-        path: of the .param.
+        path: of the .ncnn.param.
 
     Raises:
         ModelFileError: a layer of the network has no ncnn counterpart.

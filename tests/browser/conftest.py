@@ -47,16 +47,21 @@ def browser() -> Iterator[Any]:
 def open_page(browser) -> Iterator[Callable[..., Any]]:
     """Open an address or a file in a new context; at the end of the test no error may have been logged.
 
-    The function takes `offline` (default: true), `allowed` (texts of errors that the test provokes), and all that
-    Playwright's `new_context` takes. Its page has `opened`, an `OpenedPage`.
+    The function takes `offline` (default: true), `allowed` (texts of errors that the test provokes), `init` (a script
+    that runs before the page's own), and all that Playwright's `new_context` takes. Its page has `opened`, an
+    `OpenedPage`.
     """
     contexts, pages = [], []
 
-    def open_one(address: str | Path, *, offline: bool = True, allowed: tuple[str, ...] = (), **options: Any) -> Any:
+    def open_one(
+        address: str | Path, *, offline: bool = True, allowed: tuple[str, ...] = (), init: str = "", **options: Any
+    ) -> Any:
         context = browser.new_context(offline=offline, **options)
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
+        if init:
+            page.add_init_script(init)
         page.opened = opened = OpenedPage(page)
         pages.append((opened, allowed))
         page.on("console", lambda message: opened.errors.append(message.text) if message.type == "error" else None)

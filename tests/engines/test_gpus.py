@@ -72,7 +72,7 @@ def written(write, precision, folder):
     """Model files of every stage, by the stage's name."""
     files = {}
     for name, stage in STAGES:
-        files[name] = folder / f"{name}.{'param' if write is write_ncnn else 'onnx'}"
+        files[name] = folder / f"{name}.{'ncnn.param' if write is write_ncnn else 'onnx'}"
         write(Request(stage, precision), files[name]).write(files[name])
     return files
 
@@ -134,7 +134,7 @@ def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, header, tmp_path):
     links = {"onnx": ["-lonnxruntime"], "ncnn": ["-lncnn", "-lpthread"]}[kind]
     command = ["g++", "-std=c++17", READERS / f"read_{kind}.cpp", f"-I{headers[0]}", f"-L{library}", *links]
     subprocess.run([*map(str, command), "-o", str(program)], check=True)
-    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.param"}[kind]
+    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[kind]
     {"onnx": write_onnx, "ncnn": write_ncnn}[kind](Request(stage), model)
     images = slices(stage)[0]
     images.tofile(tmp_path / "images.f32")

@@ -65,7 +65,7 @@ def test_a_layer_gives_the_same_in_onnx(name):
 @pytest.mark.parametrize("name", STEPS)
 def test_a_layer_gives_the_same_in_ncnn(name, tmp_path):
     engine = KerasEngine(randomise(model_of(STEPS[name]())), stage="hw", scale=2)
-    path = tmp_path / "mine.param"
+    path = tmp_path / "mine.ncnn.param"
     manifest = write_ncnn(Request(engine.stage), path)
     exported = NcnnEngine(path, manifest)
     for size in ((2, 8, 12), (1, 7, 5)):
@@ -88,5 +88,5 @@ def test_layers_without_a_counterpart_are_refused(step, tmp_path):
     with pytest.raises(ModelFileError, match=f"^The {type(step).__name__} {step.name} cannot be exported to ONNX"):
         onnx_model(Request(engine.stage), for_processors=True)
     with pytest.raises(ModelFileError, match=f"^The {type(step).__name__} {step.name} cannot be exported to ncnn"):
-        write_ncnn(Request(engine.stage), tmp_path / "mine.param")
+        write_ncnn(Request(engine.stage), tmp_path / "mine.ncnn.param")
     assert not list(tmp_path.iterdir())
