@@ -4,7 +4,8 @@
         [--own SCAN_OR_FOLDER]... [--quick]
 
 Prints the gain over the better of cubic and Lanczos interpolation for each case of `sr_keras.acquisition.presets`, at
-three settings of the noise dial; noise in flat tissue over Lanczos', and the lattice, of scans upsampled as they are;
+three settings of the noise dial; noise in flat tissue over Lanczos', and the lattice of six slices together, of scans
+upsampled as they are;
 and the spread and the ringing of a phantom's edges. `--quick` looks at three slices of each scan in-plane,
 and at the middle 64 rows of it through-plane.
 """
@@ -110,7 +111,7 @@ def at_its_own_resolution(scan: Scan, methods: dict[str, Method]) -> Row:
             noise = [noise_level(image, mask) for image, mask in zip(result, tissue, strict=True)]
             figures.setdefault(name, {})[dial] = {
                 "noise_gain": fmean(one / other for one, other in zip(noise, reference, strict=True)),
-                "lattice": fmean(lattice(image, mask) for image, mask in zip(result, tissue, strict=True)),
+                "lattice": lattice(result, tissue),
             }
     return {"scan": scan.name, "modality": scan.modality, "figures": figures}
 

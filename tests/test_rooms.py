@@ -9,8 +9,9 @@ PACKAGE = Path(sr_keras.__file__).parent
 # Modules that every room may use, then the rooms from low to high: a module imports from its own floor and below.
 COMMON = ("errors", "files", "framework", "machine", "progress", "resources")
 ROOMS = (
-    *("volumes", "networks", "acquisition", "models", "dicom", "io", "engines", "inference", "training"),
-    *("evaluation", "export", "adaptation", "benchmark", "cohort", "cli"),
+    *("volumes", "networks", "acquisition", "models", "dicom", "io", "engines", "uncertainty"),
+    *("inference", "training", "evaluation", "export", "adaptation", "benchmark", "web", "cohort", "report"),
+    "cli",
 )
 FLOOR = dict.fromkeys(COMMON, 0) | {room: floor for floor, room in enumerate(ROOMS, 1)}
 DATA = ("configs", "weights")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -48,21 +48,21 @@ class OnnxEngine(ModelFileEngine):
         """How much of the network's details the scan that it is folded for gets, from 0 to 1."""
         return self._folded.weights.trust(np.asarray(self.card.description, np.float32)) if self._folded else 1.0
 
-    def for_scan(self, description: Iterable[float]) -> "OnnxEngine":
+    def for_scan(self, description: Iterable[float]) -> Self:
         """Return the engine of a conditional stage folded for a scan.
 
         Args:
             description: of the scan, see `sr_keras.networks.folding.fold`.
         """
         card = replace(self.card, description=[float(number) for number in description])
-        engine = OnnxEngine(self.path, replace(self.manifest, card=card), self.name, self._folded)
+        engine = type(self)(self.path, replace(self.manifest, card=card), self.name, self._folded)
         engine.threads = self.threads
         return engine
 
     @staticmethod
     def embedded(path: Path) -> str | None:
         """Return the embedded metadata, an entry of metadata_props; see `ModelFileEngine.embedded`."""
-        metadata: str | None = _open(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        metadata: str | None = open_session(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
         return metadata
 
     @property
@@ -71,17 +71,33 @@ class OnnxEngine(ModelFileEngine):
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:
+        return open_session(self.path if self._folded is None else self._content(), self.threads)
+
+    def _content(self) -> bytes:
+        """Return the content of the file, of a conditional stage for the scan that it is folded for."""
+        content = self.path.read_bytes()
         if self._folded is None:
-            return _open(self.path, self.threads)
-        description = np.asarray(self.card.description, np.float32)
-        return _open(self._folded.content_for(self.path.read_bytes(), description), self.threads)
+            return content
+        return self._folded.content_for(content, np.asarray(self.card.description, np.float32))
 
     def _infer(self, session: Any, batch: Images) -> Images:
         output: Images = session.run(["final"], {"lr": batch})[0]
         return output
 
 
-def _open(model: Path | bytes, threads: int | None = None) -> Any:
+def open_session(model: Path | bytes, threads: int | None = None, *, spinning: bool = True) -> Any:
+    """Return the session of a model.
+
+    Args:
+        model: the path of a file, or its content.
+        threads: of the processor; None is all cores.
+        spinning: whether threads keep their cores for a while after a run, which saves time where the next one follows
+            at once, and takes it from other sessions.
+
+    Raises:
+        ValueError: the runtime refuses it.
+        MissingDependencyError: the runtime is not installed.
+    """
     runtime = load_module("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = ONLY_FATAL
@@ -89,6 +105,7 @@ def _open(model: Path | bytes, threads: int | None = None) -> Any:
     options.enable_mem_pattern = False
     # Given no number, it starts a thread a core and binds each to one, even outside the cores that the process may use.
     options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     available = runtime.get_available_providers()
     providers = [(name, settings) for name, settings in PROVIDERS.items() if name in available]
     try:

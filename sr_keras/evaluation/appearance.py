@@ -27,22 +27,23 @@ def noise_level(image: Floats, tissue: Mask) -> float:
     return float((image - smooth_image(image, NOISE_SIGMA))[flat].std())
 
 
-def lattice(image: Floats, tissue: Mask) -> float:
+def lattice(slices: Floats, tissue: Mask) -> float:
     """Return how unlike the pixels of a x2 result are by their place in the low-resolution pixel; 1 is alike.
 
+    Of one slice it is larger by chance alone: edges lie at some places more often than at others.
+
     Args:
-        image: (row, column), float32, upsampled by 2 along both axes.
-        tissue: (row, column).
+        slices: (slice, row, column), float32, upsampled by 2 along rows and columns.
+        tissue: (slice, row, column).
 
     Returns:
-        The largest over the smallest of the four mean absolute Laplacians in tissue.
+        The largest over the smallest of the four mean absolute Laplacians in the tissue of all slices.
     """
-    padded = np.pad(image, 1, mode="edge")
-    neighbours = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
-    response = np.abs(4.0 * image - neighbours)
-    means = [
-        float(response[row::2, column::2][tissue[row::2, column::2]].mean()) for row in range(2) for column in range(2)
-    ]
+    padded = np.pad(slices, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    neighbours = padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1] + padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]
+    response = np.abs(4.0 * slices - neighbours)
+    places = [(slice(None), slice(row, None, 2), slice(column, None, 2)) for row in range(2) for column in range(2)]
+    means = [float(response[place][tissue[place]].mean()) for place in places]
     return max(means) / min(means)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
+import numpy as np
 import psutil
 
 from sr_keras.errors import VolumeError
@@ -20,6 +21,8 @@ Shape = tuple[int, int, int]
 CostModel = Callable[[Step, int, int], Timing]
 
 FLOAT = 4
+# Of half-widths between the stages, normalised: three digits are more than they are good for.
+WIDTHS_DTYPE = np.float16
 # Of the memory that is free, the share that a job may take where nobody says how much.
 SHARE = 0.8
 # Slabs of the result that exist at once: one being made, one made, one being finished, those that wait for the writer.
@@ -72,12 +75,14 @@ class OutputBuffer:
         on_disk: whether a temporary file may hold it.
         workspace: bytes that a last resampling takes.
         resampling_seconds: estimated seconds that it takes.
+        uncertainty: whether half-widths are made beside the result.
     """
 
     bytes: int = 0
     on_disk: bool = False
     workspace: int = 0
     resampling_seconds: float = 0.0
+    uncertainty: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +239,8 @@ def _plan(
         passes.append(_pass(step, now, cost_model, self_ensemble, largest_batch))
         now = passes[-1].shape
     axis = slab_axis_of(steps)
-    made = [FLOAT * prod(each.shape) for each in passes if each.step.stage == "d"]
+    voxel = FLOAT + (np.dtype(WIDTHS_DTYPE).itemsize if output.uncertainty else 0)
+    made = [voxel * prod(each.shape) for each in passes if each.step.stage == "d"]
     # Each step reads the volume that the one before it made; the last one's is there until the job ends.
     together = max((sum(made[max(0, n - 1) : n + 1]) for n in range(len(made))), default=0)
     result = output.bytes
@@ -250,7 +256,7 @@ def _plan(
         disk,
         0,
     )
-    buffers = max([_d_buffers(each) for each in passes] + [_hw_buffers(plan)])
+    buffers = max([_d_buffers(each) for each in passes] + [_hw_buffers(plan)]) * (2 if output.uncertainty else 1)
     peak = resident + memory + buffers + output.workspace + sum(each.workspace for each in passes)
     return replace(plan, peak_bytes=peak, resampling_seconds=output.resampling_seconds)
 

@@ -107,11 +107,17 @@ def condition_records(engines: Mapping[Step, Engine]) -> dict[str, Any]:
     }
 
 
-def condition_warnings(engines: Mapping[Step, Engine]) -> list[str]:
-    """Return a warning for each step whose stage has not seen scans like this one, and falls back to interpolation."""
+def condition_warnings(engines: Mapping[Step, Engine], *, estimated: bool = False) -> list[str]:
+    """Return a warning for each step whose stage has not seen scans like this one, and falls back to interpolation.
+
+    Args:
+        engines: that run each step.
+        estimated: whether the uncertainty is estimated, too.
+    """
+    also = "; the uncertainty was not calibrated on such scans" if estimated else ""
     return [
         f"Warning: along {''.join('ijk'[axis] for axis in step.axes)} the scan is unlike those that {engine.card.name} "
-        f"was trained on; {100 * (1 - trust):.0f} % of the result is cubic interpolation."
+        f"was trained on; {100 * (1 - trust):.0f} % of the result is cubic interpolation{also}."
         for step, engine in engines.items()
         if (trust := getattr(engine, "trust", 1.0)) < 1.0
     ]

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from sr_keras.dicom.provenance import Processing
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import check_distinct, write_errors
 from sr_keras.inference.carried import check_gradients
+from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.labels import LabelPair, check_pairs, read_labels, write_labels
+from sr_keras.inference.maps import Maps, RunningMaps
 from sr_keras.inference.outcomes import Outcome, facts_of, log_line
 from sr_keras.inference.output_grid import Grid, Scale
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
@@ -61,6 +63,7 @@ class PredictionJob:
         memory: bytes that this process may take in all; None takes most of what is free.
         labels: segmentations of the scan that are resampled onto the grid of its result.
         label_interpolation: "majority" or "nearest".
+        maps: that are written beside the result.
     """
 
     upscaler: Upscaler
@@ -78,6 +81,7 @@ class PredictionJob:
     memory: int | None = None
     labels: tuple[LabelPair, ...] = ()
     label_interpolation: LabelInterpolation = "majority"
+    maps: Maps = field(default_factory=Maps)
 
     def run(
         self,
@@ -119,20 +123,24 @@ class PredictionJob:
             publication = Publication(output, force=self.force)
             place = publication.reserve(output, stack)
             places = [publication.reserve(pair.output, stack) for pair in self.labels]
+            map_places = {path: publication.reserve(path, stack) / path.name for path in self.maps.outputs}
             volumes = stack.enter_context(closing(self._volumes(scan, output)))
             job = self._prepared(next(volumes), scan, output)
             job = self.upscaler.adapted(job, memory=self.memory, progress=progress)
             LOG.info("%s", log_line(job))
             labels = [read_labels(pair, job.volume) for pair in self.labels]
             warnings = list(job.warnings)
+            maps = RunningMaps(job, self.maps, map_places) if map_places else None
             with write_errors(output):
-                self._write(job, scan, volumes, place / output.name, progress, warnings)
+                self._write(job, scan, volumes, place / output.name, progress, warnings, maps)
                 for pair, segmentation, folder in zip(self.labels, labels, places, strict=True):
                     write_labels(segmentation, job.grid, folder / pair.output.name, self.label_interpolation)
                 seconds = time.monotonic() - start
                 for pair in self.labels:
                     how = f"{self.label_interpolation} interpolation onto the grid of {output.name}"
                     publication.add_labels(pair, scan, job, self.request, how, seconds)
+                for path, said in maps.records().items() if maps else ():
+                    publication.add_map(path, scan, job, self.request, said, seconds)
                 publication.publish(scan, job, self.request, warnings, seconds, record)
         LOG.info("%s: %.1f s", output, time.monotonic() - start)
         return Outcome(output, _summary(job), tuple(warnings), time.monotonic() - start, facts_of(job))
@@ -156,6 +164,7 @@ class PredictionJob:
         elif self.like is not None:
             raise ConfigurationError("--like is for image files, a DICOM series covers its scan; write a .nii.gz.")
         check_pairs(self.labels, output, force=self.force)
+        self.maps.check(scan, output, data_consistency=self.upscaler.data_consistency, force=self.force)
 
     def prepare(self, scan: str | PathLike[str], output: str | PathLike[str]) -> PreparedJob:
         """Return what super-resolving one scan will do and take. Nothing is written.
@@ -210,6 +219,8 @@ class PredictionJob:
             yield volume
 
     def _prepared(self, volume: Volume, scan: Path, output: Path) -> PreparedJob:
+        count = count_volumes(scan, self.choice)
+        self.maps.check_count(volume.source, count)
         stored = with_nifti_header(volume) if not is_image(output) or holds_series(output) else volume
         job = self.upscaler.prepare(
             volume,
@@ -222,7 +233,7 @@ class PredictionJob:
             stream=is_streamed(output),
             folder=output.parent,
         )
-        return replace(job, count=count_volumes(scan, self.choice))
+        return replace(job, count=count)
 
     def _write(
         self,
@@ -232,18 +243,25 @@ class PredictionJob:
         path: Path,
         progress: ProgressCallback | None,
         warnings: list[str],
+        maps: RunningMaps | None,
     ) -> None:
         if job.streams or job.count > 1:
-            write_slabs(job, others, path, self.dtype, progress, warnings)
+            write_slabs(job, others, path, self.dtype, progress, warnings, maps)
             return
-        result = job.collect(progress, warnings.append)
+        result = maps.collect(progress) if maps else job.collect(progress, warnings.append)
         if not is_image(path):
             path.mkdir()
-        processing = self._processing(job, warnings, {} if is_image(path) else self._origin(scan, warnings))
+        processing = self._processing(job, warnings, {} if is_image(path) else self._origin(job, scan, warnings))
         write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
 
-    def _origin(self, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
-        return {"input_sha256": scan_sha256(scan), "request": self.request, "warnings": list(warnings)}
+    def _origin(self, job: PreparedJob, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
+        return {
+            "input_sha256": scan_sha256(scan),
+            "request": self.request,
+            "told": condition_records(job.engines),
+            "steps": [step.label for step in job.steps],
+            "warnings": list(warnings),
+        }
 
     def _processing(self, job: PreparedJob, warnings: list[str], origin: Mapping[str, Any]) -> Processing:
         """Return what was done to a scan, for the records of a DICOM series."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,6 +24,21 @@ HW_SLAB = 8
 ROWS = 8
 
 
+@dataclass(frozen=True)
+class DepthWidths:
+    """The half-widths of what a d step makes.
+
+    Attributes:
+        estimator: gives those of the step.
+        before: those of its source; None where that is the scan.
+        target: takes them.
+    """
+
+    estimator: Batched
+    before: SlabSource | None
+    target: SlabBuffer
+
+
 def run_depth_step(
     source: SlabSource,
     partial: SlabBuffer,
@@ -33,6 +49,7 @@ def run_depth_step(
     engine: Batched,
     self_ensemble: SelfEnsemble,
     on_slices: SliceCallback,
+    widths: DepthWidths | None = None,
 ) -> None:
     """Upsample one axis of a volume: the mean of what the d stage makes of it in two orientations.
 
@@ -46,21 +63,60 @@ def run_depth_step(
         engine: runs the stage, in batches of its own size.
         self_ensemble: whether each slice also runs rotated and mirrored, and how the results are joined.
         on_slices: called with the slices that are done.
+        widths: where half-widths go, in the second orientation; None estimates none.
     """
     first, second = order
 
-    def join(span: slice, slab: Images) -> None:
+    def join(span: slice, slab: Images, half_widths: Images | None) -> None:
         slab += partial.read(second, span)
         slab *= np.float32(0.5)
         target.write(second, span, slab)
+        if widths is not None and half_widths is not None:
+            before = None if widths.before is None else widths.before.read(second, span)
+            factors = [step.scale if axis in step.axes else 1 for axis in range(3)]
+            widths.target.write(second, span, joined_widths(half_widths, before, factors))
 
     # Putting a slab into a volume takes one core a while, on disk above all: the engine goes on beside it.
     with background_writer(partial.write, waiting=0) as write:
-        for span, slab in _orientation(source, step, first, shape, engine, self_ensemble, on_slices):
+        for span, slab, _ in _orientation(source, step, first, shape, engine, self_ensemble, on_slices):
             write(first, span, slab)
     with background_writer(join, waiting=0) as write_joined:
-        for span, slab in _orientation(source, step, second, shape, engine, self_ensemble, on_slices):
-            write_joined(span, slab)
+        estimator = None if widths is None else widths.estimator
+        for made in _orientation(source, step, second, shape, engine, self_ensemble, on_slices, estimator):
+            write_joined(*made)
+
+
+def joined_widths(own: Images, before: Images | None, factors: Sequence[int]) -> Images:
+    """Return the half-widths after a step: those of its own and those of what it was made of add up in squares.
+
+    Args:
+        own: of the step, of any three axes.
+        before: of its source; None where that is the scan.
+        factors: by which the step upsamples the axes.
+    """
+    if before is None:
+        return own
+    # A third of the time of `np.hypot`; normalised half-widths are far from overflowing.
+    squares = np.square(before, dtype=np.float32)
+    for axis, factor in enumerate(factors):
+        squares = squares.repeat(factor, axis=axis) if factor > 1 else squares
+    squares += np.square(own, out=own)
+    return np.sqrt(squares, out=squares)
+
+
+@dataclass(frozen=True)
+class SliceStep:
+    """A step of the hw stage.
+
+    Attributes:
+        step: the stage and the axes that grow.
+        engine: runs it.
+        estimator: gives the half-widths of what it makes; None where none are asked for.
+    """
+
+    step: Step
+    engine: Engine
+    estimator: Engine | None = None
 
 
 def run_slice_steps(
@@ -68,10 +124,11 @@ def run_slice_steps(
     axis: int,
     length: int,
     size: int,
-    steps: Sequence[tuple[Step, Engine]],
+    steps: Sequence[SliceStep],
     self_ensemble: SelfEnsemble,
     on_slices: SliceCallback,
-) -> Generator[tuple[slice, Images]]:
+    widths: SlabSource | None = None,
+) -> Generator[tuple[slice, Images, Images | None]]:
     """Upsample slices by the hw stage, a few at a time, as often as there are steps.
 
     Args:
@@ -82,19 +139,25 @@ def run_slice_steps(
         steps: with the engine of each; none leaves the slices as they are.
         self_ensemble: as in `run_depth_step`.
         on_slices: called with the slices that are done.
+        widths: half-widths of the volume; None where it is the scan.
 
     Yields:
-        A span of the axis, and its slices (slice, height, width), normalised, in the order of the axis.
+        A span of the axis, its slices (slice, height, width), normalised, in the order of the axis, and their
+        half-widths, None where nothing estimates them.
     """
     with closing(prefetch(_cut(source, axis, slice_order(axis), length, hw_slab(size)))) as slabs:
         for span, slices in slabs:
             for part in spans(len(slices), size):
-                images = slices[part]
-                for step, engine in steps:
-                    before = images.shape
-                    images = run_ensemble(engine, images, self_ensemble)
-                    on_slices(step, before[1:], before[0])
-                yield slice(span.start + part.start, span.start + part.stop), images
+                images, whole = slices[part], slice(span.start + part.start, span.start + part.stop)
+                half_widths = None if widths is None else widths.read(axis, whole).transpose(slice_order(axis))
+                for each in steps:
+                    before = images
+                    images = run_ensemble(each.engine, images, self_ensemble)
+                    on_slices(each.step, before.shape[1:], len(before))
+                    if each.estimator is not None:
+                        factors = (1, each.step.scale, each.step.scale)
+                        half_widths = joined_widths(each.estimator.run(before), half_widths, factors)
+                yield whole, images, half_widths
 
 
 def hw_slab(size: int) -> int:
@@ -116,8 +179,9 @@ def _orientation(
     engine: Batched,
     self_ensemble: SelfEnsemble,
     on_slices: SliceCallback,
-) -> Iterator[tuple[slice, Images]]:
-    """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation."""
+    estimator: Batched | None = None,
+) -> Iterator[tuple[slice, Images, Images | None]]:
+    """Yield the slabs (i, j, k) of a volume that the d stage makes of slices in one orientation, and half-widths."""
     order = slice_order(across, step.axes[0])
     with closing(prefetch(_cut(source, across, order, shape[across], D_SLAB))) as slabs:
         for span, images in slabs:
@@ -126,7 +190,9 @@ def _orientation(
             for part in spans(count, engine.batch):
                 run_ensemble(engine, images[part], self_ensemble, out=upsampled[part])
                 on_slices(step, (height, depth), part.stop - part.start)
-            yield span, upsampled.transpose(np.argsort(order))
+            back = np.argsort(order)
+            half_widths = None if estimator is None else estimator.run(images).transpose(back)
+            yield span, upsampled.transpose(back), half_widths
 
 
 def _cut(

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import tee
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,16 @@ from sr_keras.io.nifti_header import orientation_warning
 from sr_keras.models.registry import modality_warning
 from sr_keras.models.stages import StageCard
 from sr_keras.progress import ProgressCallback
-from sr_keras.volumes.regridding import SLICES
+from sr_keras.uncertainty.estimator import Estimator
+from sr_keras.volumes.regridding import SLICES, Regridding
 from sr_keras.volumes.slab_buffers import MemorySlabBuffer, spans
 from sr_keras.volumes.volume import Array, Volume, describe
 
 FLOAT_BYTES = np.dtype(np.float32).itemsize
 # Called with a sentence about the result that its user should read.
 WarningCallback = Callable[[str], None]
+# Called with a span of the upsampled volume, the voxels there and their half-widths.
+LookCallback = Callable[[slice, Images, Images | None], None]
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class PreparedJob:
         stored_bytes: bytes a voxel of the result where it is written.
         count: of volumes that are done alike, of a time series.
         adaptation: of a stage to the scan; None where there was none.
+        estimators: of the uncertainty of each step; empty where none is asked for.
     """
 
     volume: Volume
@@ -63,6 +68,7 @@ class PreparedJob:
     stored_bytes: int = FLOAT_BYTES
     count: int = 1
     adaptation: Adaptation | None = None
+    estimators: Mapping[Step, Estimator] = field(default_factory=dict)
 
     @property
     def steps(self) -> list[Step]:
@@ -93,7 +99,7 @@ class PreparedJob:
             *filter(None, told),
             *unchanged,
             *high_frequency_warnings(self.volume, unconditional),
-            *condition_warnings(self.engines),
+            *condition_warnings(self.engines, estimated=bool(self.estimators)),
         ]
 
     def slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[slice, Images]]:
@@ -105,7 +111,9 @@ class PreparedJob:
         Yields:
             A span of the axis, and the voxels there, (i, j, k), float32, in the scan's own units.
         """
-        return stream_slabs(self.volume, self.plan, self.engines, self.self_ensemble, self.folder, progress)
+        with closing(self._run(progress, {})) as slabs:
+            for span, slab, _ in slabs:
+                yield span, slab
 
     def result_slabs(self, progress: ProgressCallback | None = None) -> Generator[tuple[int, slice, Images]]:
         """Yield the result slab by slab: the upsampled volume, resampled onto the result's grid where that is another.
@@ -117,7 +125,57 @@ class PreparedJob:
             An axis of the result, a span of it, and the voxels there, (i, j, k), float32, in the scan's own units.
         """
         with closing(self.slabs(progress)) as slabs:
-            yield from self._on_grid(slabs)
+            yield from self._on_grid(slabs, self.grid.regridding)
+
+    def estimated_slabs(
+        self, progress: ProgressCallback | None = None, look: LookCallback | None = None
+    ) -> Generator[tuple[int, slice, Images, Images | None]]:
+        """Yield the result as `result_slabs` does, and after the voxels the half-widths of intervals around them.
+
+        Args:
+            progress: called with the progress.
+            look: called with spans of the upsampled volume and the voxels there, as `slabs` yields them, and their
+                half-widths.
+
+        Yields:
+            As `result_slabs`, and half-widths, (i, j, k), float32, in the scan's own units; None without estimators.
+        """
+        with closing(self._run(progress, self.estimators)) as slabs:
+            # What puts both onto the grid takes the same slabs in the same steps.
+            voxels, widths = tee(slabs if look is None else _looked_at(slabs, look))
+            results = self._on_grid(((span, slab) for span, slab, _ in voxels), self.grid.regridding)
+            if self.estimators or self.volume.is_constant:
+                half_widths = self._widths_on_grid((span, half) for span, _, half in widths if half is not None)
+                yield from ((*one, other[2]) for one, other in zip(results, half_widths, strict=True))
+            else:
+                del widths
+                yield from ((*each, None) for each in results)
+
+    def collect_estimated(
+        self, progress: ProgressCallback | None = None, look: LookCallback | None = None
+    ) -> tuple[Volume, Volume | None]:
+        """Return the result as a whole, and half-widths of intervals around its voxels, None without estimators.
+
+        Args:
+            progress: called with the progress.
+            look: as in `estimated_slabs`.
+        """
+        order = slice_order(self.result_axis)
+        buffers = [MemorySlabBuffer(self.grid.shape, order)]
+        for along, span, *slabs in self.estimated_slabs(progress, look):
+            made = [slab for slab in slabs if slab is not None]
+            if len(buffers) < len(made):
+                buffers.append(MemorySlabBuffer(self.grid.shape, order))
+            for buffer, slab in zip(buffers, made, strict=True):
+                buffer.write(along, span, slab)
+        result, *estimated = (self.volume.with_voxels(each.read(0, slice(None)), self.grid.affine) for each in buffers)
+        return result, estimated[0] if estimated else None
+
+    def _run(
+        self, progress: ProgressCallback | None, estimators: Mapping[Step, Engine]
+    ) -> Generator[tuple[slice, Images, Images | None]]:
+        run = (self.volume, self.plan, self.engines, self.self_ensemble, self.folder)
+        return stream_slabs(*run, progress, estimators)
 
     def collect(self, progress: ProgressCallback | None = None, warn: WarningCallback | None = None) -> Volume:
         """Return the result as a whole.
@@ -134,7 +192,7 @@ class PreparedJob:
                 warn(projection.describe("HU" if self.volume.modality == "CT" else ""))
             if self.grid.regridding is not None:
                 parts = ((span, voxels[(slice(None),) * axis + (span,)]) for span in spans(voxels.shape[axis], SLICES))
-                voxels = _whole(self.grid.shape, self.result_axis, self._on_grid(parts))
+                voxels = _whole(self.grid.shape, self.result_axis, self._on_grid(parts, self.grid.regridding))
         else:
             voxels = _whole(self.grid.shape, self.result_axis, self.result_slabs(progress))
         return self.volume.with_voxels(voxels, self.grid.affine)
@@ -144,13 +202,35 @@ class PreparedJob:
         """The axis of the result that `result_slabs` yields spans of."""
         return self.grid.result_axis(self.plan.slab_axis)
 
-    def _on_grid(self, slabs: Iterable[tuple[slice, Images]]) -> Iterator[tuple[int, slice, Images]]:
+    def _widths_on_grid(self, slabs: Iterable[tuple[slice, Images]]) -> Iterator[tuple[int, slice, Images]]:
+        """Put half-widths onto the grid of the result: zero beyond the scan and where interpolation undershoots."""
+        regridding = self.grid.regridding
+        if regridding is None:
+            yield from self._on_grid(slabs, None)
+            return
+        if regridding.fill is not None:
+            regridding = replace(regridding, fill=0.0)
+        for axis, span, slab in self._on_grid(slabs, regridding):
+            yield axis, span, np.maximum(slab, np.float32(0.0))
+
+    def _on_grid(
+        self, slabs: Iterable[tuple[slice, Images]], regridding: Regridding | None
+    ) -> Iterator[tuple[int, slice, Images]]:
         axis = self.plan.slab_axis
-        if self.grid.regridding is not None:
-            yield from self.grid.regridding.slabs(slabs, axis)
+        if regridding is not None:
+            yield from regridding.slabs(slabs, axis)
             return
         for span, slab in slabs:
             yield axis, span, slab
+
+
+def _looked_at(
+    slabs: Iterable[tuple[slice, Images, Images | None]], look: LookCallback
+) -> Iterator[tuple[slice, Images, Images | None]]:
+    """Yield slabs, each after it was looked at."""
+    for each in slabs:
+        look(*each)
+        yield each
 
 
 def _whole(shape: tuple[int, int, int], axis: int, slabs: Iterable[tuple[int, slice, Images]]) -> Array:

@@ -13,6 +13,8 @@ from sr_keras.inference.prepared import PreparedJob
 from sr_keras.inference.provenance import sidecar_path, sidecar_text
 from sr_keras.io.image_names import beside, is_image, output_files
 
+# What the sidecar of a map says: a description, how it was made, and more fields.
+MapRecord = tuple[str, str, Mapping[str, Any]]
 LABELS = "Segmentation on the grid of a super-resolved scan"
 
 
@@ -47,6 +49,17 @@ class Publication:
         text = sidecar_text([pair.source, scan], job, request, (), seconds, written, description=LABELS, pipeline=how)
         self._moves += [(place / path.name, path, self._force) for path in files]
         self._moves.append((*self._sidecar(place, pair.output, text), True))
+
+    def add_map(
+        self, output: Path, scan: Path, job: PreparedJob, request: Mapping[str, Any], record: MapRecord, seconds: float
+    ) -> None:
+        """Add a map beside the result, whose file is finished."""
+        place, (description, how, more) = self._places[output], record
+        written = [place / output.name]
+        text = sidecar_text(
+            [scan], job, request, (), seconds, written, description=description, pipeline=how, more=more
+        )
+        self._moves += [(written[0], output, self._force), (*self._sidecar(place, output, text), True)]
 
     def publish(
         self,

@@ -6,17 +6,15 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from sr_keras.inference.planning import SLOWEST_AXIS
+from sr_keras.inference.maps import RunningMaps
 from sr_keras.inference.prefetch import background_writer
 from sr_keras.inference.prepared import PreparedJob
+from sr_keras.inference.slab_buffer import result_buffer
 from sr_keras.io.nifti import holds_series, open_stream, stored_dtype
 from sr_keras.io.scans import with_nifti_header
 from sr_keras.progress import ProgressCallback, share_of
-from sr_keras.volumes.slab_buffers import SlabBuffer, make_slab_buffer, spans
+from sr_keras.volumes.slab_buffers import spans
 from sr_keras.volumes.volume import Array, Volume
 
 # Slices of a volume that was made as a whole that are written together.
@@ -30,6 +28,7 @@ def write_slabs(
     dtype: str | None,
     progress: ProgressCallback | None,
     warnings: list[str],
+    maps: RunningMaps | None = None,
 ) -> None:
     """Run a job and write its result; an error leaves a part of the file behind.
 
@@ -40,10 +39,11 @@ def write_slabs(
         dtype: the type on disk; None keeps the scan's.
         progress: called with the progress.
         warnings: gets what back-projection changed.
+        maps: written beside the result of one volume.
     """
     like, grid = with_nifti_header(job.volume) if holds_series(path) else job.volume, job.grid
     with ExitStack() as stack:
-        buffer = _slab_buffer(job, stored_dtype(like, dtype, path)) if job.streams else None
+        buffer = result_buffer(job, stored_dtype(like, dtype, path)) if job.streams else None
         if buffer is not None:
             stack.callback(buffer.close)
         stream = open_stream(path, grid.shape, grid.affine, like=like, dtype=dtype, store=buffer, count=job.count)
@@ -53,7 +53,7 @@ def write_slabs(
             if number:
                 write(file.next_volume)
             report = _share(progress, number, job.count)
-            with closing(_result_slabs(replace(job, volume=volume), report, warnings)) as slabs:
+            with closing(_result_slabs(replace(job, volume=volume), report, warnings, maps)) as slabs:
                 for axis, span, slab in slabs:
                     write(partial(file.write, axis, span, slab))
 
@@ -70,22 +70,12 @@ def _share(progress: ProgressCallback | None, number: int, count: int) -> Progre
 
 
 def _result_slabs(
-    job: PreparedJob, progress: ProgressCallback | None, warnings: list[str]
+    job: PreparedJob, progress: ProgressCallback | None, warnings: list[str], maps: RunningMaps | None
 ) -> Generator[tuple[int, slice, Array]]:
     """Yield the result slab by slab, as it comes or, where it has to be made as a whole, along k."""
     if job.streams:
-        yield from job.result_slabs(progress)
+        yield from job.result_slabs(progress) if maps is None else maps.slabs(progress)
         return
     voxels = job.collect(progress, warnings.append).voxels
     for span in spans(voxels.shape[2], SLICES_AT_ONCE):
         yield 2, span, voxels[:, :, span]
-
-
-def _slab_buffer(job: PreparedJob, dtype: np.dtype[Any]) -> SlabBuffer | None:
-    """Return what holds slabs until they can be written in the order of the file; None where they come in it."""
-    plan = job.plan
-    if plan.output_buffer == "nowhere":
-        return None
-    # Slabs of the slowest axis of the file are read from it.
-    layout = list(dict.fromkeys([job.result_axis, SLOWEST_AXIS, 1, 0]))
-    return make_slab_buffer(job.grid.shape, layout, job.folder if plan.output_buffer == "disk" else None, dtype)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sr_keras.engines import Batched, Engine, Images
-from sr_keras.inference.budget import Pass, Plan
-from sr_keras.inference.passes import run_depth_step, run_slice_steps, slice_order
+from sr_keras.inference.budget import WIDTHS_DTYPE, Pass, Plan
+from sr_keras.inference.passes import DepthWidths, SliceStep, run_depth_step, run_slice_steps, slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble
@@ -27,8 +27,9 @@ def stream_slabs(
     self_ensemble: SelfEnsemble,
     folder: Path | None,
     progress: ProgressCallback | None = None,
-) -> Generator[tuple[slice, Images]]:
-    """Yield the upsampled volume along the plan's slab axis, in order.
+    estimators: Mapping[Step, Engine] | None = None,
+) -> Generator[tuple[slice, Images, Images | None]]:
+    """Yield the upsampled volume along the plan's slab axis, in order, and the half-widths of intervals around it.
 
     Values below the floor of the normalisation, such as the padding around a CT's field of view, are unknown to the
     networks: they bypass them.
@@ -40,22 +41,33 @@ def stream_slabs(
         self_ensemble: whether slices also run rotated and mirrored.
         folder: for temporary files; needed where the plan puts something on disk.
         progress: called with the progress.
+        estimators: of the uncertainty of each step; none estimates none.
 
     Yields:
-        A span of the axis, and the voxels there, (i, j, k), float32, in the scan's own units.
+        A span of the axis, the voxels there, (i, j, k), float32, in the scan's own units, and their half-widths, of the
+        same shape and units, None where nothing estimates them.
     """
     if volume.is_constant:
-        yield from _constant_slabs(volume, plan)
+        yield from ((span, slab, np.zeros_like(slab)) for span, slab in _constant_slabs(volume, plan))
         return
     axis, normalization = plan.slab_axis, normalization_of(volume)
     below = _BelowFloor(volume, normalization, plan)
-    run = _Run(volume, plan, engines, self_ensemble, folder, _Meter(plan, progress))
+    run = _Run(volume, plan, engines, self_ensemble, folder, _Meter(plan, progress), estimators or {})
+    back = np.argsort(slice_order(axis))
     with ExitStack() as stack:
-        for span, images in stack.enter_context(closing(prefetch(run.slices(normalization, stack)))):
+        for span, images, widths in stack.enter_context(closing(prefetch(run.slices(normalization, stack)))):
             # Nothing else needs these values any more: they become the result in place.
             normalization.invert(images, out=images)
             below.add_to(images, span)
-            yield span, images.transpose(np.argsort(slice_order(axis)))
+            if widths is not None:
+                widths = _in_units(widths, normalization).transpose(back)
+            yield span, images.transpose(back), widths
+
+
+def _in_units(widths: Images, normalization: Normalization) -> Images:
+    """Return half-widths in the scan's own units, in place where they may be changed."""
+    out = widths if widths.dtype == np.float32 and widths.flags.writeable and widths.base is None else None
+    return np.multiply(widths, np.float32(normalization.data_range), out=out, dtype=np.float32)
 
 
 def _constant_slabs(volume: Volume, plan: Plan) -> Iterator[tuple[slice, Images]]:
@@ -77,39 +89,61 @@ class _Run:
     self_ensemble: SelfEnsemble
     folder: Path | None
     meter: "_Meter"
+    estimators: Mapping[Step, Engine]
 
-    def slices(self, normalization: Normalization, stack: ExitStack) -> Generator[tuple[slice, Images]]:
+    def slices(self, normalization: Normalization, stack: ExitStack) -> Generator[tuple[slice, Images, Images | None]]:
         """Return what yields the slices of the result, normalised; the stack closes what they are made of."""
-        steps = [(each.step, self._engine(each)) for each in self.plan.passes if each.step.stage == "hw"]
-        source, shape = self._deepened(_Normalized(self.volume.voxels, normalization), stack)
-        axis = self.plan.slab_axis
+        passes = [each for each in self.plan.passes if each.step.stage == "hw"]
+        steps = [SliceStep(each.step, self._engine(each), self._estimator(each)) for each in passes]
+        source, widths, shape = self._deepened(_Normalized(self.volume.voxels, normalization), stack)
+        axis, size = self.plan.slab_axis, self.plan.slab
         return run_slice_steps(
-            source, axis, shape[axis], self.plan.slab, steps, self.self_ensemble, self.meter.count_slices
+            source, axis, shape[axis], size, steps, self.self_ensemble, self.meter.count_slices, widths
         )
 
     def _engine(self, each: Pass) -> Batched:
         return Batched(self.engines[each.step], each.batch)
 
-    def _deepened(self, source: SlabSource, stack: ExitStack) -> tuple[SlabSource, tuple[int, int, int]]:
-        """Return the volume after all passes of the d stage and its shape; the stack closes its buffer."""
-        shape = self.volume.shape
+    def _estimator(self, each: Pass) -> Batched | None:
+        return Batched(self.estimators[each.step], each.batch) if each.step in self.estimators else None
+
+    def _deepened(
+        self, source: SlabSource, stack: ExitStack
+    ) -> tuple[SlabSource, SlabSource | None, tuple[int, int, int]]:
+        """Return the volume after all passes of the d stage, its half-widths and its shape; the stack closes their
+        buffers.
+        """
+        shape, widths = self.volume.shape, None
         passes = [each for each in self.plan.passes if each.step.stage == "d"]
         for each, after in zip(passes, [*passes[1:], None], strict=False):
             readers = [self.plan.slab_axis] if after is None else _across(after.step)
             with stack.pop_all():
-                source = self._deeper(source, each, shape, readers, stack)
+                source, widths = self._deeper(source, widths, each, shape, readers, stack)
             shape = each.shape
-        return source, shape
+        return source, widths, shape
 
     def _deeper(
-        self, source: SlabSource, each: Pass, shape: Sequence[int], readers: Sequence[int], stack: ExitStack
-    ) -> SlabBuffer:
-        """Return the volume after a pass of the d stage; on disk it is laid out for slabs across `readers`."""
+        self,
+        source: SlabSource,
+        before: SlabSource | None,
+        each: Pass,
+        shape: Sequence[int],
+        readers: Sequence[int],
+        stack: ExitStack,
+    ) -> tuple[SlabBuffer, SlabBuffer | None]:
+        """Return the volume after a pass of the d stage and its half-widths; on disk they are laid out for slabs across
+        `readers`.
+        """
         first, second, layout = _layout(_across(each.step), readers)
         as_made = (second, first, *each.step.axes)
         folder = self.folder if self.plan.between == "disk" else None
-        target = make_slab_buffer(each.shape, as_made if folder is None else layout, folder)
+        final = as_made if folder is None else layout
+        target = make_slab_buffer(each.shape, final, folder)
         stack.callback(target.close)
+        estimator, widths = self._estimator(each), None
+        if estimator is not None:
+            widths = DepthWidths(estimator, before, make_slab_buffer(each.shape, final, folder, WIDTHS_DTYPE))
+            stack.callback(widths.target.close)
         with ExitStack() as short:
             partial = target
             if folder is not None:
@@ -117,8 +151,8 @@ class _Run:
                 partial = make_slab_buffer(each.shape, as_made, folder)
                 short.callback(partial.close)
             order, engine, count = (first, second), self._engine(each), self.meter.count_slices
-            run_depth_step(source, partial, target, each.step, order, shape, engine, self.self_ensemble, count)
-        return target
+            run_depth_step(source, partial, target, each.step, order, shape, engine, self.self_ensemble, count, widths)
+        return target, None if widths is None else widths.target
 
 
 def _across(step: Step) -> list[int]:

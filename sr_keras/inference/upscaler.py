@@ -24,14 +24,19 @@ from sr_keras.inference.planning import (
 )
 from sr_keras.inference.prepared import FLOAT_BYTES, PreparedJob, WarningCallback
 from sr_keras.inference.self_ensemble import SelfEnsemble
-from sr_keras.inference.timing import load, timing_of
+from sr_keras.inference.timing import Timing, load, timing_of
 from sr_keras.progress import ProgressCallback
 from sr_keras.resources import check_disk
+from sr_keras.uncertainty.estimator import estimator_of
 from sr_keras.volumes.geometry import through_plane_axis
 from sr_keras.volumes.volume import Volume
 
 # Float32 copies of the scan that exist at once while the result is made consistent with it.
 BACK_PROJECTION_COPIES = 4
+# What a last resampling takes with half-widths beside the result, over what it takes without.
+RESAMPLED_WITH_WIDTHS = 4
+# Time with the half-widths over that without, measured on the stages of `fast`.
+ESTIMATED_SHARE = 1.12
 # Of a last resampling, measured on one core of an Intel Xeon.
 SECONDS_PER_SOURCE_VOXEL, SECONDS_PER_OBLIQUE_VOXEL = 3e-8, 1.3e-6
 
@@ -46,9 +51,11 @@ class Upscaler:
         data_consistency: whether back-projection makes the downsampled result equal to the scan.
         conditions: what conditional stages are told of each scan, the noise that is kept among it.
         adapter: adapts the stage that upsamples the through-plane axis to each scan before it runs; None adapts none.
+        uncertainty: whether jobs also give the half-widths of intervals around each voxel.
 
     Raises:
-        ConfigurationError: two engines are of one stage and scale.
+        ConfigurationError: two engines are of one stage and scale, or nothing estimates the uncertainty of what is
+            asked for.
 
     >>> from sr_keras import Upscaler, choose_stages, load_engine, read_volume, shipped_stages
     >>> upscaler = Upscaler([load_engine(name) for name in choose_stages(shipped_stages())])
@@ -61,9 +68,13 @@ class Upscaler:
     data_consistency: bool = False
     conditions: Conditions = field(default_factory=Conditions)
     adapter: Adapter | None = None
+    uncertainty: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse engines of which one would never be used."""
+        """Refuse engines of which one would never be used, and an uncertainty that nothing estimates."""
+        other = "data consistency" if self.data_consistency else "adapted stages" if self.adapter else ""
+        if self.uncertainty and other:
+            raise ConfigurationError(f"The uncertainty was not calibrated with {other}; leave one of the two out.")
         kinds = [f"{engine.card.stage} x{engine.card.scale}" for engine in self.engines]
         if len(set(kinds)) < len(kinds):
             raise ConfigurationError(f"Two engines are for one stage and scale ({', '.join(kinds)}); leave one out.")
@@ -152,6 +163,10 @@ class Upscaler:
         _check_finite(volume)
         if not volume.is_constant:
             engines = folded_engines(engines, volume, self.conditions)
+        if self.uncertainty and not steps:
+            raise ConfigurationError("No network runs at this scale, so there is no uncertainty; choose a larger one.")
+        estimated = self.uncertainty and not volume.is_constant
+        estimators = {step: estimator_of(engine) for step, engine in engines.items()} if estimated else {}
         streams = stream and not self.data_consistency
         output = self._output_buffer(volume, grid, steps, stored_bytes, streams=streams)
         plan = self._plan(volume, steps, engines, output, memory, disk=streams and folder is not None)
@@ -168,6 +183,7 @@ class Upscaler:
             streams,
             folder,
             stored_bytes,
+            estimators=estimators,
         )
 
     def adapted(
@@ -202,9 +218,12 @@ class Upscaler:
     def _output_buffer(
         self, volume: Volume, grid: OutputGrid, steps: Sequence[Step], stored_bytes: int, *, streams: bool
     ) -> OutputBuffer:
-        if streams:
-            return _stream_buffer(volume, grid, steps, stored_bytes)
-        return self._collect_buffer(volume, grid, steps)
+        # Half-widths are float32 where the result is written, too.
+        voxel = stored_bytes + (FLOAT_BYTES if self.uncertainty else 0)
+        buffer = _stream_buffer(volume, grid, steps, voxel) if streams else self._collect_buffer(volume, grid, steps)
+        # Both are resampled, and what comes of the one waits until the other has taken as much.
+        workspace = RESAMPLED_WITH_WIDTHS * buffer.workspace if self.uncertainty else buffer.workspace
+        return replace(buffer, uncertainty=self.uncertainty, workspace=workspace)
 
     def _plan(
         self,
@@ -223,11 +242,12 @@ class Upscaler:
             return plan_within_budget(*job, budget_of(memory, disk=disk))
         for engine in engines.values():
             load(engine)
-        return plan_within_budget(*job, budget_of(memory, disk=disk), _cost_model(engines))
+        share = ESTIMATED_SHARE if self.uncertainty else 1.0
+        return plan_within_budget(*job, budget_of(memory, disk=disk), _cost_model(engines, share))
 
     def _collect_buffer(self, volume: Volume, grid: OutputGrid, steps: Sequence[Step]) -> OutputBuffer:
         """Return what a result takes that is made as a whole, float32."""
-        voxels = prod(grid.shape)
+        voxels = prod(grid.shape) * (2 if self.uncertainty else 1)
         if self.data_consistency:
             upsampled = prod(upsampled_shape(volume.shape, grid.factors))
             voxels = BACK_PROJECTION_COPIES * prod(volume.shape) + upsampled + (voxels if grid.regridding else 0)
@@ -256,8 +276,14 @@ def _with_resampling(buffer: OutputBuffer, volume: Volume, grid: OutputGrid, ste
     return replace(buffer, workspace=grid.workspace_bytes(slab_axis_of(steps)), resampling_seconds=seconds)
 
 
-def _cost_model(engines: Mapping[Step, Engine]) -> CostModel:
-    return cache(lambda step, *size: timing_of(engines[step], *size))
+def _cost_model(engines: Mapping[Step, Engine], share: float = 1.0) -> CostModel:
+    """Return what times slices; their seconds are multiplied by a share."""
+
+    def timed(step: Step, height: int, width: int) -> Timing:
+        timing = timing_of(engines[step], height, width)
+        return replace(timing, seconds=share * timing.seconds)
+
+    return cache(timed)
 
 
 def _checked_axis(volume: Volume, slice_axis: int | None) -> int:

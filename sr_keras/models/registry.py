@@ -17,12 +17,14 @@ DEFAULT_FAMILY = "fast"
 def choose_stages(stages: "Mapping[str, TrainedStage]", family: str = DEFAULT_FAMILY) -> "dict[str, TrainedStage]":
     """Return the stages of a family, by name: one for each kind of stage and scale.
 
+    For a scale at which the family has none, that of the default family takes its place.
+
     Args:
         stages: by name, as `shipped_stages` returns them.
         family: a name of `sr_keras.networks.FAMILIES`: "fast", "best" or "georgescu2020".
 
     Returns:
-        The stages of the family, in the order of `stages`.
+        The stages, in the order of `stages`.
 
     Raises:
         StageError: the family has no hw stage or no d stage.
@@ -31,11 +33,15 @@ def choose_stages(stages: "Mapping[str, TrainedStage]", family: str = DEFAULT_FA
     >>> list(choose_stages(shipped_stages(), "fast"))
     ['fast_d_x2', 'fast_d_x4', 'fast_hw_x2', 'fast_hw_x4']
     """
-    chosen = {name: stage for name, stage in stages.items() if stage.card.family == family}
-    missing = [name for name in STAGES if name not in {stage.card.stage for stage in chosen.values()}]
+    own = {(stage.card.stage, stage.card.scale) for stage in stages.values() if stage.card.family == family}
+    missing = [name for name in STAGES if name not in {stage for stage, _ in own}]
     if missing:
         raise StageError(f"No {' or '.join(missing)} stage of {family} ships; name the stages with --model.")
-    return chosen
+
+    def wanted(card: "StageCard") -> bool:
+        return card.family == (family if (card.stage, card.scale) in own else DEFAULT_FAMILY)
+
+    return {name: stage for name, stage in stages.items() if wanted(stage.card)}
 
 
 def by_family(stages: "Mapping[str, TrainedStage]") -> "dict[str, dict[str, TrainedStage]]":

@@ -52,6 +52,8 @@ class StageCard:
             `sr_keras.acquisition.fingerprint`, and how much noise is kept. Empty for a network that is not conditional.
         chain: of a stage adapted to a scan, `widths` and `skip` of its chain, see
             `sr_keras.networks.conditional.build_folded`. Empty for the network of the family itself.
+        start: SHA-256 of the weights that training began at, see `training.start` of the configuration; empty where it
+            began at random ones.
     """
 
     family: str
@@ -71,6 +73,7 @@ class StageCard:
     macs: int = 0
     description: list[float] = field(default_factory=list)
     chain: dict[str, Any] = field(default_factory=dict)
+    start: str = ""
 
     @property
     def name(self) -> str:
@@ -106,6 +109,7 @@ class StageCard:
             "description": isinstance(self.description, list)
             and all(isinstance(each, float) for each in self.description),
             "chain": _is_chain(self.chain),
+            "start": isinstance(self.start, str),
         }
         mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data)
         wrong = [name for name, holds in valid.items() if not holds]
@@ -238,7 +242,7 @@ def shipped_stages() -> dict[str, TrainedStage]:
     """Return the stages that ship with the package, by name.
 
     >>> from sr_keras import shipped_stages
-    >>> shipped_stages()["best_hw_x4"].card.scale
+    >>> shipped_stages()["fast_hw_x4"].card.scale
     4
     """
     return {path.stem: _read_stage(path, path.stem) for path in sorted(SHIPPED.glob("*.json"))}

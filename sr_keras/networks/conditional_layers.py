@@ -12,7 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from sr_keras.networks import StageName, output_factors
-from sr_keras.networks.folding import LARGEST_DEVIATION
+from sr_keras.networks.folding import LARGEST_DEVIATION, largest_scores
 from sr_keras.networks.symmetry import IMAGE, Order, symmetric_channels, symmetric_kernels
 from sr_keras.networks.upscaling import CubicKernel
 
@@ -22,6 +22,8 @@ LINEAR_TAPS = 7
 MEMBERS = 256
 # Standard deviation of the bases at first, over that of the shared kernel, and where that begins at zero.
 BASES_SHARE, LEAST_SPREAD = 0.2, 1e-3
+# Standard deviation of the noise by which fingerprints are blurred in training, in standard deviations of the mixture.
+BLUR = 0.3
 # The variables of a conditional convolution.
 PARTS = ("kernel", "bias", "bases", "mixing", "film")
 
@@ -152,7 +154,9 @@ class ConditionalConv2D(layers.Layer):
 class Standardise(layers.Layer):
     """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`.
 
-    What it knows of the training mixture is kept as weights.
+    They are cut off along the principal axes of the mixture first, see `ConditionalWeights.plausible` of
+    `sr_keras.networks.folding`. What the layer knows of the mixture is kept as weights. In training a fingerprint is
+    blurred by noise, lest the network knows each training scan by its own.
 
     Args:
         members: (members, numbers - 1), fingerprints of the training mixture; None leaves them and all that follows
@@ -168,6 +172,7 @@ class Standardise(layers.Layer):
     def __init__(self, members: Any = None, **options: Any) -> None:
         super().__init__(trainable=False, **options)
         self.first_members = members
+        self.seed_generator = keras.random.SeedGenerator()
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Make the weights."""
@@ -183,9 +188,21 @@ class Standardise(layers.Layer):
             self.deviation.assign([*np.maximum(np.std(self.first_members, axis=0), 1e-3), 12.0**-0.5])
             self.members.assign(self.first_members)
 
-    def call(self, numbers: Any) -> Any:
+    def call(self, numbers: Any, training: bool = False) -> Any:
         """Return the standardised numbers."""
-        return ops.clip((numbers - self.mean) / self.deviation, -LARGEST_DEVIATION, LARGEST_DEVIATION)
+        standard = (numbers - self.mean) / self.deviation
+        if training:
+            noise = keras.random.normal(ops.shape(standard[:, :-1]), 0.0, BLUR, seed=self.seed_generator)
+            standard += ops.pad(noise, ((0, 0), (0, 1)))
+        return ops.clip(self._plausible(standard), -LARGEST_DEVIATION, LARGEST_DEVIATION)
+
+    def _plausible(self, standard: Any) -> Any:
+        members = (self.members - self.mean[:-1]) / self.deviation[:-1]
+        _, _, axes = ops.svd(members, full_matrices=False)
+        learned, scores = (ops.matmul(each, ops.transpose(axes)) for each in (members, standard[:, :-1]))
+        largest = largest_scores(int(members.shape[1])) * ops.std(learned, axis=0)
+        cut = ops.minimum(ops.maximum(scores, -largest), largest) - scores
+        return ops.concatenate([standard[:, :-1] + ops.matmul(cut, axes), standard[:, -1:]], axis=1)
 
 
 @keras.saving.register_keras_serializable("sr_keras")

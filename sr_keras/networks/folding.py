@@ -15,10 +15,15 @@ from sr_keras.volumes.resampling import interpolation_kernel
 Floats = npt.NDArray[np.float32]
 # The kernel and the bias of each convolution of a plain chain, by name.
 Kernels = dict[str, tuple[Floats, Floats]]
+# What of a conditional chain is stored with less precision: by far the most numbers, of which each matters least.
+STORED = {"kernel": np.float16, "bases": np.float16}
 # How much of a scan's noise is kept by default: all of it, as docs/acquisition-experiments.md says why.
 KEPT_NOISE = 1.0
 # Standardised descriptions beyond this many standard deviations of the training mixture count as this far.
 LARGEST_DEVIATION = 4.0
+# Largest scores along the principal axes of the mixture's fingerprints, in standard deviations: along the first, on
+# which noise lies, and along the others, where a scan stands out by what it shows rather than by how it was acquired.
+LARGEST_FIRST_SCORE, LARGEST_SCORE = 2.5, 1.5
 # Scans this far from the nearest acquisition of the training mixture begin to be interpolated; those as far as the
 # second are interpolated only. The largest difference of a number, in standard deviations of the mixture.
 NEAR, FAR = 2.0, 3.0
@@ -43,6 +48,23 @@ class ConditionalWeights:
     hidden: Sequence[tuple[Floats, Floats]]
     convolutions: Mapping[str, Mapping[str, Floats]]
 
+    def plausible(self, description: Floats) -> Floats:
+        """Return a description whose fingerprint is cut off along the principal axes of the training mixture.
+
+        Numbers that are each common can be of a combination that the mixture hardly has, for which a network has
+        learned little.
+
+        Args:
+            description: (length,), as in `fold`.
+        """
+        mean, deviation = self.mean[:-1].astype(float), self.deviation[:-1]
+        members = (self.members - mean) / deviation
+        _, _, axes = np.linalg.svd(members, full_matrices=False)
+        scores = (description[:-1] - mean) / deviation @ axes.T
+        largest = largest_scores(len(axes)) * (members @ axes.T).std(axis=0)
+        cut = np.clip(scores, -largest, largest) - scores
+        return np.append(description[:-1] + cut @ axes * deviation, description[-1:]).astype(np.float32)
+
     def distance(self, description: Floats) -> float:
         """Return how far a scan is from the nearest acquisition of the training mixture.
 
@@ -60,6 +82,11 @@ class ConditionalWeights:
         return float(np.clip((FAR - self.distance(description)) / (FAR - NEAR), 0.0, 1.0))
 
 
+def largest_scores(axes: int) -> Floats:
+    """Return how far a fingerprint may lie along each principal axis, (axes,), in standard deviations, float32."""
+    return np.array([LARGEST_FIRST_SCORE] + [LARGEST_SCORE] * (axes - 1), np.float32)
+
+
 def fold(weights: ConditionalWeights, description: Floats) -> Kernels:
     """Return the kernel (height, width, in, out) and the bias (out,) of each convolution for one scan, float32.
 
@@ -70,7 +97,7 @@ def fold(weights: ConditionalWeights, description: Floats) -> Kernels:
         description: (length,), the scan's fingerprint and how much of its noise is kept.
     """
     description = np.asarray(description, np.float32)
-    standard = (description - weights.mean) / weights.deviation
+    standard = (weights.plausible(description) - weights.mean) / weights.deviation
     features = np.clip(standard, -LARGEST_DEVIATION, LARGEST_DEVIATION)
     (first, first_bias), (second, second_bias) = weights.hidden
     features = np.tanh(np.maximum(features @ first + first_bias, 0.0) @ second + second_bias)
@@ -100,14 +127,14 @@ def _towards_interpolation(kernel: Floats, bias: Floats, trust: np.float32) -> t
 
 
 def save_conditional_weights(path: str | PathLike[str], weights: ConditionalWeights) -> None:
-    """Write the weights of a conditional chain to an `.npz` file."""
+    """Write the weights of a conditional chain to an `.npz` file, packed, and the kernels in float16."""
     arrays: dict[str, Any] = {"mean": weights.mean, "deviation": weights.deviation, "members": weights.members}
     for number, (kernel, bias) in enumerate(weights.hidden):
         arrays |= {f"hidden{number}/kernel": kernel, f"hidden{number}/bias": bias}
     for name, layer in weights.convolutions.items():
-        arrays |= {f"{name}/{part}": values for part, values in layer.items()}
+        arrays |= {f"{name}/{part}": values.astype(STORED.get(part, np.float32)) for part, values in layer.items()}
     with Path(path).open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez_compressed(file, **arrays)
 
 
 def load_conditional_weights(path: str | PathLike[str]) -> ConditionalWeights:
@@ -120,7 +147,7 @@ def load_conditional_weights(path: str | PathLike[str]) -> ConditionalWeights:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file)
+            arrays = {name: np.asarray(values, np.float32) for name, values in file.items()}
     except (BadZipFile, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
     layers: dict[str, dict[str, Floats]] = {}

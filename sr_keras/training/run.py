@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ import tensorflow as tf
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import atomic_write, make_folder, reserved
 from sr_keras.models.complexity import network_macs, parameters
-from sr_keras.models.stages import StageCard, save_stage
+from sr_keras.models.stages import StageCard, find_stage, save_stage, weights_path, write_card
 from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration
 from sr_keras.training.losses import LOSS_FUNCTIONS, psnr, ssim
 from sr_keras.training.run_folder import RunFolder, describe, short_names
+from sr_keras.training.start import find_start, start_as
 from sr_keras.training.tasks import Task, load_task
 
 
@@ -59,11 +60,15 @@ def start_training(
         raise ConfigurationError(
             f"{len(training)} training and {len(validation)} validation scans; give at least one of each."
         )
+    start = find_start(configuration)
     description = describe(configuration, training, validation)
     make_folder(run.folder.absolute().parent)
     with atomic_write(run.folder) as temporary:
         new = RunFolder(temporary)
         new.create(configuration, description)
+        if start:
+            shutil.copyfile(start.weights, weights_path(new.start.with_suffix(""), start.card))
+            write_card(start.card, new.start)
         _load(new, configuration, description)
     return _train(run, configuration, description)
 
@@ -135,11 +140,17 @@ def _train(run: RunFolder, configuration: Configuration, description: dict[str, 
         tf.config.experimental.enable_op_determinism()
         task = _load(run, configuration, description)
         model = compiled_network(configuration, task.build)
+        start = find_stage(run.start) if run.start.exists() else None
+        if start:
+            start_as(model, start, configuration)
         times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
         _fit(model, run, configuration, task, times)
         model.load_weights(run.best)
         shutil.rmtree(run.cache)
-        return save_stage(model, _card(configuration, description, task, model, times), run.folder / "stage")
+        card = _card(configuration, description, task, model, times)
+        if start:
+            card = replace(card, description=start.card.description, start=start.card.weights_sha256)
+        return save_stage(model, card, run.folder / "stage")
 
 
 def _fit(
@@ -200,7 +211,7 @@ def _card(
         training_seconds=sum(times.seconds) if len(times.seconds) == configuration.training.epochs else None,
         parameters=parameters(model),
         macs=network_macs(task.plain(model), 1, 1),
-        description=task.description(),
+        description=[] if configuration.training.start else task.description(),
     )
 
 

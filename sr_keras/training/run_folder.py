@@ -53,6 +53,11 @@ class RunFolder:
         return self.folder / "best.weights.h5"
 
     @property
+    def start(self) -> Path:
+        """Card of the stage that the network began at, JSON, with its weights beside it; missing if there was none."""
+        return self.folder / "start.json"
+
+    @property
     def cache(self) -> Path:
         """Folder of the normalised scans, which a finished run no longer has."""
         return self.folder / "cache"

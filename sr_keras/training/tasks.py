@@ -103,7 +103,7 @@ def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], refe
             length=description_length(network.stage),
             bases=configuration.acquisition.bases,
             groups=configuration.acquisition.groups,
-            members=members(),
+            members=None if configuration.training.start else members(),
         )
 
     return Task(

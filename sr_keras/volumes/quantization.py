@@ -22,8 +22,10 @@ def stored_values(voxels: Array, dtype: np.dtype[Any], slope: float = 1.0, inter
     Returns:
         (i, j, k), of type `dtype`, first axis fastest in memory.
     """
-    stored = np.empty(voxels.shape, dtype, order="F")
     unscaled = (slope, intercept) == (1.0, 0.0)
+    if unscaled and voxels.dtype == dtype:
+        return np.asfortranarray(voxels)
+    stored = np.empty(voxels.shape, dtype, order="F")
     # All integers of 16 bits are floats of 32 bits: the shorter way gives the same.
     enough = unscaled and voxels.dtype == np.float32 and dtype.itemsize <= 2
     for k in range(voxels.shape[2]):

@@ -25,9 +25,26 @@ def test_structure_outside_of_flat_tissue_is_no_noise():
 
 def test_a_smooth_image_has_no_lattice_and_a_chequered_one_has():
     image = smooth_image(np.random.default_rng(0).random((128, 128), np.float32), 1.0)
-    assert lattice(image, TISSUE) == pytest.approx(1.0, abs=0.05)
+    assert lattice(image[None], TISSUE[None]) == pytest.approx(1.0, abs=0.05)
     image[::2, ::2] += 0.1
-    assert lattice(image, TISSUE) > 1.5
+    assert lattice(image[None], TISSUE[None]) > 1.5
+
+
+def test_a_lattice_by_chance_is_smaller_in_many_slices_than_in_one():
+    generator = np.random.default_rng(0)
+    slices = np.stack([smooth_image(generator.random((64, 64), np.float32), 1.0) for _ in range(16)])
+    tissue = np.ones(slices.shape, bool)
+    alone = [lattice(slices[index : index + 1], tissue[:1]) for index in range(16)]
+    assert lattice(slices, tissue) - 1.0 < 0.5 * (np.mean(alone) - 1.0)
+
+
+def test_the_lattice_of_a_pattern_is_the_ratio_of_its_laplacians_by_hand():
+    pattern = np.zeros((1, 64, 64), np.float32)
+    pattern[:, ::2, ::2], pattern[:, 1::2, 1::2] = 1.0, 0.5
+    tissue = np.zeros(pattern.shape, bool)
+    tissue[:, 8:-8, 8:-8] = True
+    # At pixels of 1 it is 4 * 1, at those of 0.5 4 * 0.5, at zeros 1 + 1 + 0.5 + 0.5.
+    assert lattice(pattern, tissue) == pytest.approx(4.0 / 2.0)
 
 
 def test_the_edge_of_a_gaussian_blur_is_as_wide_as_the_error_function_says():

@@ -62,6 +62,10 @@ def test_a_scan_unlike_any_other_is_interpolated_and_says_so():
     assert warning.startswith("Warning: along ij the scan is unlike those that fast_hw_x2 was trained on; ")
     assert warning.endswith(" % of the result is cubic interpolation.")
     assert warning in job.warnings
+    (warning,) = condition_warnings(job.engines, estimated=True)
+    assert warning.endswith(
+        " % of the result is cubic interpolation; the uncertainty was not calibrated on such scans."
+    )
 
 
 def test_an_acquisition_may_be_presumed():

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import Batched, Images
-from sr_keras.inference.passes import run_depth_step, run_slice_steps
+from sr_keras.inference.passes import SliceStep, run_depth_step, run_slice_steps
 from sr_keras.inference.planning import Step, shape_after
 from sr_keras.inference.self_ensemble import symmetries
 from sr_keras.models.stages import shipped_stages
@@ -59,12 +59,12 @@ def deepened(voxels, axis, engine, self_ensemble="none", told=None):
 
 def widened(voxels, across, engine, self_ensemble="none", told=None, times=1):
     """Return the slices across an axis after passes of the hw stage, the axis first."""
-    steps = [(Step("hw", 2, tuple(axis for axis in range(3) if axis != across)), engine)] * times
+    steps = [SliceStep(Step("hw", 2, tuple(axis for axis in range(3) if axis != across)), engine)] * times
     told = [] if told is None else told
     made = run_slice_steps(
         stored(voxels), across, voxels.shape[across], 3, steps, self_ensemble, lambda *news: told.append(news)
     )
-    return np.concatenate([images for _, images in made])
+    return np.concatenate([images for _, images, _ in made])
 
 
 @pytest.mark.parametrize("axis", range(3))

@@ -37,6 +37,11 @@ def test_a_family_has_one_stage_of_each_kind_and_scale(family):
     assert list(choose_stages(COMPLETE, family)) == [f"{family}_{rest}" for rest in ("d_x2", "d_x4", "hw_x2", "hw_x4")]
 
 
+def test_a_scale_that_a_family_does_not_have_is_made_by_the_default_family():
+    stages = {name: stage for name, stage in COMPLETE.items() if name not in ("best_hw_x4", "best_d_x4")}
+    assert set(choose_stages(stages, "best")) == {"best_d_x2", "best_hw_x2", "fast_d_x4", "fast_hw_x4"}
+
+
 def test_a_family_without_a_stage_is_refused():
     with pytest.raises(StageError, match=r"^No hw or d stage of best ships; name the stages with --model\.$"):
         choose_stages(zoo_of("fast_hw_x2", "fast_d_x2"), "best")

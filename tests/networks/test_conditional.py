@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from sr_keras.networks import conditional_layers
 from sr_keras.networks.conditional import build_conditional, build_folded, conditional_weights, fold_into
-from sr_keras.networks.conditional_layers import MEMBERS
+from sr_keras.networks.conditional_layers import BLUR, MEMBERS, Standardise
 from sr_keras.networks.folding import FAR, NEAR, fold, load_conditional_weights, save_conditional_weights
 from sr_keras.volumes.resampling import resample_axis
 
@@ -58,7 +59,8 @@ def test_other_scans_give_other_weights():
     assert np.abs(first - second).max() > 0.01
 
 
-def test_each_group_of_a_batch_has_a_description_of_its_own():
+def test_each_group_of_a_batch_has_a_description_of_its_own(monkeypatch):
+    monkeypatch.setattr(conditional_layers, "BLUR", 0.0)
     one, grouped = conditional(), conditional(groups=2)
     grouped.set_weights(one.get_weights())
     descriptions = np.repeat(np.array([[0.0, 1, 0], [2, 0, 1]], np.float32), 2, axis=0)
@@ -81,15 +83,24 @@ def test_it_begins_with_cubic_interpolation_as_its_linear_part():
     assert np.abs(folded(image)["final"][0, inner, inner, 0] - cubic[inner, inner]).max() < 0.02
 
 
-def test_weights_are_read_back(tmp_path):
-    weights = conditional_weights(conditional())
+def test_weights_are_read_back_in_half_the_precision(tmp_path):
+    model, folded = conditional(), build_folded("hw", 2, widths=WIDTHS, skip=False)
+    weights = conditional_weights(model)
     save_conditional_weights(tmp_path / "stage.npz", weights)
-    description = np.array([0.3, -2.0, 1.0], np.float32)
-    first, second = (fold(each, description) for each in (weights, load_conditional_weights(tmp_path / "stage.npz")))
-    assert first.keys() == second.keys()
-    for name, arrays in first.items():
-        for one, other in zip(arrays, second[name], strict=True):
-            assert (one == other).all()
+    read = load_conditional_weights(tmp_path / "stage.npz")
+    assert {values.dtype.name for layer in read.convolutions.values() for values in layer.values()} == {"float32"}
+    results = []
+    for each in (weights, read):
+        fold_into(folded, each, np.array([0.3, -2.0, 1.0], np.float32))
+        results.append(np.asarray(folded(images())["final"]))
+    assert 0.0 < np.abs(results[0] - results[1]).max() < 1e-3 * np.ptp(results[0])
+
+
+def test_what_is_read_back_is_written_again_as_it_is(tmp_path):
+    first, second = tmp_path / "first.npz", tmp_path / "second.npz"
+    save_conditional_weights(first, conditional_weights(conditional()))
+    save_conditional_weights(second, load_conditional_weights(first))
+    assert first.read_bytes() == second.read_bytes()
 
 
 @pytest.mark.parametrize(("stage", "axes"), [("hw", (1, 2)), ("d", (2,))])
@@ -120,3 +131,60 @@ def test_the_distance_to_the_mixture_is_that_to_its_nearest_member():
     assert weights.trust(np.array([2.0, 2.0, 0.5], np.float32)) == 1.0
     halfway = np.array([2.0 + 0.5 * (NEAR + FAR), 2.0, 0.5], np.float32)
     assert weights.trust(halfway) == pytest.approx(0.5)
+
+
+# Two numbers that go together, as the spectra of neighbouring bands do: their difference is never large.
+TOGETHER = np.repeat(np.linspace(-1.0, 1.0, MEMBERS, dtype=np.float32)[:, None], 2, axis=1)
+TOGETHER += np.tile(np.array([[0.05, -0.05], [-0.05, 0.05]], np.float32), (MEMBERS // 2, 1))
+
+
+def of_mixture(members):
+    return build_conditional("hw", 2, "float32", widths=WIDTHS, skip=False, length=3, bases=2, members=members)
+
+
+def test_a_combination_that_the_mixture_does_not_have_is_moved_to_the_nearest_one():
+    weights = conditional_weights(of_mixture(TOGETHER))
+    outlier = np.array([0.8, -0.6, 0.3], np.float32)
+    # Each number alone is common.
+    assert weights.trust(outlier) == 1.0
+    moved = weights.plausible(outlier)
+    # Along the diagonal it stays where it is; across it members lie 0.1 apart: 1.5 standard deviations are 0.15.
+    assert moved == pytest.approx([0.1 + 0.075, 0.1 - 0.075, 0.3], abs=1e-3)
+    assert weights.plausible(moved) == pytest.approx(moved, abs=1e-6)
+    folded, expected = (fold(weights, each)["conv1"][0] for each in (outlier, moved))
+    assert folded == pytest.approx(expected, abs=1e-5)
+
+
+def test_along_the_first_axis_a_scan_may_lie_further_away():
+    weights = conditional_weights(of_mixture(TOGETHER))
+    # The standard deviation of numbers that are uniform between -1 and 1 is 0.577.
+    assert weights.plausible(np.array([9.0, 9.0, 0.0], np.float32))[:2] == pytest.approx(2.5 * 3**-0.5, rel=0.02)
+
+
+def test_a_member_of_the_mixture_stays_as_it_is():
+    weights = conditional_weights(of_mixture(TOGETHER))
+    for member in TOGETHER:
+        description = np.append(member, np.float32(1.0))
+        assert weights.plausible(description) == pytest.approx(description, abs=1e-6)
+
+
+def test_the_network_in_keras_cuts_off_what_folding_cuts_off():
+    model, folded = of_mixture(TOGETHER), build_folded("hw", 2, widths=WIDTHS, skip=False)
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        if variable.name in ("film", "bias", "bases") or variable.path.startswith("details"):
+            variable.assign(generator.normal(0, 0.2, variable.shape))
+    outlier = np.array([0.8, -0.6, 0.3], np.float32)
+    fold_into(folded, conditional_weights(model), outlier)
+    result = model({"lr": images(), "description": np.tile(outlier, (2, 1))})["final"]
+    assert np.abs(folded(images())["final"] - result).max() < FOLDED_TOLERANCE
+
+
+def test_fingerprints_are_blurred_in_training_and_the_dial_is_not():
+    keras.utils.set_random_seed(0)
+    layer = Standardise(np.random.default_rng(0).normal(size=(MEMBERS, 2)).astype(np.float32))
+    numbers = np.tile(np.array([[0.1, -0.1, 0.8]], np.float32), (4000, 1))
+    plain, blurred = (np.asarray(layer(numbers, training=training)) for training in (False, True))
+    assert (blurred[:, 2] == plain[:, 2]).all()
+    assert (blurred - plain)[:, :2].std() == pytest.approx(BLUR, rel=0.05)
+    assert (np.asarray(layer(numbers)) == plain).all()

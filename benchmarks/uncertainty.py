@@ -1,0 +1,203 @@
+"""Measure the intervals of `predict --uncertainty` on scans that neither networks nor estimators have seen.
+
+    python benchmarks/uncertainty.py TRAINING_SCANS SCANS RESULT.json [--stage fast_hw_x2]... [--coverage FILE]
+
+TRAINING_SCANS and SCANS are the folders `train` and `val` of the shared data. The scans are reduced by cubic
+interpolation as in papers, and as scanners acquire them, with and without noise. Prints for each stage the share of the
+voxels of tissue that lie in their intervals, half of the intervals' mean width, and the rank correlation of the width
+with the error; the same for what else tells how far a result may be off, calibrated on the same scans. `--coverage`
+writes the shares to a file for the sidecars of maps, `sr_keras/weights/uncertainty/coverage.json`. Takes about ten
+minutes on two cores.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import spearmanr
+from train_uncertainty import STAGES, calibration_samples, factors_of, scores_of
+from uncertainty_samples import CALIBRATE, Case, Sample, load_case, load_cases, make_sample
+from uncertainty_table import coverage, table
+
+from sr_keras.acquisition.description import Acquisition, Noise
+from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
+from sr_keras.acquisition.simulation import acquire
+from sr_keras.engines import load_engine
+from sr_keras.inference.folders import find_scans
+from sr_keras.inference.upscaler import Upscaler
+from sr_keras.networks import output_factors
+from sr_keras.uncertainty.conformal import edges_of
+from sr_keras.uncertainty.estimator import estimator_of
+from sr_keras.volumes.volume import Volume
+
+Floats = npt.NDArray[np.float32]
+Row = dict[str, Any]
+Width = Callable[[Sample], Floats]
+# Samples of each case, voxels that ranks are taken of, and slices of the volumes that all axes of are upsampled.
+SAMPLES, RANKED, DEPTH = 1, 20_000, 32
+# The scale at which what does not ship is measured, too.
+COMPARED = 2
+# Without a little everywhere, spreads and gradients near zero would need enormous factors: of normalised intensities.
+FLOOR = 2e-3
+
+
+def estimated(sample: Sample) -> Floats:
+    """Return the half-widths that ship."""
+    return estimator_of(sample.engine).run(sample.low)
+
+
+def spread(sample: Sample) -> Floats:
+    """Return the spread of the self-ensemble."""
+    return sample.spread() + np.float32(FLOOR)
+
+
+def disagreement(sample: Sample) -> Floats:
+    """Return how far the two orientations of the d stage are from their mean."""
+    apart = np.zeros_like(sample.truth) if sample.apart is None else sample.apart
+    return apart + np.float32(FLOOR)
+
+
+def gradient(sample: Sample) -> Floats:
+    """Return the gradient of the low-resolution slices."""
+    rows, columns = output_factors(sample.engine.card.stage, sample.engine.card.scale)
+    size = np.hypot(*np.gradient(sample.low, axis=(1, 2)))
+    return size.repeat(rows, axis=1).repeat(columns, axis=2) + np.float32(FLOOR)
+
+
+WIDTHS: dict[str, dict[str, Width]] = {
+    "hw": {"estimator": estimated, "spread": spread, "gradient": gradient},
+    "d": {"estimator": estimated, "disagreement": disagreement, "gradient": gradient},
+}
+
+
+def cases_of(stage: str, modality: str) -> dict[str, Acquisition]:
+    """Return the acquisitions of the tables, and the first of a scanner without its noise."""
+    names = (IN_PLANE_CASES if stage == "hw" else THROUGH_PLANE_CASES)[modality]
+    clean = replace(PRESETS[names[1]], noise=Noise())
+    return {name: PRESETS[name] for name in names} | {f"{names[1]}, clean": clean}
+
+
+def calibrated(engine: Any, cases: list[Case]) -> dict[str, Width]:
+    """Return what gives half-widths; what does not ship is calibrated as the estimators are."""
+    if engine.card.scale != COMPARED:
+        return {"estimator": estimated}
+    # The one orientation of scans with thick slices disagrees with nothing.
+    samples = calibration_samples(engine, [case for case in cases if case.thin or engine.card.stage == "hw"])
+    methods: dict[str, Width] = {}
+    for name, width in WIDTHS[engine.card.stage].items():
+        if name == "estimator":
+            methods[name] = width
+            continue
+        scores = {scan: scores_of(each, [width(sample) for sample in each]) for scan, each in samples.items()}
+        methods[name] = _scaled(width, factors_of(scores))
+    return methods
+
+
+def _scaled(width: Width, factors: Any) -> Width:
+    def scaled(sample: Sample) -> Floats:
+        rows, columns = output_factors(sample.engine.card.stage, sample.engine.card.scale)
+        return width(sample) * factors.at(edges_of(sample.low)).repeat(rows, axis=1).repeat(columns, axis=2)
+
+    return scaled
+
+
+def figures(errors: Floats, widths: Floats, tissue: Any, edges: Any) -> Row:
+    """Return coverage, mean half-width and rank correlation in the tissue."""
+    inside = errors <= widths
+    chosen = np.random.default_rng(0).choice(errors[tissue].size, min(RANKED, errors[tissue].size), replace=False)
+    return {
+        "coverage": float(inside[tissue].mean()),
+        "edges": float(inside[tissue & edges].mean()),
+        "flat": float(inside[tissue & ~edges].mean()),
+        "elsewhere": float(inside[~tissue].mean()) if (~tissue).any() else None,
+        "width": float(widths[tissue].mean()),
+        "error": float(errors[tissue].mean()),
+        "rank": float(spearmanr(errors[tissue][chosen], widths[tissue][chosen]).statistic),
+    }
+
+
+def measured(case: Case, engine: Any, methods: dict[str, Width]) -> list[Row]:
+    """Return the figures of each method on each acquisition of a scan."""
+    rows = []
+    scale_rows, scale_columns = output_factors(engine.card.stage, engine.card.scale)
+    for name, acquisition in cases_of(engine.card.stage, case.scan.modality).items():
+        samples = [
+            make_sample(case, engine, acquisition, np.random.default_rng((7, number))) for number in range(SAMPLES)
+        ]
+        row: Row = {"stage": engine.card.name, "scan": case.name, "case": name}
+        for method, width in methods.items():
+            parts = [
+                (
+                    sample.errors,
+                    width(sample),
+                    sample.tissue,
+                    edges_of(sample.low).repeat(scale_rows, axis=1).repeat(scale_columns, axis=2),
+                )
+                for sample in samples
+            ]
+            row[method] = figures(
+                *(np.concatenate([each.ravel() for each in part]) for part in zip(*parts, strict=True))
+            )
+        rows.append(row)
+    return rows
+
+
+def measured_whole(case: Case, scale: int) -> list[Row]:
+    """Return the figures of volumes that all axes of are upsampled."""
+    engines = [load_engine(f"fast_{stage}_x{scale}", "onnx", threads=1) for stage in ("hw", "d")]
+    upscaler, rows = Upscaler(engines, uncertainty=True), []
+    through = cases_of("d", case.scan.modality)
+    for (name, in_plane), profile in zip(cases_of("hw", case.scan.modality).items(), through.values(), strict=True):
+        middle = len(case.scan.voxels) // 2
+        box = [slice(middle - DEPTH // 2, middle + DEPTH // 2)]
+        box += [slice(length // scale * scale) for length in case.scan.voxels.shape[1:]]
+        truth, tissue = case.scan.voxels[tuple(box)].astype(np.float32), case.scan.tissue[tuple(box)]
+        acquisition = replace(in_plane, through_plane=profile.through_plane)
+        units = {"data_range": 1.0, "hounsfield": 1.0 / case.data_range}
+        low = acquire(truth, (scale,) * 3, acquisition, np.random.default_rng(7), **units)
+        volume = Volume(np.maximum(low, 0), np.eye(4), "MR")
+        job = upscaler.prepare(volume, (scale,) * 3, slice_axis=0)
+        result, widths = job.collect_estimated()
+        edges = edges_of(low)
+        for axis in range(3):
+            edges = edges.repeat(scale, axis=axis)
+        found = figures(np.abs(truth - result.voxels), np.asarray(widths.voxels), tissue, edges)  # type: ignore[union-attr]
+        rows.append({"stage": f"fast x{scale} along all axes", "scan": case.name, "case": name, "estimator": found})
+    return rows
+
+
+def main() -> None:
+    """Measure, keep the figures, and print them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("training_scans", type=Path)
+    parser.add_argument("scans", type=Path)
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--stage", action="append", choices=STAGES)
+    parser.add_argument("--coverage", type=Path)
+    arguments = parser.parse_args()
+    stages, rows = arguments.stage or STAGES, []
+    with tempfile.TemporaryDirectory() as cache:
+        held_out = [load_case(path, Path(cache)) for path in find_scans([arguments.scans])]
+        calibrate = load_cases(arguments.training_scans, CALIBRATE, Path(cache))
+        for name in stages:
+            engine = load_engine(name, "onnx", threads=1)
+            methods = calibrated(engine, calibrate)
+            rows += [row for case in held_out for row in measured(case, engine, methods)]
+        for scale in (2, 4):
+            if {f"fast_hw_x{scale}", f"fast_d_x{scale}"} <= set(stages):
+                rows += [row for case in held_out for row in measured_whole(case, scale)]
+    arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
+    if arguments.coverage:
+        arguments.coverage.write_text(json.dumps(coverage(rows), indent=2) + "\n")
+    sys.stdout.write(f"{table(rows)}\n")
+
+
+if __name__ == "__main__":
+    main()

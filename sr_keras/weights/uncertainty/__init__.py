@@ -1,0 +1,1 @@
+"""The estimators of uncertainty that ship, as ONNX files."""
