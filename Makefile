@@ -58,9 +58,10 @@ lint: $(VENV)/installed
 web: $(VENV)/installed
 	$(BIN)/python web/build.py
 
-# The site in site/; a warning is an error.
+# The site in site/; a warning is an error. Where the page for browsers is built, it lies in site/app/.
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	test ! -e sr_keras/web/site/index.html || $(BIN)/sr-keras web -o site/app --force
 
 $(VENV)/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)

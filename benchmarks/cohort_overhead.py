@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
+import distributed  # noqa: F401 (its settings must be there before `dask.config.set` puts back what was)
 import nibabel
 import numpy as np
 
@@ -51,14 +53,16 @@ worker.attempt = sleeping
 def main() -> None:
     """Measure parts, no-op, sleeping and real scans, the last two by one and by several workers in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scans", type=int, default=10_000)
+    parser.add_argument("--scans", type=int, default=10_000, help="no-op scans; 0 leaves them out")
     parser.add_argument("--sleeping", type=int, default=80)
     parser.add_argument("--real", type=int, default=24)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
-    rows = [of_a_part(arguments.scans), of_sleep(arguments.workers, [0.0] * arguments.scans)]
+    rows = []
+    if arguments.scans:
+        rows += [of_a_part(arguments.scans), of_sleep(arguments.workers, [0.0] * arguments.scans)]
     for workers in (1, arguments.workers) * arguments.rounds:
         rows.append(of_sleep(workers, [0.5] * arguments.sleeping))
         rows.append(of_crops(workers, arguments.real))
@@ -83,8 +87,6 @@ def of_a_part(scans: int) -> dict[str, Any]:
 
 def of_sleep(workers: int, seconds: list[float]) -> dict[str, Any]:
     """Return what scans of these seconds take."""
-    import dask
-
     items: list[Item] = [Scan(f"{each}/{n}", Path("x"), Path("x")) for n, each in enumerate(seconds)]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sleep.py").write_text(SLEEP)
@@ -126,6 +128,7 @@ def run(workers: int, items: list[Item], folder: Path) -> dict[str, Any]:
     return {
         "start_seconds": started,
         "start_client_cpu_seconds": begun,
+        "start_worker_cpu_seconds": before / workers,
         "seconds": took,
         "ms_each": 1000 * took / len(items),
         "client_cpu_ms_each": 1000 * cpu / len(items),
@@ -146,12 +149,14 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, Any]:
     By processor time: what it would be on as many free cores, if handing out cost nothing.
     """
     found: dict[str, Any] = {}
-    for kind in ("sleep 0.5 s", "crops"):
+    for kind, key, name in (
+        ("sleep 0.5 s", "seconds", "sleep"),
+        ("crops", "seconds", "crops"),
+        ("crops", "workers_cpu_ms_each", "crops, processor time"),
+    ):
         own = [row for row in rows if row["kind"] == kind]
-        pairs = list(zip(own[::2], own[1::2], strict=True))
-        found[kind] = [round(one["seconds"] / more["seconds"], 3) for one, more in pairs]
-        key = "workers_cpu_ms_each"
-        found[f"{kind}, processor time"] = [round(more["workers"] * one[key] / more[key], 3) for one, more in pairs]
+        cores = 1 if key == "seconds" else own[1]["workers"]
+        found[name] = [round(cores * one[key] / more[key], 3) for one, more in zip(own[::2], own[1::2], strict=True)]
     return found
 
 

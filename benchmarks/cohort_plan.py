@@ -32,7 +32,7 @@ SHAPES = ((64, 48, 32), (96, 64, 48), (128, 72, 64))
 def main() -> None:
     """Plan and run, again and again."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scans", type=int, default=4, help="of each size")
+    parser.add_argument("--scans", type=int, default=2, help="of each size")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()

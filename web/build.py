@@ -22,6 +22,9 @@ def main() -> None:
     (HERE / "src" / "constants.json").write_text(json.dumps(constants(), indent=1) + "\n")
     for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
         subprocess.run([*npm, *command], cwd=HERE, env={**environment, "SITE": str(SITE)}, check=True)  # noqa: S603
+    # A folder in a package is data to the tools that build wheels if it is a package itself.
+    for folder in (SITE, SITE / "ort"):
+        (folder / "__init__.py").write_text('"""Files of the page."""\n')
     size = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
     sys.stdout.write(f"{SITE}: {size / 1e6:.0f} MB\n")
 

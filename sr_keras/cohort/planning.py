@@ -20,9 +20,9 @@ from sr_keras.volumes.volume import format_shape
 PLANNED = 12
 # Decimals of a spacing in mm that tell geometries apart.
 DECIMALS = 3
-# Seconds that a worker process takes to start and load its engines, and the client for each scan: assumptions, which
-# benchmarks/cohort_overhead.py measures.
-START, OVERHEAD = 4.0, 0.004
+# Seconds before the first scan begins, and of the client for each scan: the processor time that
+# benchmarks/cohort_overhead.py measures, which is what they take where a core is free for them.
+START, OVERHEAD = 2.0, 0.006
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from sr_keras.benchmark.report import print_report, read_report, schema
 from sr_keras.engines import load_engine
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.models.stages import shipped_stages
-from sr_keras.web.site import BUILT, write_site
+from sr_keras.web.writing import BUILT, write_site
 
 pytestmark = [
     pytest.mark.browser,

@@ -90,7 +90,7 @@ def test_two_clients_at_once_each_get_what_they_asked_for(tmp_path):
 
 def test_a_second_client_with_the_same_results_is_refused(tmp_path):
     write_bids(tmp_path / "data")
-    lines = [[*COMMAND, "out", "participant", "--workers", "1"]] * 2
+    lines = [[*COMMAND, "out", "participant"]] * 2
     pipe = subprocess.PIPE
     runs = [subprocess.Popen(line, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True) for line in lines]
     told = [run.communicate(timeout=300) for run in runs]

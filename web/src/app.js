@@ -26,6 +26,7 @@ const request = () => ({
 });
 
 async function begin() {
+  say("status", "Getting ready …");
   if (await isolate()) return;
   const { adapter, threads, families, default_family: standard, version } = await job.worker.machine();
   fill(select("family"), families.map((family) => [family, TITLES[family] ?? family]), standard);
@@ -35,6 +36,7 @@ async function begin() {
   say("version", version);
   listen();
   await job.worker.prepare(request().kind);
+  if (!job.chosen) say("status", "");
   document.documentElement.dataset.ready = "yes";
 }
 

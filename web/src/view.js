@@ -2,8 +2,9 @@
 
 import { Niivue, SHOW_RENDER } from "@niivue/niivue";
 
-// Milliseconds between drawings of a result that grows: each sends the whole of it to the GPU.
-const DRAW_EVERY = 1500;
+// Milliseconds between drawings of a result that grows: each sends the whole of it to the GPU. Where that takes long, as
+// without a GPU, so many times as long passes before the next.
+const [DRAW_EVERY, DRAW_SHARE] = [1500, 10];
 // Textures of WebGL are no longer than this along an axis in every browser.
 const LONGEST_SIDE = 2048;
 
@@ -13,7 +14,7 @@ export class Viewer {
    * @param {HTMLCanvasElement} right
    */
   constructor(left, right) {
-    this.drawn = 0;
+    this.next = 0;
     this.panes = [left, right].map((canvas) => ({ canvas, viewer: /** @type {Niivue|null} */ (null) }));
   }
 
@@ -24,7 +25,7 @@ export class Viewer {
   async showScan(file) {
     if (!hasWebGL()) return false;
     const viewer = await this.pane(0);
-    await load(viewer, file, "scan.nii");
+    await load(viewer, { url: "scan.nii", name: "scan.nii", buffer: file });
     const other = this.panes[1].viewer;
     if (other) clear(other);
     return true;
@@ -37,11 +38,8 @@ export class Viewer {
   async showResult(file, shape) {
     if (Math.max(...shape) > LONGEST_SIDE || !hasWebGL()) return;
     const viewer = await this.pane(1);
-    await load(viewer, file, "result.nii");
-    const [scan] = this.panes[0].viewer?.volumes ?? [];
-    const [result] = viewer.volumes;
-    [result.cal_min, result.cal_max] = [scan.cal_min, scan.cal_max];
-    viewer.updateGLVolume();
+    const [{ cal_min, cal_max }] = this.panes[0].viewer?.volumes ?? [];
+    await load(viewer, { url: "result.nii", name: "result.nii", buffer: file, cal_min, cal_max });
     this.panes[0].viewer?.broadcastTo([viewer], { "2d": true, "3d": true });
     viewer.broadcastTo([/** @type {Niivue} */ (this.panes[0].viewer)], { "2d": true, "3d": true });
   }
@@ -54,10 +52,14 @@ export class Viewer {
   refresh(voxels, now = false) {
     const viewer = this.panes[1].viewer;
     const [result] = viewer?.volumes ?? [];
-    if (!viewer || !result || (!now && performance.now() - this.drawn < DRAW_EVERY)) return;
+    if (!viewer || !result || (!now && performance.now() < this.next)) return;
+    const start = performance.now();
     if (result.img && result.img.buffer !== voxels.buffer) result.img.set(/** @type {any} */ (voxels));
     viewer.updateGLVolume();
-    this.drawn = performance.now();
+    // Reading a pixel back waits until all is drawn.
+    viewer.gl.readPixels(0, 0, 1, 1, viewer.gl.RGBA, viewer.gl.UNSIGNED_BYTE, new Uint8Array(4));
+    const end = performance.now();
+    this.next = end + Math.max(DRAW_EVERY, DRAW_SHARE * (end - start));
   }
 
   /** @param {number} index */
@@ -79,12 +81,11 @@ const hasWebGL = () => (webgl ??= document.createElement("canvas").getContext("w
 
 /**
  * @param {Niivue} viewer
- * @param {ArrayBuffer} file
- * @param {string} name
+ * @param {Parameters<Niivue["addVolumeFromUrl"]>[0]} image
  */
-async function load(viewer, file, name) {
+async function load(viewer, image) {
   clear(viewer);
-  await viewer.loadFromArrayBuffer(file, name);
+  await viewer.addVolumeFromUrl(image);
 }
 
 /** @param {Niivue} viewer */

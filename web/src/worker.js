@@ -26,6 +26,8 @@ import { warningsOf } from "./warnings.js";
 /** @typedef {import("./stages.js").OpenStage} OpenStage */
 
 const { KEPT_NOISE } = constants.folding;
+// Slices on their way to a page that is busy drawing.
+const MOST_UNDER_WAY = 16;
 // Milliseconds between reports of progress.
 const REPORT_EVERY = 100;
 
@@ -108,12 +110,16 @@ class PageWorker {
     const { scan, steps, entries } = await this.planned(family, factors);
     const shape = steps.reduce(shapeAfter, scan.shape);
     const header = headerOfResult(scan.header, shape, factors);
+    /** @type {Promise<void>[]} */
+    const underWay = [];
     const send = async (/** @type {number} */ axis, /** @type {number} */ index, /** @type {Float32Array} */ slice) => {
       const values = storedValues(slice, header);
-      await onSlice(axis, index, Comlink.transfer(values, [values.buffer]));
+      underWay.push(onSlice(axis, index, Comlink.transfer(values, [values.buffer])));
+      if (underWay.length > MOST_UNDER_WAY) await underWay.shift();
     };
     if (scan.range[0] === scan.range[1]) {
       await sendConstant(scan.range[0], shape, send);
+      await Promise.all(underWay);
       return { seconds: (performance.now() - start) / 1000, warnings: [] };
     }
     const descriptions = steps.map((step, n) => descriptionOf(scan, step, entries[n]));
@@ -121,6 +127,7 @@ class PageWorker {
     try {
       const passes = steps.map((step, n) => ({ step, stage: opened[n].stage }));
       await upsample(scan, passes, send, counter(pixelsOf(scan.shape, steps), onProgress));
+      await Promise.all(underWay);
     } finally {
       await Promise.all(opened.map((each) => each.close()));
     }

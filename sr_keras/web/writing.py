@@ -55,7 +55,7 @@ def write_site(output: str | os.PathLike[str], *, force: bool = False) -> Site:
         raise OutputError(f"{output} exists; use --force to overwrite.")
     make_folder(output)
     with atomic_write_folder(output, "index.html") as folder:
-        shutil.copytree(BUILT, folder, dirs_exist_ok=True)
+        shutil.copytree(BUILT, folder, ignore=shutil.ignore_patterns("__*__*"), dirs_exist_ok=True)
         _write_models(folder / "models")
         _name_files(folder)
     files = [path for path in output.rglob("*") if path.is_file()]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import sr_keras
 from sr_keras.cli import main
 from sr_keras.models.stages import SHIPPED
-from sr_keras.web import site, write_site
+from sr_keras.web import write_site, writing
 
 
 @pytest.fixture
@@ -20,14 +20,15 @@ def built(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "built"
     (folder / "ort").mkdir(parents=True)
     (folder / "index.html").write_text("<html></html>")
+    (folder / "__init__.py").write_text("")
     (folder / "ort" / "runtime.wasm").write_bytes(b"\0asm")
     (folder / "service-worker.js").write_text('const SITE = ["__VERSION__", JSON.parse("__FILES__")];\n')
-    monkeypatch.setattr(site, "BUILT", folder)
+    monkeypatch.setattr(writing, "BUILT", folder)
     return folder
 
 
 def test_a_checkout_without_the_page_says_how_to_build_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(site, "BUILT", tmp_path / "none")
+    monkeypatch.setattr(writing, "BUILT", tmp_path / "none")
     result = CliRunner().invoke(main, ["web", "-o", str(tmp_path / "out")])
     assert (result.exit_code, result.stderr) == (
         1,
@@ -63,6 +64,7 @@ def test_the_service_worker_keeps_all_but_the_runtimes(tmp_path):
     assert {"./", "models/index.json", "models/fast_hw_x2.onnx"} <= set(kept)
     assert not any(name.startswith("ort/") or name == "service-worker.js" for name in kept)
     assert found.files == len(kept) + 2
+    assert not (found.folder / "__init__.py").exists()
 
 
 def test_other_files_give_the_service_worker_another_version(built, tmp_path):
