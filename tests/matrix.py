@@ -22,7 +22,7 @@ FOLDER = ROOT / ".matrix"
 PYTHONS = ("3.11", "3.12", "3.13")
 EXTRAS = ("evaluate", "export", "litert", "openvino")
 # What tests use, not what is supported: always the newest.
-TOOLS = ("pytest", "hypothesis", "scipy", "SimpleITK", "jsonschema")
+TOOLS = ("pytest", "hypothesis", "scipy", "SimpleITK", "jsonschema", "pynrrd")
 TENSORFLOW = ("keras", "tensorflow-cpu")
 TESTS = ("tests/io", "tests/dicom", "tests/volumes", "tests/engines")
 SHOWN = ("numpy", "nibabel", "pydicom", "onnxruntime", "keras", "tensorflow-cpu")
