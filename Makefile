@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 SAMPLE = samples/t1w_brain.nii.gz
 
-.PHONY: demo test test-cluster test-slow faults fuzz matrix lint docs clean
+.PHONY: demo test test-browser test-cluster test-slow test-webgpu faults fuzz matrix lint docs web clean
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -13,11 +13,26 @@ demo: $(VENV)/installed
 	@echo "Open demo/t1w_brain_x2.nii.gz over $(SAMPLE) in a viewer; demo/comparison.png shows the detail."
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not faults and not fuzz and not cluster"
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not faults and not fuzz and not cluster and not browser and not webgpu"
+
+# The pages in Chromium, where it is installed.
+test-browser: $(VENV)/installed
+	$(BIN)/python -m pytest -m browser
 
 # Dask clusters whose workers and clients are killed, and Slurm's daemons where they are installed.
 test-cluster: $(VENV)/installed
 	$(BIN)/python -m pytest -m cluster
+
+# GPUs in software: WebGPU, whose onnxruntime replaces that of the environment in one on top of it, and Vulkan.
+test-webgpu: $(VENV)/installed $(VENV)-webgpu/installed
+	$(VENV)-webgpu/bin/python -m pytest tests/engines/test_gpus.py
+
+$(VENV)-webgpu/installed: $(VENV)/installed
+	$(BIN)/python -m venv --clear --without-pip $(VENV)-webgpu
+	$(BIN)/python -m pip --python $(VENV)-webgpu/bin/python install --quiet --no-deps onnxruntime-webgpu
+	$(BIN)/python -c "import site; print('import site; site.addsitedir(\'%s\')' % site.getsitepackages()[0])" > \
+		"$$($(VENV)-webgpu/bin/python -c 'import site; print(site.getsitepackages()[0])')/on_top.pth"
+	touch $@
 
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
@@ -39,9 +54,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The site in site/; a warning is an error.
+# The page that super-resolves scans in a browser, in sr_keras/web/site/.
+web: $(VENV)/installed
+	$(BIN)/python web/build.py
+
+# The site in site/; a warning is an error. Where the page for browsers is built, it lies in site/app/.
 docs: $(VENV)/installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	test ! -e sr_keras/web/site/index.html || $(BIN)/sr-keras web -o site/app --force
 
 $(VENV)/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
@@ -50,4 +70,4 @@ $(VENV)/installed: pyproject.toml setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) .matrix demo build dist site *.egg-info
+	rm -rf $(VENV) $(VENV)-webgpu .matrix demo build dist site *.egg-info

@@ -16,7 +16,7 @@ from statistics import fmean
 
 import numpy as np
 from acquisitions import load
-from adaptation import Row, cropped, measured, reduced, run
+from adaptation import Row, cropped, measured, middle, reduced, run
 
 from sr_keras.adaptation.adapter import FactorEngine
 from sr_keras.adaptation.adapting import Settings, adapt
@@ -34,7 +34,8 @@ METHODS = ("cubic", "x4, resampled", "x4 adapted, resampled", "own factor", "own
 def compared(path: Path, factor: int, steps: int, crop: int) -> Row:
     """Return the PSNR of each method for a scan and a factor."""
     scan, stage = cropped(load(path), crop), find_stage("fast_d_x4")
-    volume, truth, shown = reduced(scan, CASES[scan.modality], factor, noise=False)
+    volume, whole, shown = reduced(scan, CASES[scan.modality], factor, noise=False)
+    truth = middle(whole)
     settings = Settings(steps, volume.spacing[0], PROFILES[scan.modality])
 
     def resampled(upsampled: np.ndarray) -> np.ndarray:
@@ -42,7 +43,7 @@ def compared(path: Path, factor: int, steps: int, crop: int) -> Row:
 
     by_four, own = (adapt(stage, [(volume, 0)], scale, settings).stage for scale in (4, factor))
     results = (
-        resampled(volume.voxels),
+        resampled(middle(volume.voxels)),
         resampled(run(KerasEngine(stage), volume, 4)),
         resampled(run(engine_of(by_four) if by_four else KerasEngine(stage), volume, 4)),
         run(FactorEngine(stage, factor), volume, factor),
@@ -58,8 +59,8 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     parser.add_argument("scans", nargs="+", type=Path)
     parser.add_argument("--factor", type=int, action="append")
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--crop", type=int, default=160)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--crop", type=int, default=128)
     arguments = parser.parse_args()
     rows: list[Row] = []
     for path in find_scans(arguments.scans):

@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=53.0, help="of one scan on one worker")
     seconds = parser.parse_args().seconds
     sys.stdout.write(f"{seconds:g} s a scan, {START:g} s of start, {1000 * OVERHEAD:g} ms of the client a scan\n\n")
-    heads = "".join(f" {workers:,} workers | {workers:,} parts |" for workers in WORKERS)
+    ends = [(workers, "s" if workers > 1 else "") for workers in WORKERS]
+    heads = "".join(f" {workers:,} worker{end} | {workers:,} part{end} |" for workers, end in ends)
     sys.stdout.write(f"| scans |{heads}\n|---|{'---|---|' * len(WORKERS)}\n")
     for scans in SCANS:
         cells = "".join(

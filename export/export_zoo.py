@@ -6,7 +6,7 @@ The script prints a line for each file. A file that differs too much from Keras 
 are not installed is skipped; the script says so. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json
 into docs/export.md.
 
-Needs `pip install 'sr_keras[train,export,litert,openvino,tensorrt-rtx]'`.
+Needs `pip install 'sr_keras[train,export,litert,openvino,ncnn,tensorrt-rtx]'`.
 """
 
 import json

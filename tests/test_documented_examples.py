@@ -39,7 +39,9 @@ MADE = ("runs/", "exported/", "--model adapted")
 def is_quick(line):
     """Whether a command takes seconds and needs no result of one that does not."""
     slow = (*MADE, "--adapt")
-    return line.split()[0] in ("predict", "models", "evaluate", "info") and not any(each in line for each in slow)
+    return line.split()[0] in ("predict", "models", "evaluate", "info", "report") and not any(
+        each in line for each in slow
+    )
 
 
 COMMANDS = {
@@ -129,8 +131,10 @@ def test_the_python_of_the_readme_is_among_them():
 def run(line, place):
     """Run a command of a document, as if its outputs were not there yet."""
     words = shlex.split(line)
-    # Of `predict`, --json is a flag, and --labels names a file that is read before the one that is written.
-    named = ("-o", "--output", "--figure", *(["--json"] if words[0] != "predict" else []))
+    # Of `predict`, --json is a flag, and --labels names a file that is read before the one that is written. `report`
+    # reads maps that `predict` writes.
+    maps = ("--uncertainty", "--residual")
+    named = ("-o", "--output", "--figure", "--report", *(maps if words[0] == "predict" else ["--json"]))
     outputs = [words[number + 1] for number, word in enumerate(words) if word in named]
     outputs += [words[number + 2] for number, word in enumerate(words) if word == "--labels"]
     for output in outputs:
@@ -174,7 +178,12 @@ def test_all_commands_of_a_document_run_in_their_order(path, place, monkeypatch)
 
 
 def test_commands_of_every_kind_are_found():
-    assert {line.split()[0] for lines in QUICK.values() for line in lines} == {"predict", "evaluate", "models"}
+    assert {line.split()[0] for lines in QUICK.values() for line in lines} == {
+        "predict",
+        "evaluate",
+        "models",
+        "report",
+    }
     everything = {line.split()[0] for lines in COMMANDS.values() for line in lines}
     assert everything >= {"predict", "evaluate", "models", "train", "export", "info", "verify", "benchmark"}
     assert len(QUICK[ROOT / "README.md"]) >= 5

@@ -10,7 +10,8 @@ PACKAGE = Path(sr_keras.__file__).parent
 COMMON = ("errors", "files", "framework", "machine", "progress", "resources")
 ROOMS = (
     *("volumes", "networks", "acquisition", "models", "dicom", "io", "engines", "uncertainty"),
-    *("inference", "training", "evaluation", "export", "adaptation", "benchmark", "cohort", "cli"),
+    *("inference", "training", "evaluation", "export", "adaptation", "benchmark", "web", "cohort", "report"),
+    "cli",
 )
 FLOOR = dict.fromkeys(COMMON, 0) | {room: floor for floor, room in enumerate(ROOMS, 1)}
 DATA = ("configs", "weights")

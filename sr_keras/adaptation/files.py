@@ -9,7 +9,7 @@ from sr_keras.adaptation.stage import save_adapted
 from sr_keras.adaptation.start import folded_for
 from sr_keras.errors import OutputError, StageError, VolumeError
 from sr_keras.inference.folders import find_scans
-from sr_keras.io.scans import read_scan
+from sr_keras.io.scans import Choice, read_scan
 from sr_keras.models.registry import choose_stages
 from sr_keras.models.stages import TrainedStage, shipped_stages
 from sr_keras.progress import ProgressCallback
@@ -31,6 +31,7 @@ def adapt_files(
     stage: TrainedStage,
     settings: Settings | None = None,
     *,
+    choice: Choice | None = None,
     modality: Modality | None = None,
     slice_axis: int | None = None,
     nan_fill: float | None = None,
@@ -46,6 +47,7 @@ def adapt_files(
         scale: factor of the stage along the through-plane axis.
         stage: to start from.
         settings: how; None takes the defaults.
+        choice: which series and volume of a DICOM folder; None where there is one.
         modality: of the scans; None takes the header's word, or infers it.
         slice_axis: the through-plane axis; None takes the one with the largest spacing.
         nan_fill: the value for voxels that are NaN or infinite; None refuses them.
@@ -64,7 +66,7 @@ def adapt_files(
     if (output / "stage.json").exists() and not force:
         raise OutputError(f"{output / 'stage.json'} exists; use --force to overwrite.")
     volumes = [
-        read_scan(path, modality=modality, nan_fill=nan_fill)
+        read_scan(path, modality=modality, nan_fill=nan_fill, choice=choice)
         for path in find_scans([Path(each) for each in scans], dicom=True)
     ]
     axes = [through_plane_axis(each.spacing) if slice_axis is None else slice_axis for each in volumes]

@@ -1,6 +1,7 @@
 """Train a plain chain on patches: one compiled step for each kind of chain, whatever the scan, on any Keras backend."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from math import cos, log10, pi
 from typing import Any
@@ -13,9 +14,9 @@ from sr_keras.framework import load_keras
 
 # Patches of a step, and what they measure in low-resolution pixels: in-plane, and along the depth.
 BATCH, HEIGHT, LEAST_DEPTH, TARGET_DEPTH = 32, 32, 16, 48
-LEARNING_RATE = 5e-4
+LEARNING_RATE = 2e-3
 # Batches that a network is judged by, and pixels at the borders of their patches that see zeros and do not count.
-JUDGED, BORDER = 16, 4
+JUDGED, BORDER = 8, 4
 # Called with the steps that are done.
 StepCallback = Callable[[int], None]
 
@@ -25,8 +26,8 @@ def patch_size(scale: int) -> tuple[int, int]:
     return HEIGHT, max(LEAST_DEPTH, TARGET_DEPTH // scale)
 
 
-def fit(start: Start, sampler: PatchSampler, steps: int, seed: int, on_step: StepCallback) -> Any:
-    """Return a chain, trained: a Keras model of the output `final`. The next call for such a chain changes it.
+def fit(start: Start, sampler: PatchSampler, steps: int, seed: int, on_step: StepCallback) -> Start:
+    """Return a chain, trained.
 
     Args:
         start: what to begin with.
@@ -40,11 +41,15 @@ def fit(start: Start, sampler: PatchSampler, steps: int, seed: int, on_step: Ste
         model.optimizer.learning_rate = LEARNING_RATE * 0.5 * (1.0 + cos(pi * step / steps))
         model.train_on_batch(*sampler.draw(BATCH, generator))
         on_step(step + 1)
-    return model
+    weights: dict[str, Any] = {name: tuple(model.get_layer(name).get_weights()) for name in start.weights}
+    return replace(start, weights=weights)
 
 
 def started(start: Start) -> Any:
-    """Return the compiled chain with the weights to begin with, and an optimizer that knows of no other scan."""
+    """Return the compiled chain with the weights to begin with, and an optimizer that knows of no other scan.
+
+    The next call for such a chain changes it.
+    """
     model = _compiled(start.scale, start.widths, start.skip)
     for name, arrays in start.weights.items():
         model.get_layer(name).set_weights(arrays)
@@ -57,7 +62,7 @@ def level_of(model: Any, sampler: PatchSampler, seed: int) -> float:
     """Return the PSNR of a chain on patches, normalised intensities, dB.
 
     Args:
-        model: as `fit` returns it.
+        model: as `started` returns it.
         sampler: of patches of slices that it did not learn from.
         seed: of the patches.
     """

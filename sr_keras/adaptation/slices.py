@@ -21,7 +21,7 @@ HELD_OUT = 4
 # Spacing of slices over that of pixels below which pixels show nothing that slices do not.
 LEAST_RATIO = 1.2
 # Through-plane images of each orientation that are looked at, from the middle of the scan.
-THROUGH_PLANE_IMAGES = 12
+THROUGH_PLANE_IMAGES = 16
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class ScanSlices:
 
     Attributes:
         slices: (slice, row, column), float32; rows and columns are the in-plane axes in the order of the volume's.
-        through_plane: (in-plane, depth) each, float32.
+        through_plane: (image, in-plane, depth), float32, of images that show columns, and of those that show rows.
         spacing: of rows, of columns and of slices, in mm.
         noise: standard deviation of the noise in slices, normalised.
         volume: the scan.
     """
 
     slices: Floats
-    through_plane: list[Floats]
+    through_plane: tuple[Floats, Floats]
     spacing: tuple[float, float, float]
     noise: float
     volume: Volume
@@ -85,11 +85,12 @@ def take_slices(volume: Volume, axis: int, count: int = MOST_SLICES) -> ScanSlic
     slices = np.maximum(normalization.apply(raw), 0.0)
     tissue = np.stack([tissue_mask(volume.with_voxels(each[..., None]), normalization)[..., 0] for each in raw])
     images = [
-        np.maximum(normalization.apply(_with_depth_last(volume, axis, across, int(index))), 0.0)
+        np.stack([_with_depth_last(volume, axis, across, int(index)) for index in _middle(volume.shape[across])])
         for across in in_plane
-        for index in _middle(volume.shape[across])
     ]
-    return ScanSlices(slices, images, (rows, columns, depth), noise_of(slices, tissue, str(volume.modality)), volume)
+    noise = noise_of(slices, tissue, str(volume.modality))
+    columns_shown, rows_shown = (np.maximum(normalization.apply(each), 0.0) for each in images)
+    return ScanSlices(slices, (columns_shown, rows_shown), (rows, columns, depth), noise, volume)
 
 
 def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from sr_keras.adaptation.pairs import Reduction, make_pairs
-from sr_keras.adaptation.profile_fit import fit_thickness
-from sr_keras.adaptation.slices import Floats, ScanSlices
+from sr_keras.adaptation.pairs import Reduction
+from sr_keras.adaptation.profile_fit import ThroughPlane, fit_thickness
+from sr_keras.adaptation.slices import ScanSlices
 from sr_keras.dicom.frames import lookup
 from sr_keras.dicom.parsing import number
 from sr_keras.dicom.reading import DicomHeader
@@ -21,12 +19,12 @@ from sr_keras.volumes.volume import Volume
 
 # The profile of slices of a modality: an SLR pulse, and helical interpolation.
 PROFILE_OF = {"MR": "slr", "CT": "raised_cosine"}
+# What is fitted where nothing says the thickness: with the width that fits, it is as sharp as any of the others.
+FITTED = "gaussian"
 # Beyond this a thickness over the spacing of slices is a mistake.
 LEAST, MOST = 0.2, 4.0
 # Spacings in a sidecar and in a header that differ by more are of different scans.
 SAME_SPACING = 0.05
-# Slices that reduced images are made of where a profile is estimated.
-FIT_SLICES = 12
 
 
 @dataclass(frozen=True)
@@ -54,24 +52,26 @@ def slice_profile(scan: ScanSlices, given: float | None, profile: str | None = N
     Args:
         scan: with slices finer than its through-plane axis.
         given: thickness of its slices in mm; None takes what the scan says, or estimates it.
-        profile: a name of `sr_keras.acquisition.profiles.PROFILES`; None takes the one that is usual for the modality.
+        profile: a name of `sr_keras.acquisition.profiles.PROFILES`; None takes the one that is usual for the modality,
+            or a Gaussian where the thickness is estimated.
 
     Raises:
         ConfigurationError: the thickness that is given is none that slices of this spacing can have.
     """
-    spacing, profile = scan.spacing[2], profile or PROFILE_OF[scan.modality]
+    spacing, usual = scan.spacing[2], profile or PROFILE_OF[scan.modality]
     if given is not None:
         if not LEAST <= given / spacing <= MOST:
             raise ConfigurationError(
                 f"--slice-thickness must be between {LEAST * spacing:g} and {MOST * spacing:g} mm for slices every "
                 f"{spacing:g} mm, not {given:g}."
             )
-        return SliceProfile(profile, given / spacing, "as given")
+        return SliceProfile(usual, given / spacing, "as given")
     recorded = _recorded(scan.volume, spacing)
     if recorded is not None:
         thickness, source = recorded
-        return SliceProfile(profile, thickness / spacing, source)
-    return SliceProfile(profile, _estimated(scan, profile), "estimated from the scan")
+        return SliceProfile(usual, thickness / spacing, source)
+    fitted = profile or FITTED
+    return SliceProfile(fitted, _estimated(scan, fitted), "estimated from the scan")
 
 
 def recorded_profile(volume: Volume, axis: int) -> Profile | None:
@@ -119,15 +119,7 @@ def _length(content: Any, key: str) -> float | None:
 
 
 def _estimated(scan: ScanSlices, profile: str) -> float:
-    """Return the thickness over the spacing under which reduced slices are most like through-plane images."""
-    chosen = np.linspace(0, len(scan.slices) - 1, min(FIT_SLICES, len(scan.slices))).astype(int)
-
-    def reduced(thickness: float) -> list[Floats]:
-        generator, images = np.random.default_rng(0), []
-        for slices, spacing in scan.oriented():
-            factor = max(1, round(scan.spacing[2] / spacing))
-            pairs = make_pairs(slices[chosen], Reduction(factor, profile, thickness), 1, scan.noise, generator)
-            images += list(pairs.low)
-        return images
-
-    return fit_thickness(scan.through_plane, reduced)
+    """Return the thickness over the spacing under which the scan is alike through plane and in-plane."""
+    rows, columns, depth = scan.spacing
+    shown = zip(scan.through_plane, (columns, rows), strict=True)
+    return fit_thickness([ThroughPlane(images, depth / each) for images, each in shown], profile, scan.modality)

@@ -21,7 +21,8 @@ def find_candidates(
 
     Args:
         models: shipped names, training runs, exported files, or engines of Keras models.
-        engines: comma-separated list of "keras" and formats, to which each model is exported; None exports nothing.
+        engines: comma-separated list of "keras", "webgpu" and formats, to which each model is exported; None exports
+            nothing.
         precision: of the exported files.
         folder: an empty folder for the exported files.
 
@@ -40,8 +41,8 @@ def find_candidates(
         ]
     names = [name.strip() for name in engines.split(",")]
     for name in names:
-        if name != "keras" and name not in FORMATS:
-            raise ConfigurationError(f"{name} is not an engine; choose from keras, {', '.join(FORMATS)}.")
+        if name not in ("keras", "webgpu", *FORMATS):
+            raise ConfigurationError(f"{name} is not an engine; choose from keras, webgpu, {', '.join(FORMATS)}.")
     if precision not in PRECISIONS:
         raise ConfigurationError(f"{precision} is not a precision; choose from {', '.join(PRECISIONS)}.")
     stages = [find_stage(model) if isinstance(model, str) else model.stage for model in models]
@@ -58,6 +59,11 @@ def _candidate(stage: Stage, engine: str, precision: Precision, folder: Path, *,
         return Candidate(f"{prefix}keras", _saved(stage, folder), OWN_MODEL)
     if engine == "keras":
         return Candidate(f"{prefix}keras", stage.name, "keras")
+    if engine == "webgpu":
+        folder /= engine
+        folder.mkdir(exist_ok=True)
+        path, _ = export_stage(Request(stage, precision), "onnx", folder)
+        return Candidate(f"{prefix}{engine}", str(path), engine)
     path, _ = export_stage(Request(stage, precision), cast(FormatName, engine), folder)
     return Candidate(f"{prefix}{engine}", str(path))
 

@@ -38,8 +38,8 @@ class Candidate:
     Attributes:
         label: its name in tables.
         model: a shipped name, a run or a file, as `load_engine` takes it.
-        kind: of a shipped model, "keras" or "onnx"; `OWN_MODEL` for a Keras model that this process saved; None for a
-            file.
+        kind: "keras" or "onnx" for a shipped model, "webgpu" for an ONNX file too; `OWN_MODEL` for a Keras model that
+            this process saved; None for a file.
     """
 
     label: str

@@ -18,9 +18,11 @@ from sr_keras.cli.export import export
 from sr_keras.cli.info import info
 from sr_keras.cli.models import models
 from sr_keras.cli.predict import predict
+from sr_keras.cli.report import report
 from sr_keras.cli.studies import studies
 from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
+from sr_keras.cli.web import web
 from sr_keras.errors import SrKerasError, UnknownConfigurationError, UnknownModelError, printable
 
 
@@ -67,5 +69,5 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-for command in (adapt, benchmark, bids, evaluate, export, info, models, predict, studies, train, verify):
+for command in (adapt, benchmark, bids, evaluate, export, info, models, predict, report, studies, train, verify, web):
     main.add_command(command)

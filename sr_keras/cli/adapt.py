@@ -1,6 +1,7 @@
 """`sr-keras adapt`: adapt a stage to scans without super-resolving them."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sr_keras.cli.options import (
     to_modality,
     to_settings,
 )
+from sr_keras.cli.predict_options import NOISE_OPTION, choice_options
 from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.networks import FAMILIES
 
@@ -37,6 +39,8 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
     "--model", metavar="NAME|RUN", help="d stage to start from.  [default: the one that ships for the factor]"
 )
 @click.option("--quality", type=click.Choice(FAMILIES), help=f"Family to start from.  [default: {DEFAULT_FAMILY}]")
+@choice_options
+@NOISE_OPTION
 @adapt_steps_option
 @slice_thickness_option
 @modality_option
@@ -56,6 +60,7 @@ def adapt(scans: tuple[Path, ...], output: Path, scale: int, **options: Any) -> 
     if options["model"] and options["quality"]:
         raise click.UsageError("Give --model or --quality, not both.")
     from sr_keras.adaptation.files import adapt_files, shipped_start
+    from sr_keras.io.scans import Choice
     from sr_keras.models.stages import find_stage
     from sr_keras.progress import progress_report
 
@@ -66,7 +71,8 @@ def adapt(scans: tuple[Path, ...], output: Path, scale: int, **options: Any) -> 
             output,
             scale,
             find_stage(name) if name else shipped_start(family, scale),
-            to_settings(options),
+            replace(to_settings(options), noise_kept=options["noise"]),
+            choice=Choice(options["series"], options["frame_group"]),
             modality=to_modality(options["modality"]),
             slice_axis=options["slice_axis"],
             nan_fill=options["nan_fill"],

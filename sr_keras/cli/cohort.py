@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,11 +20,13 @@ from sr_keras.cli.options import (
     slice_axis_option,
     to_modality,
 )
-from sr_keras.cli.predict_options import SCALE, SPACING
+from sr_keras.cli.predict_options import acquisition_options, factor_options, method_options
 from sr_keras.resources import format_bytes
 
 if TYPE_CHECKING:
+    from sr_keras.cohort.attempts import Report
     from sr_keras.cohort.items import Item, Scan
+    from sr_keras.cohort.ledger import Ledger
     from sr_keras.cohort.parts import Part
     from sr_keras.cohort.recipe import Recipe
 
@@ -35,26 +37,9 @@ WORKERS = (1, 10, 100, 1000)
 LISTED = 10
 
 OPTIONS = (
-    click.option(
-        "--scale",
-        type=SCALE,
-        metavar="N|NxNxN",
-        help="Factor for all axes, or one per axis of the file.  [default: 2]",
-    ),
-    click.option(
-        "--spacing",
-        type=SPACING,
-        metavar="MM|MMxMMxMM",
-        help="Output spacing in mm, instead of a factor.",
-    ),
-    click.option(
-        "--self-ensemble",
-        type=click.Choice(["none", "mean", "median"]),
-        default="none",
-        show_default=True,
-        help="Combine the outputs of rotated and mirrored slices.",
-    ),
-    click.option("--data-consistency", is_flag=True, help="Correct each result by back-projection."),
+    factor_options,
+    acquisition_options,
+    method_options,
     quality_option,
     model_option,
     modality_option,
@@ -94,6 +79,7 @@ def cohort_options(command: Command) -> Command:
 def recipe_of(options: dict[str, Any]) -> "Recipe":
     """Return what the options ask for, checked."""
     from sr_keras.cohort.recipe import Recipe
+    from sr_keras.export.presumed import conditions_of
     from sr_keras.models.registry import DEFAULT_FAMILY, choose_stages
     from sr_keras.models.stages import shipped_stages
 
@@ -111,6 +97,7 @@ def recipe_of(options: dict[str, Any]) -> "Recipe":
         threads=options["threads"],
         self_ensemble=options["self_ensemble"],
         data_consistency=options["data_consistency"],
+        conditions=conditions_of(options["noise"], options["acquisition"]),
         factors=options["scale"] or (2, 2, 2),
         spacing=options["spacing"],
         slice_axis=options["slice_axis"],
@@ -129,9 +116,10 @@ def part_of(options: dict[str, Any]) -> "Part":
     return options["part"] or ALL
 
 
-def run_items(recipe: "Recipe", items: "Sequence[Item]", output: Path, options: dict[str, Any]) -> None:
+def run_items(
+    recipe: "Recipe", items: "Sequence[Item]", output: Path, options: dict[str, Any], what: str = "Scans to do"
+) -> None:
     """Do items, and exit with 1 if one waits for somebody in the end."""
-    from sr_keras.cohort import cluster, serial
     from sr_keras.cohort.ledger import Ledger
     from sr_keras.cohort.running import record_all
     from sr_keras.progress import count_report
@@ -139,22 +127,35 @@ def run_items(recipe: "Recipe", items: "Sequence[Item]", output: Path, options: 
     start = time.monotonic()
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger(output, part_of(options)))
-        click.echo(f"{len(items)} to do; ledger {ledger.path}", err=True)
-        if workers := options["workers"]:
-            dask = stack.enter_context(cluster.local_cluster(workers))
-            recipe = cluster.shared_out(recipe, workers)
-        elif options["scheduler"]:
-            dask = stack.enter_context(cluster.remote_cluster(options["scheduler"]))
-        else:
-            dask = None
-        if dask:
-            click.echo(f"Dask dashboard: {dask.client.dashboard_link}", err=True)
-        reports = cluster.run_on(dask, recipe, items) if dask else serial.run_here(recipe, items, ledger)
+        _tell(f"{what}: {len(items)}; ledger {ledger.path}")
+        reports = _reports(recipe, items, ledger, options, stack)
         progress = stack.enter_context(count_report())
         summary = record_all(reports, len(items), ledger, click.echo, progress)
     click.echo(f"{summary}, {time.monotonic() - start:.1f} s")
     if not summary.is_complete:
         sys.exit(1)
+
+
+def _reports(
+    recipe: "Recipe", items: "Sequence[Item]", ledger: "Ledger", options: dict[str, Any], stack: ExitStack
+) -> "Iterator[Report]":
+    """Return what will come of items here, on processes of this machine, or on a cluster."""
+    workers, scheduler = options["workers"], options["scheduler"]
+    if not (workers or scheduler):
+        from sr_keras.cohort.serial import run_here
+
+        return run_here(recipe, items, ledger)
+    from sr_keras.cohort.cluster import local_cluster, remote_cluster, shared_out
+    from sr_keras.cohort.dispatch import run_on
+
+    recipe = shared_out(recipe, workers) if workers else recipe
+    dask = stack.enter_context(local_cluster(workers, ledger.path) if workers else remote_cluster(scheduler, _tell))
+    _tell(f"Dask dashboard: {dask.client.dashboard_link}")
+    return run_on(dask, recipe, items, ledger.path, _tell)
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
@@ -176,7 +177,7 @@ def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
     cores = recipe.threads or _cores()
     click.echo(
         f"Voxels: {sum(one.voxels for one in each):.4g} in, {sum(one.result_voxels for one in each):.4g} out.\n"
-        f"Core hours: {plan.seconds * cores / 3600:.1f} ({cores} cores a worker, as timed on this machine).\n"
+        f"Core hours: {plan.seconds * cores / 3600:.3g} ({cores} cores a worker, as timed on this machine).\n"
         f"Memory: {format_bytes(plan.memory)} a worker at the peak.\n"
         f"Disk: {format_bytes(sum(one.result_bytes for one in each))} of results before compression, "
         f"{format_bytes(max((one.temporary_bytes for one in each), default=0))} a worker of temporary files."
@@ -206,7 +207,10 @@ def _is_done(entry: Any) -> bool:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds > 3600 else f"{seconds / 60:.1f} min"
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _cores() -> int:

@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Draw a detail of the first task for every method, with error maps.",
 )
+@click.option(
+    "--report", "page", type=click.Path(path_type=Path), help="Write scores and figures to a page, an .html file."
+)
 @model_option
 @modality_option
 @slice_axis_option
@@ -60,6 +63,7 @@ def evaluate(
     tasks: "tuple[Task, ...]",
     json_output: Path | None,
     figure: Path | None,
+    page: Path | None,
     **options: Any,
 ) -> None:
     """Downsample each of SCANS, super-resolve it with every method, and compare the results with the original.
@@ -79,6 +83,8 @@ def evaluate(
     from sr_keras.io.scans import read_scan
     from sr_keras.models.registry import modality_warning
     from sr_keras.progress import progress_report
+    from sr_keras.report.comparison import ComparisonPage
+    from sr_keras.report.page import check_page
 
     upscalers = load_upscalers(options["models"])
     try:
@@ -93,10 +99,13 @@ def evaluate(
             raise click.UsageError(f"--figure draws one scan, not {len(found)}; give one.")
     for output in filter(None, (json_output, figure)):
         check_output(output, force=options["force"])
+    if page:
+        check_page(page, force=options["force"])
+    comparisons = ComparisonPage(_setting(scale, options["acquisition"]))
     cards = [engine.card for upscaler in upscalers.values() for engine in upscaler.engines]
     modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]
     rows: list[dict[str, Any]] = []
-    failed: list[Path] = []
+    failed: list[str] = []
 
     def read(path: Path) -> "Volume":
         volume = read_scan(path, modality=modality, nan_fill=nan_fill)
@@ -107,8 +116,8 @@ def evaluate(
     def fail(path: Path, error: SrKerasError) -> None:
         if len(found) == 1:
             raise error
-        failed.append(path)
-        click.echo(f"Error: {path.name}: {error}", err=True)
+        failed.append(f"{path.name}: {error}")
+        click.echo(f"Error: {failed[-1]}", err=True)
 
     with progress_report() as report:
         for comparison, scores in evaluate_scans(
@@ -116,10 +125,20 @@ def evaluate(
         ):
             if figure and not rows:
                 draw_figure(comparison, scores, figure)
+            if page:
+                comparisons.add(comparison, scores)
             rows += score_rows(comparison, scores)
     print_scores(rows)
     if json_output:
         write_scores(rows, json_output)
+    if page:
+        comparisons.write(rows, page, failed, force=options["force"])
     if failed:
         click.echo(f"{len(failed)} of {len(found)} scans failed", err=True)
         sys.exit(1)
+
+
+def _setting(scale: int, acquisition: str | None) -> str:
+    """Return how scans are downsampled, in a sentence."""
+    how = f"as a scanner would ({acquisition})" if acquisition else "by antialiased cubic interpolation"
+    return f"Scans were downsampled by {scale} {how}."

@@ -79,7 +79,7 @@ adapt_steps_option = click.option(
     "--adapt-steps",
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="Steps of training on the scan: time for quality.  [default: 300]",
+    help="Steps of training on the scan: time for quality.  [default: 200]",
 )
 slice_thickness_option = click.option(
     "--slice-thickness",

@@ -1,7 +1,9 @@
 """`sr-keras predict`: super-resolve scans and folders of scans."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +25,12 @@ from sr_keras.cli.options import (
 )
 from sr_keras.cli.predict_options import (
     acquisition_options,
+    choice_options,
     grid_options,
     label_options,
     label_pairs,
     map_options,
+    method_options,
     shell_options,
 )
 from sr_keras.cli.voice import Voice
@@ -42,27 +46,13 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 @click.command()
 @click.argument("scans", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SCAN...")
 @click.option("-o", "--output", required=True, metavar="PATH", help="An image file, or a folder for several results.")
-@click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several.")
-@click.option(
-    "--frame-group", type=int, metavar="N", help="Time point or echo to read from a DICOM series, counted from 1."
-)
+@choice_options
 @click.option(
     "--volume", type=click.IntRange(min=1), metavar="N", help="Volume of a time series, from 1.  [default: all]"
 )
 @grid_options
 @acquisition_options
-@click.option(
-    "--self-ensemble",
-    type=click.Choice(["none", "mean", "median"]),
-    default="none",
-    show_default=True,
-    help="Combine the outputs of rotated and mirrored slices: 8 (hw) and 4 (d) times the runs of the network.",
-)
-@click.option(
-    "--data-consistency",
-    is_flag=True,
-    help="Correct the result so that, downsampled again, it matches SCAN (back-projection).",
-)
+@method_options
 @click.option(
     "--memory",
     type=SIZE,
@@ -115,9 +105,13 @@ def predict(scans: tuple[Path, ...], output: str, **options: Any) -> None:
         job = _job(found, options)
         target = Path(output)
         if _is_single(found, output):
-            run = _plan_scan if options["dry_run"] else _run_scan
-            run(job, found[0], target, voice)
+            if options["dry_run"]:
+                _plan_scan(job, found[0], target, voice)
+            else:
+                _run_scan(job, found[0], target, voice, options["report"])
             return
+        if options["report"]:
+            raise click.UsageError("--report goes with one SCAN; run sr-keras report for each of several.")
         if job.labels or job.maps.outputs:
             name = "--labels" if job.labels else "--uncertainty" if job.maps.uncertainty else "--residual"
             raise click.UsageError(f"{name} goes with one SCAN and a file as OUTPUT.")
@@ -173,10 +167,12 @@ def _is_single(scans: list[Path], output: str) -> bool:
     return not is_image_file(scan) or is_image(output) or not (output.endswith(("/", "\\")) or Path(output).is_dir())
 
 
-def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> None:
+def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice, page: Path | None) -> None:
     try:
+        write_page = _page_writer(job, scan, output, page)
         with voice.progress() as progress:
             outcome = job.process(scan, output, progress)
+        write_page()
     except SrKerasError as error:
         voice.record(scan, output, "failed", reason=str(error))
         raise
@@ -184,6 +180,17 @@ def _run_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> N
         voice.warn(warning)
     voice.say(f"{output}: {outcome.summary}, {outcome.seconds:.1f} s")
     voice.record(scan, output, "done", outcome)
+
+
+def _page_writer(job: "PredictionJob", scan: Path, output: Path, page: Path | None) -> Callable[[], object]:
+    """Refuse a page before any work is done for it; return what writes it when the result is there."""
+    if page is None:
+        return lambda: None
+    from sr_keras.report.writing import check_report, report_of, write_report
+
+    report = report_of(job, scan, output)
+    check_report(report, page, force=job.force)
+    return partial(write_report, report, page, force=job.force)
 
 
 def _plan_scan(job: "PredictionJob", scan: Path, output: Path, voice: Voice) -> None:

@@ -28,7 +28,13 @@ def _group(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
-grid_options = _group(
+choice_options = _group(
+    click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several."),
+    click.option(
+        "--frame-group", type=int, metavar="N", help="Time point or echo to read from a DICOM series, counted from 1."
+    ),
+)
+factor_options = _group(
     click.option(
         "--scale",
         type=SCALE,
@@ -36,6 +42,9 @@ grid_options = _group(
         help="Factor from 1 to 8 for all axes, or one per axis of the file.  [default: 2]",
     ),
     click.option("--spacing", type=SPACING, metavar="MM|MMxMMxMM", help="Output spacing in mm, instead of a factor."),
+)
+grid_options = _group(
+    factor_options,
     click.option("--isotropic", is_flag=True, help="Make all spacings the finest one of SCAN, instead of a factor."),
     click.option("--like", type=FILE, metavar="OTHER", help="Put the result onto the grid of this image instead."),
 )
@@ -76,6 +85,26 @@ map_options = _group(
         metavar="FILE",
         help="Also write a NIfTI file with SCAN minus the result downsampled to its grid.",
     ),
+    click.option(
+        "--report",
+        type=FILE,
+        metavar="FILE.html",
+        help="Also write a page that shows SCAN, the result and these maps, without any names.",
+    ),
+)
+method_options = _group(
+    click.option(
+        "--self-ensemble",
+        type=click.Choice(["none", "mean", "median"]),
+        default="none",
+        show_default=True,
+        help="Combine the outputs of rotated and mirrored slices: 8 (hw) and 4 (d) times the runs of the network.",
+    ),
+    click.option(
+        "--data-consistency",
+        is_flag=True,
+        help="Correct the result so that, downsampled again, it matches SCAN (back-projection).",
+    ),
 )
 label_options = _group(
     click.option(
@@ -96,8 +125,9 @@ label_options = _group(
 shell_options = _group(
     click.option(
         "--engine",
-        type=click.Choice(["onnx", "keras"]),
-        help="Runtime of the shipped models.  [default: onnx, except where only Keras can use the GPU]",
+        type=click.Choice(["onnx", "keras", "webgpu"]),
+        help="Runtime of the shipped models; webgpu is any GPU, also for ONNX files.  [default: onnx, except where "
+        "only Keras can use the GPU]",
     ),
     click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all cores]"),
     click.option("--quiet", is_flag=True, help="Print errors only, and what --json prints."),

@@ -44,7 +44,7 @@ def studies(folder: Path, output: Path, group: bool, **options: Any) -> None:
         _plan(recipe, folders, output)
     else:
         make_folder(output)
-        run_items(recipe, folders, output, options)
+        run_items(recipe, folders, output, options, "Folders to search")
 
 
 def _plan(recipe: "Recipe", folders: "list[Folder]", output: Path) -> None:

@@ -76,7 +76,10 @@ def find_scans(root: Path, output: Path, selection: Selection, resolution: str) 
     ]
     _check_results(scans)
     if not scans and selection.part == ALL:
-        raise VolumeError(f"{root} has no scan {', '.join(selection.suffixes)} that is meant; see --suffix.")
+        kinds = ", ".join(selection.suffixes)
+        raise VolumeError(
+            f"{root} has no scan of the kinds {kinds} among what was chosen; check --suffix and the labels."
+        )
     return scans
 
 

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from sr_keras.cohort.items import Scan
-from sr_keras.cohort.ledger import Entry, last_entries
+from sr_keras.cohort.ledger import FOLDER, Entry, last_entries
 from sr_keras.errors import OutputError
 from sr_keras.files import atomic_write
 from sr_keras.resources import format_bytes
@@ -38,8 +38,10 @@ def collect(output: Path, scans: Iterable[Scan] = ()) -> list[dict[str, str]]:
         scans: that should be there; those without an entry are in the table as well.
 
     Raises:
-        OutputError: there is nothing to tell.
+        OutputError: there has been no run.
     """
+    if not (output / FOLDER).is_dir():
+        raise OutputError(f"{output} has no ledger of a run; do the scans first, then the group.")
     last = {key: entry for key, entry in last_entries(output).items() if entry.state != "searched"}
     rows = []
     for scan in scans:
@@ -50,8 +52,6 @@ def collect(output: Path, scans: Iterable[Scan] = ()) -> list[dict[str, str]]:
             gone = entry.state in ("done", "unchanged") and not scan.output.exists()
             rows.append(_row(entry, LOST if gone else entry.state))
     rows += [_row(entry, entry.state) for entry in last.values()]
-    if not rows:
-        raise OutputError(f"{output} has no ledger of a run; run the participants first.")
     return sorted(rows, key=lambda row: (row["state"] in FINE, row["scan"]))
 
 

@@ -129,15 +129,15 @@ def last_entries(folder: Path) -> dict[tuple[str, str], Entry]:
     A result that was there counts as done, with the figures of the run that made it.
     """
     last: dict[tuple[str, str], Entry] = {}
+    made: dict[tuple[str, str], Entry] = {}
     for path in sorted((folder / FOLDER).glob("ledger*.jsonl")):
         for entry in read_entries(path):
             key = entry.scan, entry.output
-            before = last.get(key)
-            if before is not None and (
-                before.time > entry.time or (before.state, entry.state) == ("done", "unchanged")
-            ):
+            if key in last and last[key].time > entry.time:
                 continue
-            last[key] = entry
+            if entry.state == "done":
+                made[key] = entry
+            last[key] = made.get(key, entry) if entry.state == "unchanged" else entry
     return last
 
 

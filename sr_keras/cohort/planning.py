@@ -20,9 +20,9 @@ from sr_keras.volumes.volume import format_shape
 PLANNED = 12
 # Decimals of a spacing in mm that tell geometries apart.
 DECIMALS = 3
-# Seconds that a worker process takes to start and load its engines, and the client for each scan: assumptions, which
-# benchmarks/cohort_overhead.py measures.
-START, OVERHEAD = 4.0, 0.004
+# Seconds before the first scan begins, and of the client for each scan: the processor time that
+# benchmarks/cohort_overhead.py measures, which is what they take where a core is free for them.
+START, OVERHEAD = 2.0, 0.006
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class CohortPlan:
 
     Attributes:
         estimates: of the scans that will be done.
-        geometries: how many scans each has, the most frequent first, in words.
+        geometries: how many of those scans each has, the most frequent first, in words.
         planned: geometries that were planned in full.
         refused: reasons by name of the scans that cannot be done.
     """
@@ -103,6 +103,7 @@ def plan_cohort(
     ordered = sorted(alike.items(), key=lambda item: -len(item[1]))
     known: dict[Geometry, Estimate] = {}
     estimates: list[Estimate] = []
+    counts: dict[str, int] = {}
     for geometry, same in ordered:
         if len(known) < PLANNED:
             try:
@@ -110,8 +111,9 @@ def plan_cohort(
             except (SrKerasError, OSError) as error:
                 refused |= dict.fromkeys((scan.name for scan in same), without_path(same[0], str(error)))
                 continue
+        counts[_in_words(geometry)] = len(same)
         estimates += [known.get(geometry) or _reckoned(geometry, known)] * len(same)
-    return CohortPlan(estimates, {_in_words(each): len(same) for each, same in ordered}, len(known), refused)
+    return CohortPlan(estimates, counts, len(known), refused)
 
 
 def makespan(seconds: Sequence[float], workers: int, *, overhead: float = OVERHEAD, start: float = START) -> float:

@@ -1,9 +1,10 @@
 """What to do with each scan, in a form that travels to other machines: names and numbers, no loaded engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from sr_keras.engines import load_engine
+from sr_keras.inference.conditions import Conditions
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.planning import Factors
 from sr_keras.inference.self_ensemble import SelfEnsemble
@@ -20,6 +21,7 @@ class Recipe:
         threads: of the processor for each process; None takes all cores.
         self_ensemble: as in `Upscaler`.
         data_consistency: as in `Upscaler`.
+        conditions: as in `Upscaler`.
         factors: as in `PredictionJob`, like all that follow.
         spacing: in mm along i, j, k.
         slice_axis: 0, 1 or 2.
@@ -34,6 +36,7 @@ class Recipe:
     threads: int | None = None
     self_ensemble: SelfEnsemble = "none"
     data_consistency: bool = False
+    conditions: Conditions = field(default_factory=Conditions)
     factors: Factors = (2, 2, 2)
     spacing: tuple[float, float, float] | None = None
     slice_axis: int | None = None
@@ -51,7 +54,7 @@ class Recipe:
         """
         engines = list(map(partial(load_engine, threads=self.threads), self.models))
         return PredictionJob(
-            Upscaler(engines, self.self_ensemble, self.data_consistency),
+            Upscaler(engines, self.self_ensemble, self.data_consistency, self.conditions),
             factors=self.factors,
             spacing=self.spacing,
             slice_axis=self.slice_axis,

@@ -49,13 +49,19 @@ def header_of(source: Source, head: bytes) -> tuple[Dataset, int] | None:
             with source.beginning() as file:
                 header = parsed(file, pixels=False)
         if "SOPClassUID" not in header and not is_directory(header):
-            raise VolumeError(DAMAGED.format(path=source.path, what="no SOP Class UID"))
-    except VolumeError:
+            raise VolumeError(DAMAGED.format(path=source.label, what="no SOP Class UID"))
+    except VolumeError as error:
         # A slice lost in silence would be a hole in the scan; another format that happens to begin alike is no loss.
         if has_magic(head):
-            raise
+            raise _named(error, source) from error
         return None
     return header, place
+
+
+def _named(error: VolumeError, source: Source) -> VolumeError:
+    """Return an error that names the file, which what parses it does not know."""
+    said = str(error)
+    return error if said.startswith(str(source.path)) else VolumeError(f"{source.label}: {said[0].lower()}{said[1:]}")
 
 
 def is_directory(header: Dataset) -> bool:
@@ -74,7 +80,7 @@ def is_image(header: Dataset, source: Source) -> bool:
     # The file says its class twice: what one place lost may be in the other.
     stated = (UID(text(header, "SOPClassUID")), UID(text(header.file_meta, "MediaStorageSOPClassUID")))
     if any(uid in IMAGE_CLASSES or (uid.startswith(STANDARD_ROOT) and uid.name == uid) for uid in stated):
-        raise VolumeError(DAMAGED.format(path=source.path, what="an image without rows and columns"))
+        raise VolumeError(DAMAGED.format(path=source.label, what="an image without rows and columns"))
     return False
 
 
@@ -114,4 +120,4 @@ def _check_claims(header: Dataset, most: int, source: Source) -> None:
     compressed = header.file_meta.TransferSyntaxUID.is_compressed
     least = SMALLEST_FRAME if compressed else pixels * (number(header, "BitsAllocated") or 0) / 8
     if frames * least > most or frames > MOST_FRAMES:
-        raise VolumeError(DAMAGED.format(path=source.path, what=f"{frames:.0f} frames in a file with fewer"))
+        raise VolumeError(DAMAGED.format(path=source.label, what=f"{frames:.0f} frames in a file with fewer"))

@@ -96,7 +96,7 @@ def stored_pixels(place: Source, header: Dataset, decoder: Decoder, source: str)
         native = syntax.is_compressed and syntax not in DECODED_HERE
         data = file.read(place.size) if native else b""
         dataset = parsed(BytesIO(data) if native else file, pixels=True)
-    with quiet(), no_surprises(f"{source}: the pixel data"):
+    with quiet(), no_surprises(f"{source}: the pixel data of {place.name}"):
         pixels = decoder.decode(data, source) if native else np.asarray(dataset.pixel_array)
         pixels = pixels.reshape(-1, int(dataset.Rows), int(dataset.Columns))
     if syntax.is_compressed or pixels.dtype.kind == "f":

@@ -46,6 +46,11 @@ class Source:
         return self.member.rsplit("/", 1)[-1] if self.member else self.path.name
 
     @property
+    def label(self) -> str:
+        """What messages call it: its path, of a member that of the .zip and its own name."""
+        return f"{self.path}: {self.name}" if self.member else str(self.path)
+
+    @property
     def folder(self) -> str:
         """The folder that it lies in, on disk or in the .zip."""
         return self.member.rpartition("/")[0] if self.member else str(self.path.parent)
@@ -137,7 +142,8 @@ def sources_in(path: Path) -> Iterator[Source]:
         with read_errors(path):
             # Closed with the last of its sources.
             archive = zipfile.ZipFile(path)
-        names = (info.filename for info in archive.infolist() if not info.is_dir())
+        # The name of a damaged archive's member may be empty, of which `ZipInfo.is_dir` makes an IndexError.
+        names = (info.filename for info in archive.infolist() if info.filename and not info.is_dir())
         members = (Source(path, name, archive) for name in sorted(names))
         yield from (member for member in members if _is_visible(member.name))
     else:

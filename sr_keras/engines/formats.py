@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 from sr_keras.errors import ConfigurationError
 
-FormatName = Literal["saved_model", "onnx", "litert", "openvino", "tensorrt", "tensorrt-rtx"]
+FormatName = Literal["saved_model", "onnx", "litert", "openvino", "ncnn", "tensorrt", "tensorrt-rtx"]
 Precision = Literal["fp32", "fp16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -64,7 +64,7 @@ FORMATS: dict[FormatName, Format] = {
         precisions=PRECISIONS,
         install="sr_keras[export]",
         runtime="onnxruntime",
-        distributions=("onnxruntime", "onnxruntime-gpu"),
+        distributions=("onnxruntime", "onnxruntime-gpu", "onnxruntime-webgpu", "onnxruntime-ep-webgpu"),
         engine="onnx_engine:OnnxEngine",
         writer="onnx:write",
     ),
@@ -87,6 +87,16 @@ FORMATS: dict[FormatName, Format] = {
         distributions=("openvino",),
         engine="openvino_engine:OpenvinoEngine",
         writer="openvino:write",
+    ),
+    "ncnn": Format(
+        title="ncnn",
+        suffix=".ncnn.param",
+        precisions=("fp32", "fp16"),
+        install="sr_keras[ncnn]",
+        runtime="ncnn",
+        distributions=("ncnn",),
+        engine="ncnn_engine:NcnnEngine",
+        writer="ncnn:write",
     ),
     "tensorrt": Format(
         title="TensorRT",
@@ -119,7 +129,7 @@ def format_of(path: str | os.PathLike[str]) -> FormatName | None:
     path = Path(path)
     if path.is_dir():
         return "saved_model" if (path / "saved_model.pb").is_file() else None
-    return next((name for name, each in FORMATS.items() if each.suffix == path.suffix), None)
+    return next((name for name, each in FORMATS.items() if path.name.endswith(each.suffix)), None)
 
 
 def format_suffixes() -> str:

@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from sr_keras.engines.folded_onnx import FoldedOnnx
 from sr_keras.engines.formats import FORMATS, FormatName, format_of, format_suffixes
@@ -16,7 +16,7 @@ from sr_keras.errors import ModelFileError
 from sr_keras.files import parse_json
 from sr_keras.models.stages import SHIPPED, TrainedStage, find_stage
 
-Kind = Literal["keras", "onnx"]
+Kind = Literal["keras", "onnx", "webgpu"]
 # Present where the NVIDIA driver is loaded.
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
 
@@ -27,7 +27,8 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None, *, threa
 
     Args:
         name: a shipped name, the path of a run or of a stage's card, or the path of an exported file.
-        kind: runs a shipped model on "keras" or as "onnx". None selects ONNX, except where only Keras can use the GPU.
+        kind: runs a shipped model on "keras" or as "onnx", and a shipped model or an ONNX file on "webgpu". None
+            selects ONNX, except where only Keras can use the GPU.
         threads: processor threads of an exported file's runtime; None takes all cores. Keras takes no such number.
 
     Raises:
@@ -46,7 +47,7 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None, *, threa
     """
     path = Path(name)
     if format_of(path) and path.exists():
-        return load_model_file(path, threads=threads)
+        return load_model_file(path, threads=threads, kind=kind)
     if path.is_file() and path.suffix != ".json":
         raise ModelFileError(
             f"{path} is no model file: its suffix is none of {format_suffixes()} or .json; export a model with "
@@ -54,9 +55,11 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None, *, threa
         )
     stage = find_stage(name)
     shipped = shipped_onnx(stage)
+    if shipped is None and kind == "webgpu":
+        raise ModelFileError(f"{name} is no ONNX file, which --engine webgpu runs; export it with --format onnx.")
     if shipped is None or (kind or default_kind()) == "keras":
         return KerasEngine(stage)
-    engine = _shipped_engine(shipped, stage)
+    engine = _shipped_engine(shipped, stage, kind)
     engine.threads = threads
     if engine.card.weights_sha256 != stage.card.weights_sha256:
         raise ModelFileError(
@@ -65,28 +68,52 @@ def load_engine(name: str | os.PathLike[str], kind: Kind | None = None, *, threa
     return engine
 
 
-def _shipped_engine(path: Path, stage: TrainedStage) -> ModelFileEngine:
+def _shipped_engine(path: Path, stage: TrainedStage, kind: Kind | None) -> ModelFileEngine:
     """Return the engine for the ONNX file that ships for a stage; of a conditional one, with what folds it."""
     if not stage.conditional:
-        return load_model_file(path, stage.name)
-    from sr_keras.engines.onnx_engine import OnnxEngine
+        return load_model_file(path, stage.name, kind=kind)
+    manifest = manifest_of(path)
+    folded = FoldedOnnx.read(path, stage.conditional_weights)
+    engine: ModelFileEngine = engine_class(manifest, kind, path)(path, manifest, stage.name, folded)
+    return engine
 
-    return OnnxEngine(path, manifest_of(path), stage.name, FoldedOnnx.read(path, stage.conditional_weights))
+
+def engine_class(manifest: Manifest, kind: Kind | None, path: Path) -> Any:
+    """Return the class that runs an exported file.
+
+    Args:
+        manifest: of the file.
+        kind: "webgpu" runs ONNX files on WebGPU; any other leaves the runtime to the format.
+        path: of the file, for the message.
+
+    Raises:
+        ModelFileError: WebGPU is asked for, and the file is in another format.
+    """
+    if kind != "webgpu":
+        return FORMATS[manifest.format].load_engine_class()
+    if manifest.format != "onnx":
+        raise ModelFileError(f"{path.name} is no ONNX file, which --engine webgpu runs; export it with --format onnx.")
+    from sr_keras.engines.webgpu_engine import WebgpuEngine
+
+    return WebgpuEngine
 
 
-def load_model_file(path: Path, name: str = "", threads: int | None = None) -> ModelFileEngine:
+def load_model_file(
+    path: Path, name: str = "", threads: int | None = None, kind: Kind | None = None
+) -> ModelFileEngine:
     """Return the engine for an exported file.
 
     Args:
         path: of the file, or of the SavedModel's folder.
         name: how to call the engine; empty is the file's name.
         threads: as in `load_engine`.
+        kind: as in `load_engine`.
 
     Raises:
         ModelFileError: it cannot be used; see `load_engine`.
     """
     manifest = manifest_of(path)
-    engine: ModelFileEngine = FORMATS[manifest.format].load_engine_class()(path, manifest, name)
+    engine: ModelFileEngine = engine_class(manifest, kind, path)(path, manifest, name)
     engine.threads = threads
     return engine
 

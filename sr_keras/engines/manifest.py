@@ -149,7 +149,7 @@ def files_of(model_file: Path) -> dict[str, str]:
     """Return the SHA-256 of each file that a model consists of, by path relative to its folder."""
     paths = sorted(path for path in model_file.rglob("*") if path.is_file()) if model_file.is_dir() else [model_file]
     weights = model_file.with_suffix(".bin")
-    if model_file.suffix == FORMATS["openvino"].suffix and weights.is_file():
+    if model_file.name.endswith((FORMATS["openvino"].suffix, FORMATS["ncnn"].suffix)) and weights.is_file():
         paths.append(weights)
     return {path.relative_to(model_file.parent).as_posix(): file_sha256(path) for path in paths}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -48,14 +48,14 @@ class OnnxEngine(ModelFileEngine):
         """How much of the network's details the scan that it is folded for gets, from 0 to 1."""
         return self._folded.weights.trust(np.asarray(self.card.description, np.float32)) if self._folded else 1.0
 
-    def for_scan(self, description: Iterable[float]) -> "OnnxEngine":
+    def for_scan(self, description: Iterable[float]) -> Self:
         """Return the engine of a conditional stage folded for a scan.
 
         Args:
             description: of the scan, see `sr_keras.networks.folding.fold`.
         """
         card = replace(self.card, description=[float(number) for number in description])
-        engine = OnnxEngine(self.path, replace(self.manifest, card=card), self.name, self._folded)
+        engine = type(self)(self.path, replace(self.manifest, card=card), self.name, self._folded)
         engine.threads = self.threads
         return engine
 
@@ -71,10 +71,14 @@ class OnnxEngine(ModelFileEngine):
         return bool(self._session.get_providers() == ["CPUExecutionProvider"])
 
     def _load(self) -> Any:
+        return open_session(self.path if self._folded is None else self._content(), self.threads)
+
+    def _content(self) -> bytes:
+        """Return the content of the file, of a conditional stage for the scan that it is folded for."""
+        content = self.path.read_bytes()
         if self._folded is None:
-            return open_session(self.path, self.threads)
-        description = np.asarray(self.card.description, np.float32)
-        return open_session(self._folded.content_for(self.path.read_bytes(), description), self.threads)
+            return content
+        return self._folded.content_for(content, np.asarray(self.card.description, np.float32))
 
     def _infer(self, session: Any, batch: Images) -> Images:
         output: Images = session.run(["final"], {"lr": batch})[0]

@@ -18,6 +18,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation
 
 from sr_keras.errors import OutputError
 from sr_keras.evaluation.interpolation import METHODS
+from sr_keras.evaluation.metrics import psnr
 from sr_keras.evaluation.protocol import Comparison, Score
 from sr_keras.files import atomic_write
 from sr_keras.volumes.normalization import normalization_of, tissue_mask
@@ -51,7 +52,7 @@ def check_format(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{path} is no picture; name a file with a suffix such as .png, .pdf or .svg.")
 
 
-def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.PathLike[str]) -> None:
+def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.PathLike[str]) -> str:
     """Write a picture: the detail of the ground truth and of each method in the upper row, error maps below.
 
     Slices lie across the through-plane axis, except where only that axis was upsampled: then they contain it. They are
@@ -60,15 +61,18 @@ def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.
 
     Args:
         comparison: of one task.
-        scores: of the same task; the mean PSNR over slices of each method is written above it.
+        scores: of the same task; above each method stand its mean PSNR over slices and that of the detail alone.
         path: a file of a format that matplotlib writes, such as `.png`.
+
+    Returns:
+        What the picture shows: scan, task and slice.
 
     Raises:
         OutputError: the format is unknown, or the file cannot be written.
     """
     check_format(path)
     detail = _detail(comparison)
-    psnr = {score.method: score.quality.slice_psnr for score in scores}
+    known = {score.method: score for score in scores}
     methods = [method for method in comparison.results if method in SHOWN or method not in METHODS]
     with mpl.rc_context({"font.size": 9, "savefig.dpi": 130, "text.parse_math": False}):
         figure = Figure(figsize=(2.4 * (len(methods) + 1), 5.8), layout="constrained")
@@ -81,11 +85,14 @@ def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.
         _annotate(axes[0, 0], ground_truth.shape, detail)
         for column, method in enumerate(methods, start=1):
             image = detail.cut(comparison.results[method])
-            _show(axes[0, column], image, detail, f"{method}\n{psnr[method]:.2f} dB")
+            here = psnr(ground_truth, image, data_range=known[method].data_range)
+            title = f"{method}\n{known[method].quality.slice_psnr:.2f} dB, here {here:.2f} dB"
+            _show(axes[0, column], image, detail, title)
             _show(axes[1, column], image - ground_truth, detail, cmap="RdBu_r", norm=detail.errors)
         errors = mpl.cm.ScalarMappable(detail.errors, "RdBu_r")
         figure.colorbar(errors, ax=axes[1, 0], location="left", label=f"error{detail.unit}")
         _save(figure, Path(path))
+    return detail.title
 
 
 @dataclass(frozen=True)

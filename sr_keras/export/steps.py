@@ -9,7 +9,7 @@ from typing import Literal
 from sr_keras.engines.formats import FORMATS, FormatName, check_precision
 from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
-from sr_keras.engines.loading import load_engine, manifest_of
+from sr_keras.engines.loading import Kind, load_engine, load_model_file, manifest_of
 from sr_keras.engines.manifest import Manifest, files_of, manifest_path, versions_of
 from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.errors import ConfigurationError, MissingDependencyError, ModelFileError, OutputError
@@ -111,7 +111,10 @@ def check_request(request: Request, kind: FormatName, output: str | os.PathLike[
 
 
 def verify(
-    path: str | os.PathLike[str], slices: ReferenceSlices | None = None, model: str | NamedEngine | None = None
+    path: str | os.PathLike[str],
+    slices: ReferenceSlices | None = None,
+    model: str | NamedEngine | None = None,
+    kind: Kind | None = None,
 ) -> Manifest:
     """Compare an exported file with its stage on this machine, and write the result to its manifest.
 
@@ -120,6 +123,7 @@ def verify(
         slices: real slices to run it on; None takes those that ship.
         model: name of the stage that it was exported from, or an engine that runs it, such as a `KerasEngine`; None
             finds it among those that ship.
+        kind: "webgpu" runs an ONNX file on WebGPU; None takes what the format runs on.
 
     Returns:
         The new manifest.
@@ -131,13 +135,13 @@ def verify(
     """
     path = Path(path)
     manifest = manifest_of(path)
-    engine = FORMATS[manifest.format].load_engine_class()(path, manifest)
+    engine = load_model_file(path, kind=kind)
     verification = verify_outputs(
         engine,
         _reference(manifest.card, model),
         manifest.precision,
         slices or shipped_reference_slices(),
-        _runtime(manifest.format),
+        _runtime(engine),
     )
     manifest = replace(manifest, verification=verification.as_dict(), files=files_of(path))
     manifest.write(path)
@@ -147,7 +151,7 @@ def verify(
 def _verification(engine: ModelFileEngine, reference: NamedEngine, slices: ReferenceSlices) -> Verification:
     manifest = engine.manifest
     try:
-        return verify_outputs(engine, reference, manifest.precision, slices, _runtime(manifest.format))
+        return verify_outputs(engine, reference, manifest.precision, slices, _runtime(engine))
     except MissingDependencyError as error:
         return Verification("not verified", reason=UNVERIFIED.format(reason=error))
 
@@ -171,7 +175,9 @@ def _reference(card: StageCard, model: str | NamedEngine | None) -> NamedEngine:
     return load_engine(given, kind) if isinstance(given, str) else given
 
 
-def _runtime(kind: FormatName) -> str:
-    """Return the runtime of a format with its version."""
-    found = versions_of(*FORMATS[kind].distributions)
-    return ", ".join(f"{name} {number}" for name, number in found.items() if name != "sr_keras")
+def _runtime(engine: ModelFileEngine) -> str:
+    """Return the runtime of an engine with its version, and the device where it names one."""
+    found = versions_of(*FORMATS[engine.manifest.format].distributions)
+    _, in_parentheses, device = engine.runtime.partition("(")
+    versions = ", ".join(f"{name} {number}" for name, number in found.items() if name != "sr_keras")
+    return f"{versions} {in_parentheses}{device}".rstrip()

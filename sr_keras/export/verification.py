@@ -80,10 +80,12 @@ def verify_outputs(
         for stack, counts in zip((slices.first, slices.second), BATCHES, strict=True)
         for count in counts
     ]
+    # First, since it may load drivers that must not be loaded after TensorFlow, see `sr_keras.engines.vulkan`.
+    outputs = [engine.run(images) for images, _ in pairs]
     with _exact_tensorflow():
         expected = [reference.run(images) for images, _ in pairs]
     verification = compare(
-        [engine.run(images) for images, _ in pairs],
+        outputs,
         expected,
         [ground_truth for _, ground_truth in pairs],
         batches=tuple(images.shape for images, _ in pairs),

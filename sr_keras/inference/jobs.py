@@ -13,6 +13,7 @@ from sr_keras.dicom.provenance import Processing
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import check_distinct, write_errors
 from sr_keras.inference.carried import check_gradients
+from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.labels import LabelPair, check_pairs, read_labels, write_labels
 from sr_keras.inference.maps import Maps, RunningMaps
 from sr_keras.inference.outcomes import Outcome, facts_of, log_line
@@ -250,11 +251,17 @@ class PredictionJob:
         result = maps.collect(progress) if maps else job.collect(progress, warnings.append)
         if not is_image(path):
             path.mkdir()
-        processing = self._processing(job, warnings, {} if is_image(path) else self._origin(scan, warnings))
+        processing = self._processing(job, warnings, {} if is_image(path) else self._origin(job, scan, warnings))
         write_scan(result, path, like=job.volume, dtype=self.dtype, processing=processing)
 
-    def _origin(self, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
-        return {"input_sha256": scan_sha256(scan), "request": self.request, "warnings": list(warnings)}
+    def _origin(self, job: PreparedJob, scan: Path, warnings: list[str]) -> Mapping[str, Any]:
+        return {
+            "input_sha256": scan_sha256(scan),
+            "request": self.request,
+            "told": condition_records(job.engines),
+            "steps": [step.label for step in job.steps],
+            "warnings": list(warnings),
+        }
 
     def _processing(self, job: PreparedJob, warnings: list[str], origin: Mapping[str, Any]) -> Processing:
         """Return what was done to a scan, for the records of a DICOM series."""

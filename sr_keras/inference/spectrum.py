@@ -8,10 +8,13 @@ relative to that an octave below, tells the two kinds of scans apart: docs/robus
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from sr_keras.inference.planning import Step
 from sr_keras.volumes.normalization import CT_FLOOR
-from sr_keras.volumes.volume import Array, Volume
+from sr_keras.volumes.volume import Volume
+
+Floats = npt.NDArray[np.float64]
 
 # In dB. The shipped networks lost to cubic interpolation where a scan lay above this and won where it lay below:
 # docs/robustness.md counts how often. At -6 fewer gains, but also fewer losses would be warned of.
@@ -53,31 +56,50 @@ def nyquist_ratio(volume: Volume, axes: Sequence[int]) -> float:
     if min(volume.shape[axis] for axis in axes) < SHORTEST:
         return -np.inf
     across = next(axis for axis in range(3) if axis not in axes)
-    images = _middle_slices(volume.voxels, across).astype(np.float64)
-    if volume.modality == "CT":
-        # The padding around a CT's field of view is no detail.
-        images = np.maximum(images, CT_FLOOR)
+    images = middle_slices(volume, across)
     ratio = np.mean([_ratio(images, axis) for axis in axes])
     return float(10 * np.log10(ratio)) if ratio > 0 else -np.inf
 
 
-def _middle_slices(voxels: Array, across: int) -> Array:
-    """Return whole slices, evenly from the middle half of a volume: the edges of the body belong to its detail."""
-    length = voxels.shape[across]
+def middle_slices(volume: Volume, across: int) -> Floats:
+    """Return whole slices, evenly from the middle half of a volume: the edges of the body belong to its detail.
+
+    Args:
+        volume: the scan.
+        across: the axis that the slices are cut across.
+
+    Returns:
+        The volume's axes, `across` of at most six slices, float64.
+    """
+    length = volume.shape[across]
     start, kept = length // 4, max(1, length // 2)
     count = min(SLICES, kept)
     chosen = start + (2 * np.arange(count) + 1) * kept // (2 * count)
     # Not `take`, which copies the whole volume first where its axes are in the order of a NIfTI file.
-    slices: Array = voxels[(slice(None),) * across + (chosen,)]
-    return slices
+    slices: Floats = volume.voxels[(slice(None),) * across + (chosen,)].astype(np.float64)
+    # The padding around a CT's field of view is no detail.
+    return np.maximum(slices, CT_FLOOR) if volume.modality == "CT" else slices
 
 
-def _ratio(images: Array, axis: int) -> float:
-    """Return the mean power in the upper band over that in the lower one; 0 where the lower one is empty."""
+def power_spectrum(images: Floats, axis: int) -> tuple[Floats, Floats]:
+    """Return the mean power of the lines along an axis, with their mean taken away, under a Hann window.
+
+    Args:
+        images: slices of a volume, as `middle_slices` returns them.
+        axis: of the lines.
+
+    Returns:
+        Frequencies in cycles a voxel, from 0 to 0.5, and the power at each in squared units of the volume.
+    """
     lines = np.moveaxis(images, axis, -1)
     lines = (lines - lines.mean(axis=-1, keepdims=True)) * np.hanning(lines.shape[-1])
-    power = np.square(np.abs(np.fft.rfft(lines))).mean(axis=(0, 1))
-    frequencies = np.fft.rfftfreq(lines.shape[-1])
+    power: Floats = np.square(np.abs(np.fft.rfft(lines))).mean(axis=(0, 1))
+    return np.fft.rfftfreq(lines.shape[-1]).astype(np.float64), power
+
+
+def _ratio(images: Floats, axis: int) -> float:
+    """Return the mean power in the upper band over that in the lower one; 0 where the lower one is empty."""
+    frequencies, power = power_spectrum(images, axis)
     upper, lower = (
         float(power[(frequencies >= low) & (frequencies <= high)].mean()) for low, high in (UPPER_BAND, LOWER_BAND)
     )

@@ -242,7 +242,7 @@ def shipped_stages() -> dict[str, TrainedStage]:
     """Return the stages that ship with the package, by name.
 
     >>> from sr_keras import shipped_stages
-    >>> shipped_stages()["best_hw_x4"].card.scale
+    >>> shipped_stages()["fast_hw_x4"].card.scale
     4
     """
     return {path.stem: _read_stage(path, path.stem) for path in sorted(SHIPPED.glob("*.json"))}

@@ -154,9 +154,9 @@ class ConditionalConv2D(layers.Layer):
 class Standardise(layers.Layer):
     """Numbers relative to their mean, in standard deviations, cut off at `LARGEST_DEVIATION`.
 
-    They are cut off along the principal axes of the mixture first, as `sr_keras.networks.folding.ConditionalWeights` does
-    it. What the layer knows of the mixture is kept as weights. In training a fingerprint is blurred by noise, lest the
-    network knows each training scan by its own.
+    They are cut off along the principal axes of the mixture first, see `ConditionalWeights.plausible` of
+    `sr_keras.networks.folding`. What the layer knows of the mixture is kept as weights. In training a fingerprint is
+    blurred by noise, lest the network knows each training scan by its own.
 
     Args:
         members: (members, numbers - 1), fingerprints of the training mixture; None leaves them and all that follows

@@ -21,8 +21,8 @@ STORED = {"kernel": np.float16, "bases": np.float16}
 KEPT_NOISE = 1.0
 # Standardised descriptions beyond this many standard deviations of the training mixture count as this far.
 LARGEST_DEVIATION = 4.0
-# Largest scores along the principal axes of the mixture's fingerprints, in standard deviations: along the first, on which
-# noise lies, and along the others, where a scan stands out by what it shows rather than by how it was acquired.
+# Largest scores along the principal axes of the mixture's fingerprints, in standard deviations: along the first, on
+# which noise lies, and along the others, where a scan stands out by what it shows rather than by how it was acquired.
 LARGEST_FIRST_SCORE, LARGEST_SCORE = 2.5, 1.5
 # Scans this far from the nearest acquisition of the training mixture begin to be interpolated; those as far as the
 # second are interpolated only. The largest difference of a number, in standard deviations of the mixture.
@@ -127,7 +127,7 @@ def _towards_interpolation(kernel: Floats, bias: Floats, trust: np.float32) -> t
 
 
 def save_conditional_weights(path: str | PathLike[str], weights: ConditionalWeights) -> None:
-    """Write the weights of a conditional chain to an `.npz` file, kernels in float16 and packed: mirrored ones are alike."""
+    """Write the weights of a conditional chain to an `.npz` file, packed, and the kernels in float16."""
     arrays: dict[str, Any] = {"mean": weights.mean, "deviation": weights.deviation, "members": weights.members}
     for number, (kernel, bias) in enumerate(weights.hidden):
         arrays |= {f"hidden{number}/kernel": kernel, f"hidden{number}/bias": bias}

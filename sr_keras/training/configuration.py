@@ -93,8 +93,8 @@ class TrainingConfiguration:
         seed: of the weights, the patches and the degradation.
         validation_slices: slices drawn evenly from each validation scan after each epoch.
         gradient_norm: gradients whose norm over all weights is larger are scaled down to it; 0 leaves them as they are.
-        start: a conditional stage that the network begins at, by name or by a run's folder; a smaller one grows. Nothing
-            begins at random weights.
+        start: a conditional stage that the network begins at, by name or by a run's folder; a smaller one grows. Empty
+            it begins at random weights.
     """
 
     epochs: int
@@ -174,7 +174,7 @@ class Configuration:
             batch, groups = self.patches.batch, acquisition.groups
             _require(batch % groups == 0, "patches.batch", f"a multiple of acquisition.groups, {groups}", batch)
         elif self.training.start:
-            raise ConfigurationError("training.start needs acquisition.mixture scanners: only such networks can begin at a stage.")
+            raise ConfigurationError("training.start needs acquisition.mixture scanners; leave it out.")
 
 
 def read_configuration(name: str | os.PathLike[str]) -> Configuration:

@@ -54,7 +54,7 @@ class RunFolder:
 
     @property
     def start(self) -> Path:
-        """Card of the stage that the network began at, JSON, with its weights beside it; not there where it began at none."""
+        """Card of the stage that the network began at, JSON, with its weights beside it; missing if there was none."""
         return self.folder / "start.json"
 
     @property

@@ -3,16 +3,13 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from sr_keras.acquisition.profiles import average_axis
 from sr_keras.adaptation.slices import take_slices
 from sr_keras.adaptation.thickness import slice_profile
 from sr_keras.dicom.reading import read_series
 from sr_keras.errors import ConfigurationError
 from sr_keras.io.nifti import read_volume
-from sr_keras.volumes.volume import Volume
 
 
 def test_what_is_given_counts(thick):
@@ -49,15 +46,3 @@ def test_a_dicom_header_counts(tmp_path, thick):
     scan = replace(take_slices(thick, 2), volume=volume, spacing=(0.75, 0.5, 2.5))
     taken = slice_profile(scan, None)
     assert (taken.thickness, taken.source) == (pytest.approx(1.2), "the DICOM header")
-
-
-@pytest.mark.parametrize("thickness", [0.7, 1.0, 1.5])
-def test_an_estimate_of_a_texture_without_direction_is_within_a_third(thickness):
-    shape = (72, 72, 144)
-    frequencies = np.meshgrid(*(np.fft.fftfreq(length) for length in shape), indexing="ij")
-    radius = np.sqrt(sum(np.square(each) for each in frequencies))
-    noise = np.random.default_rng(0).standard_normal(shape)
-    texture = np.fft.ifftn(np.fft.fftn(noise) / (radius + 0.01) ** 1.5).real.astype(np.float32)
-    low = average_axis(1000 + 200 * texture / texture.std(), 2, 4, "slr", thickness)
-    taken = slice_profile(take_slices(Volume(low, np.diag([1, 1, 4, 1]), "MR"), 2), None)
-    assert taken.thickness == pytest.approx(thickness, rel=0.35)

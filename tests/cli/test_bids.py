@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nibabel
 import pytest
 from click.testing import CliRunner
 from cohorts import write_bids
@@ -40,6 +41,39 @@ def test_a_failure_is_said_counted_and_the_exit_code(data, tmp_path):
     assert "group_SR.html: 3 done, 1 failed" in result.stdout
     plan = run("bids", data, tmp_path / "out", "participant", "--dry-run").stdout
     assert "Scans: 1 to do, 3 done, 1 that cannot be done." in plan
+
+
+def test_noise_and_acquisition_are_those_of_predict(data, tmp_path):
+    words = ("bids", data, tmp_path / "out", "participant", "--participant-label", "02")
+    assert run(*words, "--noise", "reduce", "--acquisition", "mri_k_space_1").exit_code == 0
+    (path,) = (tmp_path / "out").rglob("sub-02*.json")
+    request = json.loads(path.read_text())["sr_keras"]["request"]
+    assert (request["noise"], request["acquisition"]) == (0.5, "mri_k_space_1")
+    again = run(*words)
+    assert again.exit_code == 1
+    assert "its result was made with other options (noise, acquisition)" in again.stdout
+    result = run(
+        "predict",
+        data / "sub-02/anat/sub-02_T1w.nii.gz",
+        "-o",
+        tmp_path / "x.nii.gz",
+        "--noise",
+        "0.5",
+        "--acquisition",
+        "mri_k_space_1",
+    )
+    assert result.exit_code == 0
+    made, same = (
+        nibabel.load(each).get_fdata() for each in (*(tmp_path / "out").rglob("*.nii.gz"), tmp_path / "x.nii.gz")
+    )
+    assert (made == same).all()
+
+
+def test_a_group_before_its_participants(data, tmp_path):
+    result = run("bids", data, tmp_path / "out", "group")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {tmp_path / 'out'} has no ledger of a run; do the scans first, then the group.\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_parts_together_are_the_whole(data, tmp_path):

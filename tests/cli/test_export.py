@@ -47,7 +47,7 @@ def test_predict_takes_an_exported_file(onnx_file, small_scan, tmp_path):
     [
         (
             ("--format", "caffe"),
-            "caffe is not a format; choose from saved_model, onnx, litert, openvino, tensorrt, tensorrt-rtx.",
+            "caffe is not a format; choose from saved_model, onnx, litert, openvino, ncnn, tensorrt, tensorrt-rtx.",
         ),
         (("--format", "onnx", "--precision", "fp8"), "fp8 is not a precision; choose from fp32, fp16, int8."),
         (("--format", "onnx,openvino", "--precision", "int8"), "openvino has no int8; choose fp32 or fp16, or"),

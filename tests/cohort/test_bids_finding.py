@@ -84,7 +84,7 @@ def test_what_cannot_be_is_said(tree, tmp_path):
         names(tree / "sub-01")
     with pytest.raises(VolumeError, match="has no sub-9; check --participant-label"):
         names(tree, participants=["9", "01"])
-    with pytest.raises(VolumeError, match="has no scan UNIT1 that is meant"):
+    with pytest.raises(VolumeError, match="has no scan of the kinds UNIT1 among what was chosen; check --suffix"):
         names(tree, suffixes=["UNIT1"])
     with pytest.raises(ConfigurationError, match="--suffix dseg is not that of an image"):
         names(tree, suffixes=["dseg"])

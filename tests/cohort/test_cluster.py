@@ -1,17 +1,19 @@
-"""Dask: a local cluster under fire, a scheduler that is there, and what belongs to both."""
+"""Dask on this machine: workers, scans and the client killed and interrupted."""
 
 import json
+import os
 import runpy
+import signal
 import subprocess
-import sys
+import time
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
-from cohorts import write_bids
+from cohorts import crop, describe
 
-from sr_keras.cohort.bids_finding import Selection, find_scans
-from sr_keras.cohort.cluster import local_cluster, remote_cluster, run_on, shared_out
+from sr_keras.cohort.cluster import local_cluster, remote_cluster, shared_out
 from sr_keras.cohort.recipe import Recipe
 from sr_keras.cohort.worker import share_of_cores
 from sr_keras.errors import ConfigurationError
@@ -31,10 +33,10 @@ def test_workers_share_the_threads_and_the_memory_of_a_machine():
     assert shared_out(Recipe(("a",), threads=3, memory=7), 4).threads == 3
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1", "tcp://127.0.0.1:port"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://127.0.0.1:port"])
 def test_no_scheduler_answers(address):
     told = rf"No Dask scheduler answers at {address}; check --scheduler\.$"
-    with pytest.raises(ConfigurationError, match=told), remote_cluster(address):
+    with pytest.raises(ConfigurationError, match=told), remote_cluster(address, print):
         pass
 
 
@@ -54,29 +56,53 @@ def test_kills_cost_nothing_but_the_scan_that_kills(tmp_path):
 
 
 @pytest.mark.cluster
-def test_the_dashboard_is_where_it_is_said_to_be():
-    with local_cluster(1) as cluster, urllib.request.urlopen(cluster.client.dashboard_link, timeout=30) as page:
-        assert b"Dask" in page.read()
+def test_a_scan_that_kills_takes_nobody_with_it(tmp_path):
+    """One worker: what is sent to the dead one before the next is there must not be taken for what killed it."""
+    for number in (2, 4, 5):
+        crop(describe(tmp_path / "data") / f"sub-000{number}" / "anat" / f"sub-000{number}_T1w.nii.gz", number)
+    (tmp_path / "deadly.py").write_text(FAULTS["PRELOAD"].format(name=FAULTS["CRASHING"]))
+    environment = os.environ | {"DASK_DISTRIBUTED__WORKER__PRELOAD": json.dumps([str(tmp_path / "deadly.py")])}
+    line = [*FAULTS["command"](tmp_path / "data", tmp_path / "out"), "--workers", "1"]
+    run = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert run.stdout.splitlines()[-1].startswith("2 done, 0 unchanged, 0 failed, 1 set aside, 0 refused")
+    assert run.returncode == 1
+    assert not list(tmp_path.rglob(".sr_keras-*"))
 
 
 @pytest.mark.cluster
-def test_a_scheduler_that_is_there_is_used_and_a_worker_with_other_models_refused(tmp_path):
-    scans = find_scans(write_bids(tmp_path / "data"), tmp_path / "out", Selection(), "x2")
-    file = tmp_path / "scheduler.json"
-    program = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    scheduler = subprocess.Popen([*program, "--scheduler-file", file, "--port", "0", "--dashboard-address", ":0"])
-    workers = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", file, "--nworkers", "2"],
-        cwd=tmp_path,
-    )
-    try:
-        while not file.exists() or not file.read_text():
-            assert scheduler.poll() is None
-        with remote_cluster(json.loads(file.read_text())["address"]) as cluster:
-            reports = list(run_on(cluster, Recipe(("fast_d_x2", "fast_hw_x2"), threads=1), scans))
-            assert [entry.state for report in reports for entry in report.entries] == ["done"] * 4
-            assert cluster.workers == 0
-    finally:
-        for process in (workers, scheduler):
-            process.terminate()
-            process.wait(30)
+def test_ctrl_c_ends_all_and_a_rerun_goes_on(tmp_path):
+    data, out = describe(tmp_path / "data"), tmp_path / "out"
+    for number in range(4):
+        crop(data / f"sub-{number}" / "anat" / f"sub-{number}_T1w.nii.gz", number, (96, 80, 48))
+    line = [*FAULTS["command"](data, out), "--workers", "2"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(line, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        while not list(out.glob("sub-*/anat/.sr_keras-*")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        # As a terminal does it: to all processes.
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [line.split(";")[0].split(":")[0] for line in told.splitlines()] == [
+        "Scans to do",
+        "Dask dashboard",
+        "Interrupted.",
+    ]
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
+    assert not list(tmp_path.rglob(".sr_keras-*"))
+    then = len(list(out.rglob("*_T1w.nii.gz")))
+    rerun = subprocess.run(line, capture_output=True, text=True)
+    assert f"{4 - then} done, {then} unchanged, 0 failed" in rerun.stdout
+    assert rerun.returncode == 0
+
+
+@pytest.mark.cluster
+def test_the_dashboard_is_where_it_is_said_to_be(tmp_path):
+    with (
+        local_cluster(1, tmp_path / "ledger.jsonl") as cluster,
+        urllib.request.urlopen(cluster.client.dashboard_link, timeout=30) as page,
+    ):
+        assert b"Dask" in page.read()

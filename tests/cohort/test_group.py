@@ -32,5 +32,5 @@ def test_the_table_has_every_scan_and_those_that_wait_come_first(data, tmp_path)
 
 
 def test_without_a_run_there_is_nothing_to_tell(tmp_path):
-    with pytest.raises(OutputError, match="has no ledger of a run; run the participants first"):
+    with pytest.raises(OutputError, match="has no ledger of a run; do the scans first"):
         collect(tmp_path)

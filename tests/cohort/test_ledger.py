@@ -47,6 +47,7 @@ def test_the_last_line_counts_but_not_that_a_result_was_there(tmp_path):
         tmp_path,
         Entry("a", "failed", time=first),
         Entry("a", "done", seconds=3, time=later),
+        Entry("a", "started", time=later),
         Entry("a", "unchanged", time=later),
         Entry("b", "done", time=first),
         Entry("b", "failed", time=later),

@@ -1,6 +1,8 @@
+import shutil
 import time
 import zipfile
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 from pydicom import Dataset, dcmwrite
@@ -140,8 +142,11 @@ def test_a_truncated_slice_is_said_wherever_it_is(tmp_path, name, part):
     scan = save(classic("CT"), tmp_path / "scan")
     data = (scan / name).read_bytes()
     (scan / name).write_bytes(data[: int(part * len(data))])
-    with pytest.raises(VolumeError, match="Copy .* again from its source"):
+    with pytest.raises(VolumeError, match=f"{name}.* must be .*Copy .* again from its source"):
         read_series(scan)
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", scan)
+    with pytest.raises(VolumeError, match=f"packed.zip: .*{name}.* must be .*Copy .* again from its source"):
+        read_series(Path(packed))
 
 
 def test_an_empty_file_among_files_without_suffix_is_a_lost_slice_too(tmp_path):

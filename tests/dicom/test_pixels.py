@@ -157,10 +157,10 @@ def test_a_missing_decoder_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"PixelData": b"\0\0"}, "the pixel data must be an intact DICOM object"),
+        ({"PixelData": b"\0\0"}, "the pixel data of 00.*dcm must be an intact DICOM object"),
         ({"BitsAllocated": 12}, "Received: 16 of 12 bits"),
         ({"BitsStored": 0}, "Received: 0 of 16 bits"),
-        ({"Rows": 60000, "Columns": 60000}, "the pixel data must be|needs .* of memory"),
+        ({"Rows": 60000, "Columns": 60000}, "the pixel data of .* must be|needs .* of memory"),
         ({"ModalityLUTSequence": [Dataset()]}, "Received: a look-up table"),
     ],
 )

@@ -6,7 +6,7 @@ from sr_keras.export import Request, export_stage
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import find_stage
 
-FORMATS = ("saved_model", "onnx", "litert", "openvino")
+FORMATS = ("saved_model", "onnx", "litert", "openvino", "ncnn")
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import find_stage, shipped_stages
 from sr_keras.volumes.volume import Volume
 
-FORMATS = ("saved_model", "onnx", "litert", "openvino")
+FORMATS = ("saved_model", "onnx", "litert", "openvino", "ncnn")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,16 @@ def test_a_damaged_file_is_refused_by_one_line(tmp_path, suffix, content):
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"^[^\n]*(cannot be read by|has no metadata of sr_keras;)[^\n]*$"):
         load_engine(path)
+
+
+def test_ncnn_weights_that_are_cut_or_missing_are_refused(exported, tmp_path):
+    source = exported["ncnn"][0]
+    path = shutil.copy(source, tmp_path)
+    for content in (source.with_suffix(".bin").read_bytes()[:1000], b"", None):
+        weights = path.with_suffix(".bin")
+        weights.unlink() if content is None else weights.write_bytes(content)
+        with pytest.raises(ModelFileError, match=r"cannot be read by ncnn: its layers or its weights are damaged;"):
+            load_engine(path).run(np.zeros((1, 16, 16), np.float32))
 
 
 def test_half_a_file_is_refused(exported, tmp_path):

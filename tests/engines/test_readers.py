@@ -14,7 +14,7 @@ from sr_keras.models.stages import find_stage
 READERS = Path(__file__).parents[2] / "export"
 
 
-@pytest.mark.parametrize("kind", ["saved_model", "onnx", "litert", "openvino"])
+@pytest.mark.parametrize("kind", ["saved_model", "onnx", "litert", "openvino", "ncnn"])
 def test_the_output_of_a_reader_is_that_of_keras(exported, kind, tmp_path):
     images = shipped_reference_slices().second[:2, :40, :48]
     np.save(tmp_path / "images.npy", images)

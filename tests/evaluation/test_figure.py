@@ -1,5 +1,6 @@
 """What a figure shows: checked on volumes whose voxels hold their own place in the world."""
 
+import re
 from itertools import permutations, product
 
 import numpy as np
@@ -74,6 +75,17 @@ def test_the_figure_of_a_ct_states_its_window(tmp_path):
     assert "grey values from -160 to 240 HU (soft-tissue window)" in svg
     assert "error HU" in svg
     assert "5 mm" in svg
+
+
+def test_methods_have_the_psnr_of_the_detail_alone(tmp_path):
+    # 160 x 160 with noise in the middle 80 x 80 alone: the detail has all of the errors of a slice, on a quarter of it.
+    voxels = np.full((160, 160, 12), 500.0, np.float32)
+    voxels[40:120, 40:120] += np.random.default_rng(0).normal(0, 100, (80, 80, 12)).astype(np.float32)
+    comparison = compare_methods(Volume(voxels, np.eye(4), modality="MR"), "in-plane", 2, {})
+    scores = score(comparison)
+    assert "axial slice" in draw_figure(comparison, scores, tmp_path / "figure.svg")
+    (mean, here), *_ = re.findall(r"([\d.]+) dB, here ([\d.]+) dB", texts(tmp_path / "figure.svg"))
+    assert float(mean) - float(here) == pytest.approx(10 * np.log10(4), abs=0.3)
 
 
 @pytest.mark.parametrize("task", ["in-plane", "through-plane", "3-D"])

@@ -51,7 +51,7 @@ def test_an_exported_file_is_equal_to_keras_within_its_precision(stage, kind, pr
     assert not [left for left in tmp_path.iterdir() if left.name.startswith(".")]
 
 
-@pytest.mark.parametrize("kind", ["onnx", "litert", "openvino", "saved_model"])
+@pytest.mark.parametrize("kind", ["onnx", "litert", "openvino", "ncnn", "saved_model"])
 def test_a_fixed_shape_is_fixed(kind, tmp_path, sample):
     path, manifest = exported(HW, "fp32", kind, tmp_path, shape=(1, 64, 48))
     assert path.name.startswith("georgescu2020_hw_x2_1x64x48_fp32.")
@@ -64,7 +64,7 @@ def test_a_fixed_shape_is_fixed(kind, tmp_path, sample):
         engine.run(images)
 
 
-@pytest.mark.parametrize("kind", ["onnx", "litert", "openvino", "saved_model"])
+@pytest.mark.parametrize("kind", ["onnx", "litert", "openvino", "ncnn", "saved_model"])
 def test_the_intermediate_output_is_there_on_request(kind, tmp_path, sample):
     path, manifest = exported(D, "fp32", kind, tmp_path, intermediate=True)
     assert [tensor.name for tensor in manifest.outputs] == ["final", "intermediate"]
@@ -133,7 +133,7 @@ def test_nothing_is_overwritten_without_force(tmp_path):
     assert load_engine(again).run(np.zeros((1, 16, 16), np.float32)).shape == (1, 32, 32)
 
 
-@pytest.mark.parametrize("kind", ["saved_model", "openvino"])
+@pytest.mark.parametrize("kind", ["saved_model", "openvino", "ncnn"])
 def test_a_precision_that_a_format_cannot_have_is_refused(kind, tmp_path):
     with pytest.raises(
         ConfigurationError, match=f"^{kind} has no int8; choose fp32 or fp16, or export int8 to onnx, litert"

@@ -16,7 +16,7 @@ from sr_keras.export.onnx_graph import onnx_graph
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.models.stages import SHIPPED, find_stage, shipped_stages
 
-NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "best_hw_x4")
+NAMES = ("georgescu2020_hw_x2", "georgescu2020_d_x4", "fast_hw_x2", "fast_d_x2", "fast_hw_x4")
 SLICES = shipped_reference_slices()
 
 
@@ -66,7 +66,7 @@ def filters_of(model):
         # The interpolation, parallel to the other layers, and the last layer.
         ("fast_hw_x2", [4, 4]),
         ("fast_d_x2", [2, 2]),
-        ("best_hw_x4", []),
+        ("fast_hw_x4", []),
     ],
 )
 def test_no_convolution_has_fewer_than_sixteen_filters(name, narrow):

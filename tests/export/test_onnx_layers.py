@@ -1,4 +1,4 @@
-"""Layers of networks of one's own give in ONNX what they give in Keras, at sizes that fill blocks and at others."""
+"""Layers of networks of one's own give in ONNX and ncnn what they give in Keras, at several sizes."""
 
 import keras
 import numpy as np
@@ -7,8 +7,10 @@ import pytest
 from keras import layers
 
 from sr_keras.engines import KerasEngine
+from sr_keras.engines.ncnn_engine import NcnnEngine
 from sr_keras.errors import ModelFileError
 from sr_keras.export import Request
+from sr_keras.export.ncnn import write as write_ncnn
 from sr_keras.export.onnx import onnx_model
 
 
@@ -60,6 +62,17 @@ def test_a_layer_gives_the_same_in_onnx(name):
             np.testing.assert_allclose(output[..., 0], engine.run(images), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", STEPS)
+def test_a_layer_gives_the_same_in_ncnn(name, tmp_path):
+    engine = KerasEngine(randomise(model_of(STEPS[name]())), stage="hw", scale=2)
+    path = tmp_path / "mine.ncnn.param"
+    manifest = write_ncnn(Request(engine.stage), path)
+    exported = NcnnEngine(path, manifest)
+    for size in ((2, 8, 12), (1, 7, 5)):
+        images = np.random.default_rng(1).uniform(-1, 1, size).astype(np.float32)
+        np.testing.assert_allclose(exported.run(images), engine.run(images), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -68,9 +81,12 @@ def test_a_layer_gives_the_same_in_onnx(name):
         layers.Rescaling(0.5),
     ],
 )
-def test_layers_without_a_counterpart_are_refused(step):
+def test_layers_without_a_counterpart_are_refused(step, tmp_path):
     images = keras.Input((None, None, 1))
     features = layers.UpSampling2D(2)(images) if not isinstance(step, layers.UpSampling2D) else images
     engine = KerasEngine(keras.Model(images, step(features)), stage="hw", scale=2)
     with pytest.raises(ModelFileError, match=f"^The {type(step).__name__} {step.name} cannot be exported to ONNX"):
         onnx_model(Request(engine.stage), for_processors=True)
+    with pytest.raises(ModelFileError, match=f"^The {type(step).__name__} {step.name} cannot be exported to ncnn"):
+        write_ncnn(Request(engine.stage), tmp_path / "mine.ncnn.param")
+    assert not list(tmp_path.iterdir())

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from sr_keras.networks import conditional_layers
 from sr_keras.networks.conditional import build_conditional, build_folded, conditional_weights, fold_into
-from sr_keras.networks.conditional_layers import MEMBERS
+from sr_keras.networks.conditional_layers import BLUR, MEMBERS, Standardise
 from sr_keras.networks.folding import FAR, NEAR, fold, load_conditional_weights, save_conditional_weights
 from sr_keras.volumes.resampling import resample_axis
 
@@ -58,7 +59,8 @@ def test_other_scans_give_other_weights():
     assert np.abs(first - second).max() > 0.01
 
 
-def test_each_group_of_a_batch_has_a_description_of_its_own():
+def test_each_group_of_a_batch_has_a_description_of_its_own(monkeypatch):
+    monkeypatch.setattr(conditional_layers, "BLUR", 0.0)
     one, grouped = conditional(), conditional(groups=2)
     grouped.set_weights(one.get_weights())
     descriptions = np.repeat(np.array([[0.0, 1, 0], [2, 0, 1]], np.float32), 2, axis=0)
@@ -176,3 +178,13 @@ def test_the_network_in_keras_cuts_off_what_folding_cuts_off():
     fold_into(folded, conditional_weights(model), outlier)
     result = model({"lr": images(), "description": np.tile(outlier, (2, 1))})["final"]
     assert np.abs(folded(images())["final"] - result).max() < FOLDED_TOLERANCE
+
+
+def test_fingerprints_are_blurred_in_training_and_the_dial_is_not():
+    keras.utils.set_random_seed(0)
+    layer = Standardise(np.random.default_rng(0).normal(size=(MEMBERS, 2)).astype(np.float32))
+    numbers = np.tile(np.array([[0.1, -0.1, 0.8]], np.float32), (4000, 1))
+    plain, blurred = (np.asarray(layer(numbers, training=training)) for training in (False, True))
+    assert (blurred[:, 2] == plain[:, 2]).all()
+    assert (blurred - plain)[:, :2].std() == pytest.approx(BLUR, rel=0.05)
+    assert (np.asarray(layer(numbers)) == plain).all()

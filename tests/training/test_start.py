@@ -58,7 +58,7 @@ def test_a_network_of_the_same_family_begins_as_the_stage_itself(stage):
 def test_a_larger_network_begins_by_giving_what_the_smaller_one_gives(stage, scale):
     wanted = configuration(f"fast_{stage}_x{scale}", stage=stage, scale=scale)
     # What the skip adds to the old channels is small, but not nothing.
-    assert largest_difference(*started(wanted)) < 5e-4
+    assert largest_difference(*started(wanted)) < 1e-3
 
 
 def test_a_larger_network_knows_the_mixture_of_the_smaller_one():

@@ -1,0 +1,1 @@
+"""Pages that show a result beside its scan, and methods beside each other: one file each, which needs no network."""

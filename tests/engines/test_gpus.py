@@ -1,0 +1,145 @@
+"""Every shipped stage on software GPUs: on WebGPU and on Vulkan its output is that of Keras; and the readers in C++."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sr_keras.engines import KerasEngine
+from sr_keras.export import Request
+from sr_keras.export.ncnn import write as write_ncnn
+from sr_keras.export.onnx import write as write_onnx
+from sr_keras.export.reference_slices import downsampled, shipped_reference_slices
+from sr_keras.export.verification import compare
+from sr_keras.models.stages import find_stage, shipped_stages
+from sr_keras.networks import output_factors
+
+pytestmark = pytest.mark.webgpu
+SCRIPT = Path(__file__).with_name("run_on_gpu.py")
+READERS = Path(__file__).parents[2] / "export"
+STAGES = list(shipped_stages().items())
+# Side of the images that every stage runs, in pixels: compiling shaders takes most of the time, and one size is enough.
+SIDE = 24
+# Drivers in software, by the ends of the names of their files: of Chromium, and of Mesa.
+SWIFTSHADER, LLVMPIPE = "vk_swiftshader_icd.json", "lvp_icd*.json"
+DATA = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
+FOLDERS = (Path("/usr/lib/chromium"), *(Path(folder, "vulkan", "icd.d") for folder in DATA))
+
+
+def driver(pattern):
+    found = [path for folder in FOLDERS for path in folder.glob(pattern)]
+    if not found:
+        pytest.skip(f"no {pattern}: install chromium-common, or mesa-vulkan-drivers")
+    return str(found[0])
+
+
+def on_gpu(kind, pattern, inputs, folder):
+    """The outputs of models, by their inputs' names, and what they ran on."""
+    np.savez(folder / "inputs.npz", **inputs)
+    file = driver(pattern)
+    variables = {"VK_DRIVER_FILES": file, "VK_ICD_FILENAMES": file, "XDG_RUNTIME_DIR": str(folder)}
+    command = [sys.executable, str(SCRIPT), kind, str(folder / "inputs.npz"), str(folder / "outputs.npz")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
+    if "MissingDependencyError" in done.stderr:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    with np.load(folder / "outputs.npz") as outputs:
+        return dict(outputs), done.stdout.splitlines()[-1]
+
+
+def slices(stage):
+    """A batch of real images (2, SIDE, SIDE) for a stage, and the ground truth."""
+    height, width = output_factors(stage.card.stage, stage.card.scale)
+    ground_truth = shipped_reference_slices().first[:2, : SIDE * height, 30 : 30 + SIDE * width]
+    return downsampled(ground_truth, stage.card)
+
+
+@pytest.fixture(scope="module")
+def expected():
+    return {name: KerasEngine(stage).run(slices(stage)[0]) for name, stage in STAGES}
+
+
+def verification(name, output, expected):
+    stage = find_stage(name)
+    return compare([output], [expected[name]], [slices(stage)[1]])
+
+
+def written(write, precision, folder):
+    """Model files of every stage, by the stage's name."""
+    files = {}
+    for name, stage in STAGES:
+        files[name] = folder / f"{name}.{'ncnn.param' if write is write_ncnn else 'onnx'}"
+        write(Request(stage, precision), files[name]).write(files[name])
+    return files
+
+
+def by_stage(kind, pattern, files, folder):
+    inputs = {str(files[name]): slices(stage)[0] for name, stage in STAGES}
+    outputs, runtime = on_gpu(kind, pattern, inputs, folder)
+    return {name: outputs[str(files[name])] for name, _ in STAGES}, runtime
+
+
+@pytest.fixture(scope="module")
+def webgpu(tmp_path_factory):
+    files = {name: name for name, _ in STAGES}
+    return by_stage("webgpu", SWIFTSHADER, files, tmp_path_factory.mktemp("webgpu"))
+
+
+@pytest.fixture(scope="module")
+def webgpu_half(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("half")
+    return by_stage("webgpu", LLVMPIPE, written(write_onnx, "fp16", folder), folder)
+
+
+@pytest.fixture(scope="module", params=[SWIFTSHADER, LLVMPIPE])
+def vulkan(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ncnn")
+    return by_stage("ncnn", request.param, written(write_ncnn, "fp32", folder), folder)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in STAGES])
+def test_a_stage_on_webgpu_is_that_on_keras(name, webgpu, expected):
+    outputs, runtime = webgpu
+    assert runtime.startswith("onnxruntime WebGPU (")
+    assert runtime.endswith(", software)")
+    assert verification(name, outputs[name], expected).largest_error <= 1e-5
+
+
+@pytest.mark.parametrize("name", [name for name, _ in STAGES])
+def test_a_stage_in_half_precision_on_webgpu_loses_little(name, webgpu_half, expected):
+    found = verification(name, webgpu_half[0][name], expected)
+    assert found.psnr_loss <= 0.02
+    assert 0 < found.largest_error < 0.02
+
+
+@pytest.mark.parametrize("name", [name for name, _ in STAGES])
+def test_a_stage_by_ncnn_on_vulkan_is_that_on_keras(name, vulkan, expected):
+    outputs, runtime = vulkan
+    assert runtime.startswith("ncnn Vulkan (")
+    assert verification(name, outputs[name], expected).largest_error <= 1e-4
+
+
+@pytest.mark.parametrize(("kind", "header"), [("onnx", "onnxruntime_cxx_api.h"), ("ncnn", "net.h")])
+def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, header, tmp_path):
+    variable = {"onnx": "ONNXRUNTIME_ROOT", "ncnn": "NCNN_ROOT"}[kind]
+    headers = [path.parent for path in Path(os.environ.get(variable, "/nowhere")).rglob(header)]
+    if not (headers and shutil.which("g++")):
+        pytest.skip(f"{variable} names no folder with include and lib, or there is no g++")
+    library = Path(os.environ[variable]) / "lib"
+    program, stage = tmp_path / "read", find_stage("fast_hw_x2")
+    links = {"onnx": ["-lonnxruntime"], "ncnn": ["-lncnn", "-lpthread"]}[kind]
+    command = ["g++", "-std=c++17", READERS / f"read_{kind}.cpp", f"-I{headers[0]}", f"-L{library}", *links]
+    subprocess.run([*map(str, command), "-o", str(program)], check=True)
+    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[kind]
+    {"onnx": write_onnx, "ncnn": write_ncnn}[kind](Request(stage), model)
+    images = slices(stage)[0]
+    images.tofile(tmp_path / "images.f32")
+    words = [model, "images.f32", *images.shape, "result.f32"]
+    variables = os.environ | {"LD_LIBRARY_PATH": str(library)}
+    subprocess.run([str(program), *map(str, words)], check=True, cwd=tmp_path, env=variables)
+    result = np.fromfile(tmp_path / "result.f32", np.float32).reshape(2, 2 * SIDE, 2 * SIDE)
+    np.testing.assert_allclose(result, KerasEngine(stage).run(images), atol=1e-5)
