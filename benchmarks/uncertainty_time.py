@@ -2,8 +2,8 @@
 
     python benchmarks/uncertainty_time.py SCAN [--scale 2x2x1] [--runs 3]
 
-onnxruntime has one thread: several keep their cores for a while after each run, which counts as time. Prints the seconds
-of all threads of the process and by the clock, the least of each, and their ratios.
+onnxruntime has one thread: several keep their cores for a while after each run, which counts as time. Prints the
+seconds of all threads of the process and by the clock, the least of each, and their ratios.
 """
 
 import argparse
