@@ -81,11 +81,11 @@ def trained(engine: Any, cases: list[Case], draws: int, steps: int) -> Any:
     return network
 
 
-def calibration_samples(engine: Any, cases: list[Case]) -> dict[str, list[Sample]]:
-    """Return samples of each calibration scan: reduced by cubic interpolation, and as scanners do it."""
+def calibration_samples(engine: Any, cases: list[Case], count: int = ACQUISITIONS) -> dict[str, list[Sample]]:
+    """Return some samples of each calibration scan: reduced by cubic interpolation, and as scanners do it."""
     samples: dict[str, list[Sample]] = {}
     for case in cases:
-        for number in range(ACQUISITIONS):
+        for number in range(count):
             generator = np.random.default_rng((SEED, 1, number))
             drawn = draw_acquisition(case.scan.modality, generator) if number else Acquisition()
             samples.setdefault(case.name, []).append(make_sample(case, engine, drawn, generator))

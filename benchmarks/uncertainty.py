@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
 from train_uncertainty import STAGES, calibration_samples, factors_of, scores_of
-from uncertainty_samples import CALIBRATE, Case, Sample, load_case, load_cases, make_sample
+from uncertainty_samples import CALIBRATE, Case, Sample, cropped, load_case, load_cases, make_sample
 from uncertainty_table import coverage, table
 
 from sr_keras.acquisition.description import Acquisition, Noise
@@ -40,8 +40,10 @@ from sr_keras.volumes.volume import Volume
 Floats = npt.NDArray[np.float32]
 Row = dict[str, Any]
 Width = Callable[[Sample], Floats]
-# Samples of each case, voxels that ranks are taken of, and slices of the volumes that all axes of are upsampled.
-SAMPLES, RANKED, DEPTH = 1, 20_000, 32
+# Samples of each case, voxels that ranks are taken of, and the size of volumes that all axes of are upsampled.
+SAMPLES, RANKED, SIZE = 1, 20_000, (32, 128, 128)
+# Acquisitions of each scan that what does not ship is calibrated on.
+ACQUISITIONS = 4
 # The scale at which what does not ship is measured, too.
 COMPARED = 2
 # Without a little everywhere, spreads and gradients near zero would need enormous factors: of normalised intensities.
@@ -89,7 +91,8 @@ def calibrated(engine: Any, cases: list[Case]) -> dict[str, Width]:
     if engine.card.scale != COMPARED:
         return {"estimator": estimated}
     # The one orientation of scans with thick slices disagrees with nothing.
-    samples = calibration_samples(engine, [case for case in cases if case.thin or engine.card.stage == "hw"])
+    thin = [case for case in cases if case.thin or engine.card.stage == "hw"]
+    samples = calibration_samples(engine, thin, ACQUISITIONS)
     methods: dict[str, Width] = {}
     for name, width in WIDTHS[engine.card.stage].items():
         if name == "estimator":
@@ -155,9 +158,8 @@ def measured_whole(case: Case, scale: int) -> list[Row]:
     upscaler, rows = Upscaler(engines, uncertainty=True), []
     through = cases_of("d", case.scan.modality)
     for (name, in_plane), profile in zip(cases_of("hw", case.scan.modality).items(), through.values(), strict=True):
-        middle = len(case.scan.voxels) // 2
-        box = [slice(middle - DEPTH // 2, middle + DEPTH // 2)]
-        box += [slice(length // scale * scale) for length in case.scan.voxels.shape[1:]]
+        starts = [(length - size) // 2 for length, size in zip(case.scan.voxels.shape, SIZE, strict=True)]
+        box = [slice(start, start + size) for start, size in zip(starts, SIZE, strict=True)]
         truth, tissue = case.scan.voxels[tuple(box)].astype(np.float32), case.scan.tissue[tuple(box)]
         acquisition = replace(in_plane, through_plane=profile.through_plane)
         units = {"data_range": 1.0, "hounsfield": 1.0 / case.data_range}
@@ -188,8 +190,9 @@ def main() -> None:
         calibrate = load_cases(arguments.training_scans, CALIBRATE, Path(cache))
         for name in stages:
             engine = load_engine(name, "onnx", threads=1)
-            methods = calibrated(engine, calibrate)
-            rows += [row for case in held_out for row in measured(case, engine, methods)]
+            stage = engine.card.stage
+            methods = calibrated(engine, [cropped(case, stage) for case in calibrate])
+            rows += [row for case in held_out for row in measured(cropped(case, stage), engine, methods)]
         for scale in (2, 4):
             if {f"fast_hw_x{scale}", f"fast_d_x{scale}"} <= set(stages):
                 rows += [row for case in held_out for row in measured_whole(case, scale)]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter, maximum_filter
-from uncertainty_samples import Case, drawn_slices, load_case, sample_of
+from uncertainty_samples import Case, cropped, drawn_slices, load_case, sample_of
 from uncertainty_table import lesion_table
 
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
@@ -30,7 +30,7 @@ from sr_keras.uncertainty.estimator import estimator_of
 Floats = npt.NDArray[np.float32]
 STAGES = ("fast_hw_x2", "fast_d_x2")
 # Contrast of details that are put in, as parts of the normalised range, and of those that are taken out at least.
-CONTRASTS, LEAST_CONTRAST = (0.05, 0.1, 0.2), 0.05
+CONTRASTS, LEAST_CONTRAST = (0.05, 0.2), 0.05
 # Pixels between details along each axis, so that none changes what is found of another.
 APART = 16
 # What a pixel stands out from, as a standard deviation in pixels.
@@ -82,29 +82,38 @@ def measured(case: Case, engine: Any) -> list[dict[str, Any]]:
     """Return how many intervals hold details, by what was done to a scan and how it was reduced."""
     through = engine.card.stage == "d"
     table, rows = THROUGH_PLANE_CASES if through else IN_PLANE_CASES, []
+    # Slices lie first where details are put in: of a slab (depth, slice, in-plane) they are the second axis.
+    turned = (1, 2, 0) if through else (0, 1, 2)
+    truth, tissue = (each.transpose(turned) for each in drawn_slices(case, engine, np.random.default_rng(11)))
     for name in table[case.scan.modality]:
-        truth, tissue = drawn_slices(case, engine, np.random.default_rng(11))
-        # Slices lie first where details are put in: of a slab (depth, slice, in-plane) it is the second axis.
-        turned = (1, 2, 0) if through else (0, 1, 2)
-        truth, tissue = truth.transpose(turned), tissue.transpose(turned)
+        first, without = inside(case, engine, name, truth, tissue, turned)
         for kind, where, changed in edited(truth, tissue, np.random.default_rng(12)):
-            counts = {}
-            for what, each in (("with", changed), ("without", truth)):
-                back = np.argsort(turned)
-                drawn = sample_of(
-                    case, engine, PRESETS[name], np.random.default_rng(13), each.transpose(back), tissue.transpose(back)
-                )
-                first = drawn.first
-                inside = drawn.errors <= estimator_of(drawn.engine).run(drawn.low)
-                chosen = [
-                    (slice_ - first, row, column)
-                    for slice_, row, column in where
-                    if 0 <= slice_ - first < len(inside) and row < inside.shape[1] and column < inside.shape[2]
-                ]
-                counts[what] = int(sum(inside[place] for place in chosen))
-            row = {"stage": engine.card.name, "scan": case.name, "case": name, "kind": kind, "details": len(chosen)}
+            _, with_it = inside(case, engine, name, changed, tissue, turned)
+            places = where - [first, 0, 0]
+            places = places[((places >= 0) & (places < with_it.shape)).all(axis=1)]
+            counts = {"with": int(with_it[tuple(places.T)].sum()), "without": int(without[tuple(places.T)].sum())}
+            row = {"stage": engine.card.name, "scan": case.name, "case": name, "kind": kind, "details": len(places)}
             rows.append(row | counts)
     return rows
+
+
+def inside(
+    case: Case, engine: Any, acquisition: str, truth: Floats, tissue: Any, turned: tuple[int, int, int]
+) -> tuple[int, npt.NDArray[np.bool_]]:
+    """Return the first of some slices with a whole receptive field, and which voxels from there on are inside.
+
+    Args:
+        case: the scan.
+        engine: of the stage.
+        acquisition: that slices are degraded by, a preset.
+        truth: the slices (slice, row, column), for the d stage (slice, in-plane, depth).
+        tissue: where they show tissue.
+        turned: the axes in which they were cut.
+    """
+    back = np.argsort(turned)
+    generator = np.random.default_rng(13)
+    sample = sample_of(case, engine, PRESETS[acquisition], generator, truth.transpose(back), tissue.transpose(back))
+    return sample.first, sample.errors <= estimator_of(sample.engine).run(sample.low)
 
 
 def main() -> None:
@@ -119,7 +128,7 @@ def main() -> None:
         held_out = [load_case(path, Path(cache)) for path in find_scans([arguments.scans])]
         for name in arguments.stage or STAGES:
             engine = load_engine(name, "onnx", threads=1)
-            rows += [row for case in held_out for row in measured(case, engine)]
+            rows += [row for case in held_out for row in measured(cropped(case, engine.card.stage), engine)]
     arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
     sys.stdout.write(f"{lesion_table(rows)}\n")
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ CALIBRATE = (
 )
 # Slices of a sample, rows of the slab that a d sample is made of, and those of them without a whole receptive field.
 SLICES, ROWS, MARGIN = 3, 22, 8
+# Rows and columns of `cropped`.
+CROP = 128
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,16 @@ def load_case(path: Path, cache: Path) -> Case:
     through = spacing.pop(through_plane_axis(volume.spacing))
     thin = through <= LARGEST_RATIO * min(spacing)
     return Case(load_scan(path, cache), path.name.split(".")[0], normalization_of(volume).data_range, thin)
+
+
+def cropped(case: Case, stage: str) -> Case:
+    """Return a scan for the d stage with the middle of its slices only, which saves most of the time; else as it is."""
+    if stage == "hw":
+        return case
+    starts = [max(0, (length - CROP) // 2) for length in case.scan.voxels.shape[1:]]
+    box = (slice(None), *(slice(start, start + CROP) for start in starts))
+    scan = case.scan
+    return replace(case, scan=replace(scan, voxels=scan.voxels[box], tissue=scan.tissue[box]))
 
 
 def drawn_samples(cases: list[Case], engine: Any, count: int, seed: int) -> Iterator[Sample]:

@@ -10,10 +10,15 @@ import nibabel
 import numpy as np
 import pytest
 from helpers import SAMPLE
+from hypothesis import settings
 from results import doubled
 
 from sr_keras.io.nifti import read_volume
 from sr_keras.volumes.volume import Volume
+
+# On a busy machine any example may take long.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,7 +22,7 @@ FOLDER = ROOT / ".matrix"
 PYTHONS = ("3.11", "3.12", "3.13")
 EXTRAS = ("evaluate", "export", "litert", "openvino")
 # What tests use, not what is supported: always the newest.
-TOOLS = ("pytest", "hypothesis", "scipy", "SimpleITK", "jsonschema")
+TOOLS = ("pytest", "hypothesis", "scipy", "SimpleITK", "jsonschema", "pynrrd")
 TENSORFLOW = ("keras", "tensorflow-cpu")
 TESTS = ("tests/io", "tests/dicom", "tests/volumes", "tests/engines")
 SHOWN = ("numpy", "nibabel", "pydicom", "onnxruntime", "keras", "tensorflow-cpu")
@@ -80,7 +80,7 @@ def run(row: Row, tests: list[str]) -> tuple[str, str]:
             return "", f"does not install: {(made.stderr.strip().splitlines() or ['?'])[-1][:150]}"
         (place / "ready").touch()
     listing = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True).stdout
-    pinned = dict(line.split("==") for line in listing.splitlines() if "==" in line)
+    pinned = dict(line.replace("_", "-").split("==") for line in listing.splitlines() if "==" in line)
     versions = ", ".join(f"{name} {pinned.get(name, 'none')}" for name in SHOWN)
     options = ["-q", "-m", "not slow and not faults and not fuzz", "-p", "no:cacheprovider"]
     done = subprocess.run([python, "-m", "pytest", *options, *tests], cwd=ROOT, capture_output=True, text=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -31,7 +32,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
     Each row has label, batch, samples, p50_s, p90_s, p99_s, slices_per_s, megavoxels_per_s, limit_fraction (MACs per
     second over those of the matrix product; None if the MACs are unknown), ratio (p50 of the baseline over that of this
     engine, at the same batch size), spread (relative range of the medians of the repeats), load_s, first_s and
-    peak_bytes.
+    peak_bytes. A GPU that is only a program is not compared: its limit_fraction and ratio are None.
     """
     rate = median(report["matrix_macs_per_s"])
     rows: list[dict[str, Any]] = []
@@ -41,7 +42,7 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
         medians = [median(repeat) for repeat in measured["samples_s"]]
         p50, p90, p99 = np.percentile(np.concatenate(measured["samples_s"]), [50, 90, 99]).tolist()
         baseline = next((row["p50_s"] for row in rows if row["batch"] == measured["batch"]), p50)
-        macs = measured["macs"]
+        macs, compared = measured["macs"], not _in_software(measured)
         rows.append(
             {key: measured[key] for key in ("label", "runtime", "batch", "load_s", "first_s", "peak_bytes")}
             | {
@@ -51,8 +52,8 @@ def summarise(report: dict[str, Any]) -> list[dict[str, Any]]:
                 "p99_s": p99,
                 "slices_per_s": measured["slices"] / p50,
                 "megavoxels_per_s": measured["megapixels"] / p50,
-                "limit_fraction": macs / p50 / rate if macs else None,
-                "ratio": baseline / p50,
+                "limit_fraction": macs / p50 / rate if macs and compared else None,
+                "ratio": baseline / p50 if compared else None,
                 "spread": (max(medians) - min(medians)) / median(medians),
             }
         )
@@ -64,6 +65,8 @@ def warnings_of(report: dict[str, Any]) -> list[str]:
     rates, rows = report["matrix_macs_per_s"], summarise(report)
     drift = (max(rates) - min(rates)) / median(rates)
     sentences = [f"{m['label']} at batch {m['batch']} was not measured: {m['skipped']}." for m in _skipped(report)]
+    software = sorted({m["runtime"] for m in report["measurements"] if _in_software(m)})
+    sentences += [f"{runtime} is a program on the processor, no GPU; its times say nothing." for runtime in software]
     if drift > NOISE:
         sentences.append(f"The machine drifts: its rate of matrix products differs by {drift:.0%} between repeats.")
     noisy = [f"{row['label']} at batch {row['batch']} by {row['spread']:.0%}" for row in rows if row["spread"] > NOISE]
@@ -82,7 +85,8 @@ def print_report(report: dict[str, Any]) -> None:
     for row in summarise(report):
         times = [f"{1e3 * row[key]:.1f}" for key in ("p50_s", "p90_s", "p99_s")]
         share = "-" if row["limit_fraction"] is None else f"{row['limit_fraction']:.0%}"
-        rates = [f"{row['slices_per_s']:.1f}", f"{row['megavoxels_per_s']:.2f}", share, f"{row['ratio']:.2f}"]
+        ratio = "-" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        rates = [f"{row['slices_per_s']:.1f}", f"{row['megavoxels_per_s']:.2f}", share, ratio]
         starts = [f"{row['load_s']:.2f}", f"{row['first_s']:.2f}", format_bytes(row["peak_bytes"])]
         table.add_row(printable(row["label"]), str(row["batch"]), *times, str(row["samples"]), *rates, *starts)
     console = Console(width=WIDTH, highlight=False)
@@ -165,6 +169,11 @@ def draw_report(report: dict[str, Any], path: str | os.PathLike[str]) -> None:
     axes.set_xlabel("milliseconds per slice: median, and up to the 99th percentile")
     with atomic_write(Path(path)) as temporary:
         figure.savefig(temporary, dpi=120)
+
+
+def _in_software(measured: dict[str, Any]) -> bool:
+    """Return whether the runtime names a GPU that is only a program, as engines and the web page call it."""
+    return re.search(r"\bsoftware\b", measured["runtime"]) is not None
 
 
 def _skipped(report: dict[str, Any]) -> Sequence[dict[str, Any]]:

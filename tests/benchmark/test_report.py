@@ -76,6 +76,16 @@ SLOW = measured("slow", 4, [[0.2, 0.2], [0.2, 0.2], [0.2, 0.2]])
 FAST = measured("fast", 4, [[0.1] * 9 + [0.3]] * 3)
 
 
+def test_a_gpu_in_software_is_named_and_not_compared(capsys):
+    runtime = "onnxruntime WebGPU (SwiftShader Device, software)"
+    written = report(SLOW, measured("webgpu", 4, [[0.1] * 3] * 3, runtime=runtime))
+    row = summarise(written)[1]
+    assert (row["ratio"], row["limit_fraction"]) == (None, None)
+    assert warnings_of(written) == [f"{runtime} is a program on the processor, no GPU; its times say nothing."]
+    print_report(written)
+    assert "SwiftShader Device" in capsys.readouterr().out
+
+
 def test_figures_by_hand():
     slow, fast = summarise(report(SLOW, FAST))
     assert (slow["p50_s"], slow["ratio"], slow["slices_per_s"], slow["megavoxels_per_s"]) == pytest.approx(

@@ -55,7 +55,7 @@ def test_the_upscaler_gives_the_same_volume_with_every_format(exported, kind, sa
 def test_a_file_without_its_manifest_is_described_by_its_embedded_metadata(exported, kind, tmp_path, brain, expected):
     path, manifest = exported[kind]
     for source in path.parent.glob(f"{path.stem}.*"):
-        if source.name == path.name or (kind == "openvino" and source.suffix == ".bin"):
+        if source.name == path.name or (kind in ("openvino", "ncnn") and source.suffix == ".bin"):
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / source.name)
     alone = manifest_of(tmp_path / path.name)
     assert alone.metadata_json() == manifest.metadata_json()
@@ -86,7 +86,7 @@ def test_a_damaged_file_is_refused_by_one_line(tmp_path, suffix, content):
 
 def test_ncnn_weights_that_are_cut_or_missing_are_refused(exported, tmp_path):
     source = exported["ncnn"][0]
-    path = shutil.copy(source, tmp_path)
+    path = shutil.copy(source, tmp_path / source.name)
     for content in (source.with_suffix(".bin").read_bytes()[:1000], b"", None):
         weights = path.with_suffix(".bin")
         weights.unlink() if content is None else weights.write_bytes(content)

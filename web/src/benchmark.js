@@ -29,12 +29,13 @@ export async function runBenchmark(settings, onProgress) {
   const { kind, scenario, size } = settings;
   const started = new Date().toISOString();
   const machine = await machineOf(settings);
+  const runtime = `onnxruntime-web ${kind}${machine.gpus.map((gpu) => ` (${gpu.name})`).join("")}`;
   const rate = await matrixProduct(kind);
   const { candidates, close } = await (scenario === "volume" ? wholeVolume(settings) : singleSlices(settings));
   const measurements = [];
   for (const [n, candidate] of candidates.entries()) {
     const first = await timed(candidate.run);
-    measurements.push(measurement(candidate, kind, first));
+    measurements.push(measurement(candidate, runtime, first));
     onProgress((n + 1) / candidates.length / (REPEATS + 1));
   }
   const rates = [];
@@ -113,13 +114,13 @@ async function wholeVolume({ steps, entries, kind, size }) {
 
 /**
  * @param {Candidate} candidate
- * @param {string} kind
+ * @param {string} runtime
  * @param {number} first
  */
-function measurement({ label, macs, slices, megapixels, load }, kind, first) {
+function measurement({ label, macs, slices, megapixels, load }, runtime, first) {
   return {
     label,
-    runtime: `onnxruntime-web ${kind}`,
+    runtime,
     batch: 1,
     slices,
     megapixels,
