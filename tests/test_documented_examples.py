@@ -37,8 +37,8 @@ MADE = ("runs/", "exported/", "--model adapted")
 
 
 def is_quick(line):
-    """Whether a command takes seconds and needs no result of one that does not."""
-    slow = (*MADE, "--adapt")
+    """Whether a command takes seconds and needs no GPU and no result of one that takes longer."""
+    slow = (*MADE, "--adapt", "webgpu")
     return line.split()[0] in ("predict", "models", "evaluate", "info", "report") and not any(
         each in line for each in slow
     )
@@ -171,8 +171,8 @@ def test_all_commands_of_a_document_run_in_their_order(path, place, monkeypatch)
 
     monkeypatch.setattr(configuration, "read_configuration", short)
     for line in COMMANDS[path]:
-        if "--scheduler" in line:
-            # The cluster tests start one.
+        if "--scheduler" in line or "webgpu" in line:
+            # The cluster tests start one; `make test-webgpu` has an environment for the other.
             continue
         run(line + SHORTER.get("adapt" if "--adapt" in line else line.split()[0], ""), place)
 

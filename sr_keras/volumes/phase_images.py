@@ -35,7 +35,7 @@ def phase_image_reason(volume: Volume, name: str) -> str:
     >>> import numpy as np
     >>> noise = np.random.default_rng(0).uniform(-np.pi, np.pi, (8, 8, 8)).astype(np.float32)
     >>> phase_image_reason(Volume(noise, np.eye(4)), "scan.nii.gz")
-    'angles of -3.14 to 3.14 that wrap'
+    'angles of -3.14 to 3.124 that wrap'
     """
     words = re.split(r"[_.+ ]", PurePath(name).name.lower())
     if "part-phase" in words:

@@ -81,7 +81,7 @@ def test_sizes_and_batches_are_read():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--engine", "caffe"), "caffe is not an engine; choose from keras, saved_model, "),
+        (("--engine", "caffe"), "caffe is not an engine; choose from keras, webgpu, saved_model, "),
         (("--engine", "onnx", "--precision", "fp8"), "fp8 is not a precision; choose from fp32, "),
     ],
 )

@@ -44,7 +44,7 @@ def test_a_seed_decides_the_patches(scan):
 
 def test_patches_are_drawn_where_the_tissue_is(tmp_path):
     voxels = np.zeros((64, 64, 6), np.float32)
-    voxels[20:40, 20:40, 3] = 100
+    voxels[20:40, 20:40, 3] = np.random.default_rng(0).uniform(50, 100, (20, 20))
     scan = load_scan(write_scan(tmp_path / "island.nii", voxels), tmp_path)
     assert scan.slices.tolist() == [3]
     patches = sample_patches([scan], "hw", (16, 16), 64, (0, 0))

@@ -271,7 +271,7 @@ def test_validation_scans_that_are_too_small_are_refused(small_scan, tmp_path, s
 
 def test_a_validation_scan_needs_tissue_where_its_slices_lie(small_scan, tmp_path):
     voxels = np.zeros((64, 64, 80), np.float32)
-    voxels[:, :, 40] = 1
+    voxels[:, :, 40] = np.random.default_rng(0).uniform(50, 100, (64, 64))
     flat = write_scan(tmp_path / "flat.nii", voxels)
     configuration = replace(CONFIGURATION, network=replace(CONFIGURATION.network, stage="d"))
     with pytest.raises(ConfigurationError, match="flat.nii shows too little tissue to validate on; leave it out"):
