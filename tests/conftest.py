@@ -1,6 +1,7 @@
 """What the tests share: the sample scan, and small scans made of it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from results import doubled
 from sr_keras.io.nifti import read_volume
 from sr_keras.volumes.volume import Volume
 
+# What a shell starts in the background ignores Ctrl-C, and so would the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # On a busy machine any example may take long.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")

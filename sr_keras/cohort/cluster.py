@@ -82,7 +82,10 @@ class Cluster:
         return self._addresses
 
     def look_again(self) -> None:
-        """Forget the list: a worker in it has died, and an item that is sent there would seem to have killed it."""
+        """Forget the list: a worker in it has died or cannot do the job.
+
+        An item that is sent to a dead one would seem to have killed it.
+        """
         self._asked = -inf
 
     def idle(self) -> list[str]:

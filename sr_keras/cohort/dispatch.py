@@ -59,6 +59,7 @@ def run_on(
                 except UnfitWorkerError as error:
                     log(f"{error} It gets no scans.")
                     cluster.unfit.add(address)
+                    cluster.look_again()
                     queue.appendleft(item)
                     continue
                 if report is None:
