@@ -1,10 +1,10 @@
 """What is promised of the package as a whole, and of its releases."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 import venv
 import zipfile
@@ -39,9 +39,11 @@ def test_no_framework_is_imported_before_it_is_used(module):
 
 def test_help_answers_at_once():
     def seconds() -> float:
-        start = time.perf_counter()
+        """Of the processor, since others may be busy with it."""
+        start = os.times()
         subprocess.run([sys.executable, "-m", "sr_keras", "--help"], capture_output=True, check=True)
-        return time.perf_counter() - start
+        end = os.times()
+        return end.children_user + end.children_system - start.children_user - start.children_system
 
     assert min(seconds() for _ in range(5)) < 0.4
 

@@ -95,7 +95,8 @@ def test_the_limit_is_no_lower_than_what_numpy_reaches():
     matrix = np.ones((MATRIX, MATRIX), np.float32)
     start = time.perf_counter()
     matrix @ matrix
-    assert matrix_rate(0.2) > 0.3 * MATRIX**3 / (time.perf_counter() - start)
+    # Other tests may take the cores away in between.
+    assert matrix_rate(0.2) > 0.1 * MATRIX**3 / (time.perf_counter() - start)
 
 
 def test_the_machine_is_described_whole():

@@ -73,11 +73,11 @@ def test_a_path_object_is_as_good_as_a_text(copy):
 )
 def test_a_damaged_card_is_refused_by_one_line_at_once(copy, content, message):
     (copy / "stage.json").write_bytes(content)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(StageError, match=rf"stage\.json .*{message}") as caught:
         find_stage(copy)
     assert "\n" not in str(caught.value)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(
