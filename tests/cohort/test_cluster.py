@@ -64,7 +64,8 @@ def test_a_scan_that_kills_takes_nobody_with_it(tmp_path):
     environment = os.environ | {"DASK_DISTRIBUTED__WORKER__PRELOAD": json.dumps([str(tmp_path / "deadly.py")])}
     line = [*FAULTS["command"](tmp_path / "data", tmp_path / "out"), "--workers", "1"]
     run = subprocess.run(line, env=environment, capture_output=True, text=True)
-    assert run.stdout.splitlines()[-1].startswith("2 done, 0 unchanged, 0 failed, 1 set aside, 0 refused")
+    last = run.stdout.splitlines()[-1]
+    assert last.startswith("2 done, 0 unchanged, 0 failed, 1 set aside, 0 refused"), run.stderr
     assert run.returncode == 1
     assert not list(tmp_path.rglob(".sr_keras-*"))
 
