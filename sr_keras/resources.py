@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -16,6 +16,8 @@ UNITS = ("bytes", "kB", "MB", "GB", "TB")
 CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
 # In messages of onnxruntime, OpenVINO, LiteRT, CUDA and the C++ library, in lower case.
 PHRASES = (
+    "can't start new thread",
+    "failed to map segment",
     "failed to allocate",
     "out of memory",
     "bad_alloc",
@@ -63,6 +65,30 @@ def check_disk(needed: int, folder: Path) -> None:
         )
 
 
+def check_room(path: Path, needed: int) -> None:
+    """Refuse to write a file that may not fit, where the writer cannot be trusted with an error.
+
+    Args:
+        path: of the file, in a folder that exists.
+        needed: bytes that it takes at most.
+
+    Raises:
+        OutputError: fewer bytes are free on the disk, or files may not be as large.
+    """
+    room = shutil.disk_usage(path.parent).free
+    # Windows has no such module, and no such limit.
+    with suppress(ImportError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        room = room if limit == resource.RLIM_INFINITY else min(room, limit)
+    if needed > room:
+        raise OutputError(
+            f"{path} may take {format_bytes(needed)}, but there is room for {format_bytes(room)}. Free space, or raise "
+            "the limit on files."
+        )
+
+
 def format_bytes(count: float) -> str:
     """Return a number of bytes as people write it, "1.5 GB"."""
     for unit in UNITS:
@@ -99,7 +125,7 @@ def memory_errors(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not _is_shortage(error):
+        if not is_shortage(error):
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DeviceMemoryError(
@@ -108,7 +134,8 @@ def memory_errors(name: str) -> Iterator[None]:
         ) from error
 
 
-def _is_shortage(error: Exception) -> bool:
+def is_shortage(error: Exception) -> bool:
+    """Return whether memory ran out, as Python and the runtimes say it."""
     text = str(error).lower()
     return (
         isinstance(error, MemoryError)

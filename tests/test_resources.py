@@ -1,7 +1,9 @@
+import resource
+
 import pytest
 
 from sr_keras.errors import ConfigurationError, OutputError, VolumeError
-from sr_keras.resources import check_disk, check_memory, format_bytes, parse_bytes
+from sr_keras.resources import check_disk, check_memory, check_room, format_bytes, parse_bytes
 
 
 def test_memory_is_asked_for():
@@ -33,3 +35,14 @@ def test_the_disk_is_asked_too(tmp_path):
     check_disk(1, tmp_path)
     with pytest.raises(OutputError, match=r"free, temporary files need 1000000.0 TB; .* allow more with --memory"):
         check_disk(10**18, tmp_path)
+
+
+def test_a_file_that_may_not_fit_is_refused_before_it_is_written(tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        check_room(tmp_path / "a.h5", 1000)
+        with pytest.raises(OutputError, match=r"a\.h5 may take 1\.0 kB, but there is room for 1\.0 kB\. Free space"):
+            check_room(tmp_path / "a.h5", 1001)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)

@@ -42,6 +42,12 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             sys.exit(128 + signal.SIGINT)
+        except Exception as error:
+            from sr_keras.resources import is_shortage
+
+            if not is_shortage(error):
+                raise
+            raise click.ClickException("Memory ran out; end other programs, or raise the limit on memory.") from error
 
 
 def _reason(error: OSError) -> str:

@@ -20,6 +20,10 @@ from sr_keras.models.stages import SHIPPED
 
 # What a run leaves beside its output while it lasts, and after kill -9 until the next run.
 TEMPORARY = ".sr_keras-"
+# What a training run goes on from, and what it logs; its outputs are `run/stage.*`.
+UNFINISHED = tuple(
+    f"run/{name}" for name in ("best.", "cache", "configuration.", "last.", "log.", "run.", "seconds.", "tensorboard")
+)
 TRAINING = {
     "network": {"family": "fast", "stage": "hw", "scale": 2},
     "patches": {"height": 8, "width": 8, "batch": 1},
@@ -118,7 +122,7 @@ def view(out: Path) -> dict[str, object]:
     found: dict[str, object] = {}
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
-        if path.is_file() and not name.startswith("run/tensorboard"):
+        if path.is_file() and not name.startswith(UNFINISHED):
             found[name] = _meaning(path)
     return found
 
