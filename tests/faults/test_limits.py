@@ -22,8 +22,8 @@ from commands import (
 MB, PAGE = 1 << 20, 4096
 COMMANDS = [pytest.param(command, id=command.name, marks=pytest.mark.faults) for command in (*WHOLE, TRAIN)]
 QUICK = [pytest.param(command, id=f"{command.name}, quick") for command in (PREDICT_NII, PREDICT_DICOM)]
-# What takes memory in proportion to its input; TensorFlow and compilers end a process that gets none, and OpenBLAS, which
-# `evaluate` loads, waits for it for ever.
+# What takes memory in proportion to its input. TensorFlow and compilers end a process that gets none; OpenBLAS,
+# which `evaluate` loads, waits for it for ever.
 BOUNDED = (PREDICT_NII, PREDICT_GZ, PREDICT_WHOLE, PREDICT_DICOM, PREDICT_FOLDER)
 
 
