@@ -129,9 +129,10 @@ def run_items(
         ledger = stack.enter_context(Ledger(output, part_of(options)))
         _tell(f"{what}: {len(items)}; ledger {ledger.path}")
         reports = _reports(recipe, items, ledger, options, stack)
-        progress = stack.enter_context(count_report())
-        summary = record_all(reports, len(items), ledger, click.echo, progress)
-    click.echo(f"{summary}, {time.monotonic() - start:.1f} s")
+        with count_report() as progress:
+            summary = record_all(reports, len(items), ledger, click.echo, progress)
+        # Before a cluster is closed, which takes a while and can fail.
+        click.echo(f"{summary}, {time.monotonic() - start:.1f} s")
     if not summary.is_complete:
         sys.exit(1)
 
