@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sr_keras.cli.options import force_option, modality_option, nan_fill_option, to_modality
+from sr_keras.cli.predict_options import choice_options
 
 PATH = click.Path(path_type=Path)
 
@@ -17,8 +18,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--uncertainty", type=PATH, metavar="MAP", help="Map of `predict --uncertainty`, shown over RESULT.")
 @click.option("--residual", type=PATH, metavar="MAP", help="Map of `predict --residual`, shown over RESULT.")
 @click.option("--identify", is_flag=True, help="Name the files and, of DICOM, the patient. The page names nobody else.")
-@click.option("--series", metavar="NUMBER|UID", help="Series to read from a DICOM folder that holds several.")
-@click.option("--frame-group", type=int, metavar="N", help="Time point or echo of a DICOM series, from 1.")
+@choice_options
 @click.option("--volume", type=click.IntRange(min=1), metavar="N", help="Volume of a time series.  [default: 1]")
 @modality_option
 @nan_fill_option
