@@ -1,13 +1,13 @@
 """Measure the intervals of `predict --uncertainty` on scans that neither networks nor estimators have seen.
 
-    python benchmarks/uncertainty.py TRAINING_SCANS SCANS RESULT.json [--stage fast_hw_x2]... [--coverage FILE]
+    python benchmarks/uncertainty.py TRAINING_SCANS SCANS RESULT.json [--part fast_hw_x2]... [--coverage FILE]
 
 TRAINING_SCANS and SCANS are the folders `train` and `val` of the shared data. The scans are reduced by cubic
 interpolation as in papers, and as scanners acquire them, with and without noise. Prints for each stage the share of the
 voxels of tissue that lie in their intervals, half of the intervals' mean width, and the rank correlation of the width
 with the error; the same for what else tells how far a result may be off, calibrated on the same scans. `--coverage`
-writes the shares to a file for the sidecars of maps, `sr_keras/weights/uncertainty/coverage.json`. Takes about ten
-minutes on two cores.
+writes the shares to a file for the sidecars of maps, `sr_keras/weights/uncertainty/coverage.json`. Parts that are not
+measured keep their rows in RESULT.json.
 """
 
 import argparse
@@ -22,14 +22,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
-from train_uncertainty import STAGES, calibration_samples, factors_of, scores_of
+from train_uncertainty import STAGES, calibration_scores, factors_of, upsampled_edges
 from uncertainty_samples import CALIBRATE, Case, Sample, cropped, load_case, load_cases, make_sample
-from uncertainty_table import coverage, table
+from uncertainty_table import coverage, dumped, kept_rows, table
 
 from sr_keras.acquisition.description import Acquisition, Noise
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
 from sr_keras.acquisition.simulation import acquire
 from sr_keras.engines import load_engine
+from sr_keras.inference.conditions import Conditions
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.networks import output_factors
@@ -46,6 +47,15 @@ SAMPLES, RANKED, SIZE = 1, 20_000, (32, 128, 128)
 ACQUISITIONS = 4
 # The scale at which what does not ship is measured, too.
 COMPARED = 2
+# Options of `predict` that volumes are also upsampled with, and what they are in Python.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "": {},
+    "--self-ensemble": {"self_ensemble": "mean"},
+    "--noise reduce": {"conditions": Conditions(noise=0.5)},
+    "--noise 0": {"conditions": Conditions(noise=0.0)},
+}
+# What is measured at once: a stage, or volumes at a scale with an option.
+PARTS = (*STAGES, "x2", "x4", *(f"x2 {option}" for option in OPTIONS if option))
 # Without a little everywhere, spreads and gradients near zero would need enormous factors: of normalised intensities.
 FLOOR = 2e-3
 
@@ -92,15 +102,9 @@ def calibrated(engine: Any, cases: list[Case]) -> dict[str, Width]:
         return {"estimator": estimated}
     # The one orientation of scans with thick slices disagrees with nothing.
     thin = [case for case in cases if case.thin or engine.card.stage == "hw"]
-    samples = calibration_samples(engine, thin, ACQUISITIONS)
-    methods: dict[str, Width] = {}
-    for name, width in WIDTHS[engine.card.stage].items():
-        if name == "estimator":
-            methods[name] = width
-            continue
-        scores = {scan: scores_of(each, [width(sample) for sample in each]) for scan, each in samples.items()}
-        methods[name] = _scaled(width, factors_of(scores))
-    return methods
+    others = {name: width for name, width in WIDTHS[engine.card.stage].items() if name != "estimator"}
+    scores = calibration_scores(engine, thin, others, ACQUISITIONS)
+    return {"estimator": estimated} | {name: _scaled(others[name], factors_of(scores[name])) for name in others}
 
 
 def _scaled(width: Width, factors: Any) -> Width:
@@ -109,6 +113,11 @@ def _scaled(width: Width, factors: Any) -> Width:
         return width(sample) * factors.at(edges_of(sample.low)).repeat(rows, axis=1).repeat(columns, axis=2)
 
     return scaled
+
+
+def whole_name(scale: int, option: str) -> str:
+    """Return what volumes are called that all axes of are upsampled."""
+    return f"fast x{scale} along all axes" + (f", {option}" if option else "")
 
 
 def figures(errors: Floats, widths: Floats, tissue: Any, edges: Any) -> Row:
@@ -129,7 +138,6 @@ def figures(errors: Floats, widths: Floats, tissue: Any, edges: Any) -> Row:
 def measured(case: Case, engine: Any, methods: dict[str, Width]) -> list[Row]:
     """Return the figures of each method on each acquisition of a scan."""
     rows = []
-    scale_rows, scale_columns = output_factors(engine.card.stage, engine.card.scale)
     for name, acquisition in cases_of(engine.card.stage, case.scan.modality).items():
         samples = [
             make_sample(case, engine, acquisition, np.random.default_rng((7, number))) for number in range(SAMPLES)
@@ -141,7 +149,7 @@ def measured(case: Case, engine: Any, methods: dict[str, Width]) -> list[Row]:
                     sample.errors,
                     width(sample),
                     sample.tissue,
-                    edges_of(sample.low).repeat(scale_rows, axis=1).repeat(scale_columns, axis=2),
+                    upsampled_edges(sample),
                 )
                 for sample in samples
             ]
@@ -152,10 +160,10 @@ def measured(case: Case, engine: Any, methods: dict[str, Width]) -> list[Row]:
     return rows
 
 
-def measured_whole(case: Case, scale: int) -> list[Row]:
-    """Return the figures of volumes that all axes of are upsampled."""
+def measured_whole(case: Case, scale: int, option: str = "") -> list[Row]:
+    """Return the figures of volumes that all axes of are upsampled, with an option of `predict`."""
     engines = [load_engine(f"fast_{stage}_x{scale}", "onnx", threads=1) for stage in ("hw", "d")]
-    upscaler, rows = Upscaler(engines, uncertainty=True), []
+    upscaler, rows = Upscaler(engines, uncertainty=True, **OPTIONS[option]), []
     through = cases_of("d", case.scan.modality)
     for (name, in_plane), profile in zip(cases_of("hw", case.scan.modality).items(), through.values(), strict=True):
         starts = [(length - size) // 2 for length, size in zip(case.scan.voxels.shape, SIZE, strict=True)]
@@ -171,8 +179,18 @@ def measured_whole(case: Case, scale: int) -> list[Row]:
         for axis in range(3):
             edges = edges.repeat(scale, axis=axis)
         found = figures(np.abs(truth - result.voxels), np.asarray(widths.voxels), tissue, edges)  # type: ignore[union-attr]
-        rows.append({"stage": f"fast x{scale} along all axes", "scan": case.name, "case": name, "estimator": found})
+        rows.append({"stage": whole_name(scale, option), "scan": case.name, "case": name, "estimator": found})
     return rows
+
+
+def rows_of(part: str, held_out: list[Case], calibrate: list[Case]) -> list[Row]:
+    """Return the figures of a part."""
+    if part not in STAGES:
+        scale, _, option = part.partition(" ")
+        return [row for case in held_out for row in measured_whole(case, int(scale[1:]), option)]
+    engine = load_engine(part, "onnx", threads=1)
+    methods = calibrated(engine, [cropped(case, engine.card.stage) for case in calibrate])
+    return [row for case in held_out for row in measured(cropped(case, engine.card.stage), engine, methods)]
 
 
 def main() -> None:
@@ -181,22 +199,18 @@ def main() -> None:
     parser.add_argument("training_scans", type=Path)
     parser.add_argument("scans", type=Path)
     parser.add_argument("result", type=Path)
-    parser.add_argument("--stage", action="append", choices=STAGES)
+    parser.add_argument("--part", action="append", choices=PARTS)
     parser.add_argument("--coverage", type=Path)
     arguments = parser.parse_args()
-    stages, rows = arguments.stage or STAGES, []
     with tempfile.TemporaryDirectory() as cache:
         held_out = [load_case(path, Path(cache)) for path in find_scans([arguments.scans])]
         calibrate = load_cases(arguments.training_scans, CALIBRATE, Path(cache))
-        for name in stages:
-            engine = load_engine(name, "onnx", threads=1)
-            stage = engine.card.stage
-            methods = calibrated(engine, [cropped(case, stage) for case in calibrate])
-            rows += [row for case in held_out for row in measured(cropped(case, stage), engine, methods)]
-        for scale in (2, 4):
-            if {f"fast_hw_x{scale}", f"fast_d_x{scale}"} <= set(stages):
-                rows += [row for case in held_out for row in measured_whole(case, scale)]
-    arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
+        for part in arguments.part or PARTS:
+            found = rows_of(part, held_out, calibrate)
+            rows = kept_rows(arguments.result, {row["stage"] for row in found}) + found
+            names = [*STAGES, *(whole_name(scale, option) for option in OPTIONS for scale in (2, 4))]
+            rows.sort(key=lambda row: names.index(row["stage"]))
+            arguments.result.write_text(dumped(rows))
     if arguments.coverage:
         arguments.coverage.write_text(json.dumps(coverage(rows), indent=2) + "\n")
     sys.stdout.write(f"{table(rows)}\n")

@@ -128,14 +128,13 @@ def cropped(case: Case, stage: str) -> Case:
     return replace(case, scan=replace(scan, voxels=scan.voxels[box], tissue=scan.tissue[box]))
 
 
-def drawn_samples(cases: list[Case], engine: Any, count: int, seed: int) -> Iterator[Sample]:
-    """Yield samples, each of a modality, a scan and an acquisition drawn at random."""
+def drawn_cases(cases: list[Case], count: int, seed: int) -> Iterator[tuple[Case, Acquisition]]:
+    """Yield scans and acquisitions: of a modality drawn at random, as is the rest."""
     for number in range(count):
         generator = np.random.default_rng((seed, number))
         modality = generator.choice(sorted({case.scan.modality for case in cases}))
         chosen = [case for case in cases if case.scan.modality == modality]
-        case = chosen[int(generator.integers(len(chosen)))]
-        yield make_sample(case, engine, draw_acquisition(modality, generator), generator)
+        yield chosen[int(generator.integers(len(chosen)))], draw_acquisition(modality, generator)
 
 
 def make_sample(case: Case, engine: Any, acquisition: Acquisition, generator: np.random.Generator) -> Sample:

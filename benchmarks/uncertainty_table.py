@@ -4,7 +4,7 @@ python benchmarks/uncertainty_table.py
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENT, RESULTS = ROOT / "docs" / "uncertainty.md", ROOT / "benchmarks" / "results"
 METHODS = ("estimator", "spread", "disagreement", "gradient")
 Row = dict[str, Any]
+# Of details that are taken out, in voxels of the scan.
+TAKEN_SIZE = 0.5
 
 KINDS: dict[str, Callable[[Row], bool]] = {
     "cubic reduction": lambda row: row["case"] == "cubic",
@@ -52,15 +54,40 @@ def _line(stage: str, kind: str, method: str, found: Row) -> str:
 
 
 def lesion_table(rows: list[Row]) -> str:
-    """Return how often intervals hold details as a table, over all scans and acquisitions."""
-    lines = ["| detail | stage | details | inside with it, % | inside without it, % |", "|---|---|---|---|---|"]
+    """Return how often intervals hold details as a table, by size, over all scans and acquisitions."""
+    sizes = sorted({row["size"] for row in rows if row["size"] is not None})
+    columns = "".join(f" {size:g} voxel |" for size in sizes)
+    lines = [f"| stage | detail | details |{columns} without it | half-width, % of range |"]
+    lines.append("|---" * (5 + len(sizes)) + "|")
     for stage in dict.fromkeys(row["stage"] for row in rows):
         for kind in dict.fromkeys(row["kind"] for row in rows):
             chosen = [row for row in rows if row["stage"] == stage and row["kind"] == kind]
-            count = sum(row["details"] for row in chosen)
-            shares = [f"{100 * sum(row[name] for row in chosen) / count:.0f}" for name in ("with", "without")]
-            lines.append(f"| {kind} | {stage} | {count} | {' | '.join(shares)} |")
+            if chosen:
+                lines.append(_lesion_line(stage, kind, chosen, sizes))
     return "\n".join(lines)
+
+
+def _lesion_line(stage: str, kind: str, rows: list[Row], sizes: list[float]) -> str:
+    count = sum(row["details"] for row in rows)
+    shares = []
+    for size in sizes:
+        # Of what is taken out, the size is that of the other details' middle column.
+        of_size = [row for row in rows if (row["size"] or TAKEN_SIZE) == size]
+        found = sum(row["details"] for row in of_size)
+        shares.append(f"{100 * sum(row['with'] for row in of_size) / found:.0f}" if found else "-")
+    without, width = (100 * sum(row[name] for row in rows) / count for name in ("without", "width"))
+    return f"| {' | '.join([stage, kind, str(count), *shares, f'{without:.0f}', f'{width:.1f}'])} |"
+
+
+def kept_rows(result: Path, stages: Collection[str]) -> list[Row]:
+    """Return the rows of a result that are of other stages than these."""
+    rows: list[Row] = json.loads(result.read_text()) if result.exists() else []
+    return [row for row in rows if row["stage"] not in stages]
+
+
+def dumped(rows: list[Row]) -> str:
+    """Return rows as JSON, one a line."""
+    return "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n"
 
 
 def coverage(rows: list[Row]) -> dict[str, Row]:

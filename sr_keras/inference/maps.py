@@ -198,5 +198,6 @@ def _plain(volume: Volume) -> Volume:
 
 def _coarser(half_widths: Any) -> Images:
     """Return half-widths rounded up to a part in 32."""
-    bits = np.ascontiguousarray(half_widths, np.float32).view(np.uint32)
-    return ((bits + DROPPED) & ~DROPPED).view(np.float32)
+    bits = np.asarray(half_widths, np.float32).view(np.uint32) + DROPPED
+    bits &= ~DROPPED
+    return bits.view(np.float32)

@@ -10,6 +10,7 @@ from sr_keras.engines import Batched, Engine, Images
 from sr_keras.inference.planning import Step
 from sr_keras.inference.prefetch import background_writer, prefetch
 from sr_keras.inference.self_ensemble import SelfEnsemble, run_ensemble
+from sr_keras.uncertainty.estimator import spread
 from sr_keras.volumes.slab_buffers import SlabBuffer, SlabSource, spans
 
 # Called with a step, the size (height, width) of its slices, and how many of them are done.
@@ -90,7 +91,7 @@ def joined_widths(own: Images, before: Images | None, factors: Sequence[int]) ->
     """Return the half-widths after a step: those of its own and those of what it was made of add up in squares.
 
     Args:
-        own: of the step, of any three axes.
+        own: of the step, of any three axes: alike for all voxels that the step makes of one.
         before: of its source; None where that is the scan.
         factors: by which the step upsamples the axes.
     """
@@ -98,10 +99,8 @@ def joined_widths(own: Images, before: Images | None, factors: Sequence[int]) ->
         return own
     # A third of the time of `np.hypot`; normalised half-widths are far from overflowing.
     squares = np.square(before, dtype=np.float32)
-    for axis, factor in enumerate(factors):
-        squares = squares.repeat(factor, axis=axis) if factor > 1 else squares
-    squares += np.square(own, out=own)
-    return np.sqrt(squares, out=squares)
+    squares += np.square(own[tuple(slice(None, None, factor) for factor in factors)])
+    return spread(np.sqrt(squares, out=squares), factors)
 
 
 @dataclass(frozen=True)

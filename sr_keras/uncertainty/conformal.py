@@ -46,7 +46,7 @@ def edges_of(images: Floats) -> npt.NDArray[np.bool_]:
     rows = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
     columns = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
     differences = np.abs(rows) + np.abs(columns)
-    return np.asarray(_mean_around(differences) / _mean_around(np.ones_like(differences[:1])) > EDGE)
+    return np.asarray(_mean_around(differences) > EDGE)
 
 
 def _mean_around(images: Floats) -> Floats:

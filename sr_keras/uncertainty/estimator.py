@@ -1,7 +1,7 @@
 """The estimators that ship, run on onnxruntime beside their stages."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from sr_keras.engines.onnx_engine import OnnxEngine, open_session
 from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.files import file_sha256, read_json
 from sr_keras.models.stages import SHIPPED, StageCard
+from sr_keras.networks import output_factors
 from sr_keras.uncertainty import LEVEL
 
 FOLDER = SHIPPED / "uncertainty"
@@ -41,10 +42,11 @@ class Estimator:
             images: (batch, height, width), float32, normalised; for the d stage (batch, in-plane, depth).
 
         Returns:
-            What the stage upsamples them to, in shape; float32, normalised, calibrated.
+            What the stage upsamples them to, in shape; float32, normalised, calibrated. All pixels that it makes of one
+            have the same.
         """
         half_widths: Images = self._session.run(None, {"lr": np.ascontiguousarray(images, np.float32)})[0]
-        return half_widths
+        return spread(half_widths, (1, *output_factors(self.card.stage, self.card.scale)))
 
     @property
     def dynamic_shape(self) -> bool:
@@ -65,6 +67,15 @@ class Estimator:
     @cached_property
     def _session(self) -> Any:
         return open_session(self.path, self.threads, spinning=False)
+
+
+def spread(half_widths: Images, factors: Sequence[int]) -> Images:
+    """Return half-widths on a finer grid: each as often along each axis as its factor says, float32."""
+    shape = [length * factor for length, factor in zip(half_widths.shape, factors, strict=True)]
+    finer = np.empty(shape, np.float32)
+    blocks = finer.reshape([each for pair in zip(half_widths.shape, factors, strict=True) for each in pair])
+    blocks[:] = half_widths[:, None, :, None, :, None]
+    return finer
 
 
 def estimator_of(engine: Engine) -> Estimator:

@@ -1,7 +1,7 @@
 """The ONNX file of an estimator: a dozen operators, calibrated factors among them, that onnxruntime runs.
 
 What finds edges, see `sr_keras.uncertainty.conformal.edges_of`, shares the convolutions: two more filters take the
-differences, and their mean goes through as one more channel.
+differences, and their mean over 3 x 3 pixels goes through as one more channel.
 """
 
 import json
@@ -14,22 +14,20 @@ import numpy.typing as npt
 from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.onnx_engine import METADATA_KEY
 from sr_keras.framework import load_module
-from sr_keras.networks import StageName
 from sr_keras.uncertainty.conformal import EDGE, Factors
-from sr_keras.uncertainty.network import KERNEL_SIZE, LEAST
+from sr_keras.uncertainty.network import FEATURES, FILTERS, GAIN, KERNEL_SIZE, LEAST
 
 OPSET = 13
+# Filters that take the differences across a pixel.
+DIFFERENCES = 2
 Constant = npt.NDArray[Any]
 
 
-def onnx_model(network: Any, stage: StageName, scale: int, factors: Factors, record: Mapping[str, Any]) -> Any:
-    """Return an estimator as an ONNX model: `lr` (batch, height, width), float32, to `half_widths` (batch, height *
-    scale, width * scale), for the d stage (batch, in-plane, depth * scale).
+def onnx_model(network: Any, factors: Factors, record: Mapping[str, Any]) -> Any:
+    """Return an estimator as an ONNX model: `lr` (batch, height, width), float32, to `half_widths` of the same shape.
 
     Args:
         network: the trained Keras model.
-        stage: "hw" or "d".
-        scale: upsampling factor of the stage.
         factors: what conformal calibration found.
         record: what the file says of itself, as JSON can hold it.
 
@@ -38,10 +36,10 @@ def onnx_model(network: Any, stage: StageName, scale: int, factors: Factors, rec
     """
     onnx = load_module("onnx", FORMATS["onnx"].install)
     graph = _Graph(onnx)
-    output = _half_widths(graph, network, stage, scale, factors)
+    output = _half_widths(graph, network, factors)
     describe, real = onnx.helper.make_tensor_value_info, onnx.TensorProto.FLOAT
     inputs = [describe("lr", real, ["batch", "height", "width"])]
-    outputs = [describe(output, real, ["batch", "upsampled_height", "upsampled_width"])]
+    outputs = [describe(output, real, ["batch", "height", "width"])]
     whole = onnx.helper.make_graph(graph.nodes, network.name, inputs, outputs, graph.constants)
     opsets = [onnx.helper.make_opsetid("", OPSET)]
     version = onnx.helper.find_min_ir_version_for(opsets)
@@ -70,47 +68,53 @@ class _Graph:
         return output
 
 
-def _half_widths(graph: _Graph, network: Any, stage: StageName, scale: int, factors: Factors) -> str:
+def _half_widths(graph: _Graph, network: Any, factors: Factors) -> str:
     images = graph.add("images", "Unsqueeze", "lr", np.array([1]))
     kernel, bias = _responses(network)
     responses = graph.add("responses", "Conv", images, kernel, bias, auto_pad="SAME_UPPER")
     absolute = graph.add("absolute", "Abs", responses)
-    around = graph.add("around", "AveragePool", absolute, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
-    features = graph.add("features", "Relu", graph.add("convolved", "Conv", around, *_passing(network, "features")))
-    both = graph.add("both", "Conv", features, *_passing(network, "widths"))
-    pixels = network.get_layer("widths").filters
-    starts, ends, channels = (np.array([each]) for each in (0, pixels, 1))
-    widths = graph.add("widths", "Slice", both, starts, ends, channels)
-    differences = graph.add("differences", "Slice", both, ends, ends + 1, channels)
+    # A convolution of each channel by itself is several times as fast as an average pooling.
+    channels = FILTERS + DIFFERENCES
+    mean = np.full((channels, 1, 3, 3), 1 / 9, np.float32)
+    around = graph.add("around", "Conv", absolute, mean, group=channels, pads=[1, 1, 1, 1])
+    # The sum of two convolutions instead of one of both joined, which runtimes copy.
+    at_kernel, around_kernel, bias = _features(network)
+    at = graph.add("of_pixels", "Conv", absolute, at_kernel, bias)
+    found = graph.add("found", "Add", graph.add("of_surroundings", "Conv", around, around_kernel), at)
+    both = graph.add("both", "Conv", graph.add("features", "Relu", found), *_widths(network))
+    start, middle, end = (np.array([each]) for each in range(3))
+    widths = graph.add("least", "Max", graph.add("widths", "Slice", both, start, middle, middle), _scalar(LEAST))
+    differences = graph.add("differences", "Slice", both, middle, end, middle)
     edges = graph.add("edges", "Greater", differences, _scalar(EDGE))
     factor = graph.add("factor", "Where", edges, _scalar(factors.edges), _scalar(factors.flat))
-    widths = graph.add("least", "Max", widths, _scalar(LEAST))
-    scaled = graph.add("scaled", "Mul", widths, factor)
-    if stage == "hw":
-        return graph.add(
-            "half_widths", "Squeeze", graph.add("shuffled", "DepthToSpace", scaled, blocksize=scale), channels
-        )
-    last = graph.add("last", "Transpose", scaled, perm=[0, 2, 3, 1])
-    return graph.add("half_widths", "Reshape", last, np.array([0, 0, -1]))
+    return graph.add("half_widths", "Squeeze", graph.add("scaled", "Mul", widths, factor), middle)
 
 
 def _responses(network: Any) -> tuple[Constant, Constant]:
     """Return the first convolution, and after its filters those that take the differences across a pixel."""
     kernel, bias = _weights(network, "responses")
-    middle, differences = KERNEL_SIZE // 2, np.zeros((KERNEL_SIZE, KERNEL_SIZE, 1, 2), np.float32)
+    middle, differences = KERNEL_SIZE // 2, np.zeros((KERNEL_SIZE, KERNEL_SIZE, 1, DIFFERENCES), np.float32)
     differences[middle - 1 : middle + 2, middle, 0, 0] = -1, 0, 1
     differences[middle, middle - 1 : middle + 2, 0, 1] = -1, 0, 1
-    return np.concatenate([kernel, differences], axis=3).transpose(3, 2, 0, 1), np.pad(bias, (0, 2))
+    return np.concatenate([kernel * np.float32(GAIN), differences], axis=3).transpose(3, 2, 0, 1), np.pad(bias, (0, DIFFERENCES))
 
 
-def _passing(network: Any, name: str) -> tuple[Constant, Constant]:
-    """Return a pointwise convolution (out, in, 1, 1) with one more channel, which is the sum of all incoming ones that
-    the trained convolution does not know.
+def _features(network: Any) -> tuple[Constant, Constant, Constant]:
+    """Return the second convolution for pixels and for their surroundings (out, in, 1, 1), and its bias: with one more
+    channel, the sum of the mean differences.
     """
-    kernel, bias = _weights(network, name)
-    more = 2 if name == "features" else 1
-    kernel = np.pad(kernel[0, 0], ((0, more), (0, 1)))
-    kernel[-more:, -1] = 1.0
+    kernel, bias = _weights(network, "features")
+    at, around = np.zeros((2, FILTERS + DIFFERENCES, FEATURES + 1), np.float32)
+    at[:FILTERS, :FEATURES], around[:FILTERS, :FEATURES] = np.split(kernel[0, 0], 2)
+    around[FILTERS:, FEATURES] = 1.0
+    return at.T[..., None, None], around.T[..., None, None], np.pad(bias, (0, 1))
+
+
+def _widths(network: Any) -> tuple[Constant, Constant]:
+    """Return the last convolution (out, in, 1, 1), which hands on the differences as they are."""
+    kernel, bias = _weights(network, "widths")
+    kernel = np.pad(kernel[0, 0], ((0, 1), (0, 1)))
+    kernel[-1, -1] = 1.0
     return kernel.T[..., None, None], np.pad(bias, (0, 1))
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sr_keras.networks import output_factors
 from sr_keras.uncertainty.conformal import Factors, edges_of
 from sr_keras.uncertainty.network import build, quantile_loss
 from sr_keras.uncertainty.onnx_file import onnx_model
@@ -19,11 +18,10 @@ def test_the_file_equals_keras(stage, scale):
     network.set_weights([generator.normal(scale=0.3, size=each.shape) for each in network.get_weights()])
     # Noise, and rows without edges.
     images = generator.random((2, 14, 11)).astype(np.float32) * (np.arange(14)[:, None] > 6)
-    model = onnx_model(network, stage, scale, Factors(3.0, 0.5), {"level": 0.9})
+    model = onnx_model(network, Factors(3.0, 0.5), {"level": 0.9})
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found = session.run(None, {"lr": images})[0]
-    rows, columns = output_factors(stage, scale)
-    factor = Factors(3.0, 0.5).at(edges_of(images)).repeat(rows, axis=1).repeat(columns, axis=2)
+    factor = Factors(3.0, 0.5).at(edges_of(images))
     expected = np.asarray(network(images[..., None]))[..., 0] * factor
     assert len(np.unique(factor)) == 2
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
