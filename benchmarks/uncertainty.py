@@ -1,17 +1,15 @@
 """Measure the intervals of `predict --uncertainty` on scans that neither networks nor estimators have seen.
 
-    python benchmarks/uncertainty.py TRAINING_SCANS SCANS RESULT.json [--part fast_hw_x2]... [--coverage FILE]
+    python benchmarks/uncertainty.py TRAINING_SCANS SCANS RESULT.json [--part fast_hw_x2]...
 
 TRAINING_SCANS and SCANS are the folders `train` and `val` of the shared data. The scans are reduced by cubic
 interpolation as in papers, and as scanners acquire them, with and without noise. Prints for each stage the share of the
 voxels of tissue that lie in their intervals, half of the intervals' mean width, and the rank correlation of the width
-with the error; the same for what else tells how far a result may be off, calibrated on the same scans. `--coverage`
-writes the shares to a file for the sidecars of maps, `sr_keras/weights/uncertainty/coverage.json`. Parts that are not
-measured keep their rows in RESULT.json.
+with the error; the same for what else tells how far a result may be off, calibrated on the same scans. Parts that are
+not measured keep their rows in RESULT.json. `uncertainty_table.py` writes what it finds where it is read.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -24,7 +22,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 from train_uncertainty import STAGES, calibration_scores, factors_of, upsampled_edges
 from uncertainty_samples import CALIBRATE, Case, Sample, cropped, load_case, load_cases, make_sample
-from uncertainty_table import coverage, dumped, kept_rows, table
+from uncertainty_table import dumped, kept_rows, table
 
 from sr_keras.acquisition.description import Acquisition, Noise
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
@@ -200,7 +198,6 @@ def main() -> None:
     parser.add_argument("scans", type=Path)
     parser.add_argument("result", type=Path)
     parser.add_argument("--part", action="append", choices=PARTS)
-    parser.add_argument("--coverage", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         held_out = [load_case(path, Path(cache)) for path in find_scans([arguments.scans])]
@@ -211,8 +208,6 @@ def main() -> None:
             names = [*STAGES, *(whole_name(scale, option) for option in OPTIONS for scale in (2, 4))]
             rows.sort(key=lambda row: names.index(row["stage"]))
             arguments.result.write_text(dumped(rows))
-    if arguments.coverage:
-        arguments.coverage.write_text(json.dumps(coverage(rows), indent=2) + "\n")
     sys.stdout.write(f"{table(rows)}\n")
 
 

@@ -17,8 +17,9 @@ from sr_keras.acquisition.profiles import FWHM
 
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
-# Contrasts of details, as parts of the normalised range: in-plane higher ones cannot be told from what is there.
-CONTRASTS = {"hw": (0.03, 0.25), "d": (0.03, 0.4)}
+# The lowest contrast of details, as a part of the normalised range, and the highest by stage and scale: where a detail
+# leaves little in the scan, intervals that held higher ones would be of no use for anything else.
+LOWEST, HIGHEST = 0.03, {("hw", 2): 0.25, ("hw", 4): 0.25, ("d", 2): 0.4, ("d", 4): 0.25}
 # Their full widths at half maximum, in voxels of the scan.
 SIZES = (0.3, 1.0)
 # The share of details that are blobs of up to half a voxel about the middle of a pixel: they leave the least in the
@@ -91,7 +92,7 @@ def put_in(truth: Floats, tissue: Any, card: Any, generator: np.random.Generator
         number, row, column = place
         small = generator.random() < SMALL_SHARE
         size = generator.uniform(SIZES[0], SMALL if small else SIZES[1])
-        contrast = np.exp(generator.uniform(*np.log(CONTRASTS[card.stage])))
+        contrast = LOWEST * (HIGHEST[card.stage, scale] / LOWEST) ** generator.random()
         # Intensities below the floor of the range do not occur.
         sign = -1 if generator.random() < 0.5 and truth[number, row, column] > contrast else 1
         shape = _shape(around, size * scale, small, scale, generator)

@@ -1,4 +1,5 @@
-"""Write the tables of docs/uncertainty.md from the recorded results of `uncertainty.py` and `uncertainty_lesions.py`.
+"""Write the recorded results of `uncertainty.py` and `uncertainty_lesions.py` where they are read: in the tables of
+docs/uncertainty.md, and the coverage in a file for the sidecars of maps.
 
 python benchmarks/uncertainty_table.py
 """
@@ -11,6 +12,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT, RESULTS = ROOT / "docs" / "uncertainty.md", ROOT / "benchmarks" / "results"
+COVERAGE = ROOT / "sr_keras" / "weights" / "uncertainty" / "coverage.json"
 METHODS = ("estimator", "spread", "disagreement", "gradient")
 Row = dict[str, Any]
 # Of details that are taken out, in voxels of the scan.
@@ -116,5 +118,12 @@ def document() -> str:
     return text
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the tables and the coverage."""
     DOCUMENT.write_text(document())
+    rows = json.loads((RESULTS / "uncertainty.json").read_text())
+    COVERAGE.write_text(json.dumps(coverage(rows), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

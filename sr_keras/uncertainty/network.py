@@ -29,7 +29,7 @@ SMALLEST_ERROR = 1e-4
 
 
 @keras.saving.register_keras_serializable("sr_keras")
-class ZeroMean(keras.constraints.Constraint):  # type: ignore[misc]
+class ZeroMean(keras.constraints.Constraint):
     """Kernels that find nothing where all is alike."""
 
     def __call__(self, kernel: Any) -> Any:
