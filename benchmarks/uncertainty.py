@@ -34,6 +34,7 @@ from sr_keras.inference.upscaler import Upscaler
 from sr_keras.networks import output_factors
 from sr_keras.uncertainty.conformal import edges_of
 from sr_keras.uncertainty.estimator import estimator_of
+from sr_keras.uncertainty.estimator import spread as spread_onto
 from sr_keras.volumes.volume import Volume
 
 Floats = npt.NDArray[np.float32]
@@ -60,7 +61,7 @@ FLOOR = 2e-3
 
 def estimated(sample: Sample) -> Floats:
     """Return the half-widths that ship."""
-    return estimator_of(sample.engine).run(sample.low)
+    return spread_onto(estimator_of(sample.engine).run(sample.low), sample.truth.shape)
 
 
 def spread(sample: Sample) -> Floats:

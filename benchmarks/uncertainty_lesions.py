@@ -25,7 +25,7 @@ from uncertainty_table import TAKEN_SIZE, dumped, kept_rows, lesion_table
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS, THROUGH_PLANE_CASES
 from sr_keras.engines import load_engine
 from sr_keras.inference.folders import find_scans
-from sr_keras.uncertainty.estimator import estimator_of
+from sr_keras.uncertainty.estimator import estimator_of, spread
 
 Floats = npt.NDArray[np.float32]
 STAGES = ("fast_hw_x2", "fast_d_x2", "fast_hw_x4", "fast_d_x4")
@@ -113,7 +113,7 @@ def inside(
         tissue: where they show tissue.
     """
     sample = turned_sample(case, engine, PRESETS[acquisition], (13,), truth, tissue)
-    widths = estimator_of(sample.engine).run(sample.low)
+    widths = spread(estimator_of(sample.engine).run(sample.low), sample.truth.shape)
     return sample.first, sample.errors <= widths, widths
 
 

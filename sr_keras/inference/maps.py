@@ -27,8 +27,6 @@ from sr_keras.volumes.volume import Volume
 ProfileOf = Callable[[Volume, int], Profile | None]
 UNCERTAINTY = "Half-widths of intervals around the voxels of a super-resolved scan"
 RESIDUAL = "Scan minus the super-resolved scan, downsampled to the grid of the scan"
-# Bits of a float32 that half-widths do without: five digits of its mantissa are left, and files are a third as large.
-DROPPED = np.uint32(0x3FFFF)
 
 
 @dataclass(frozen=True)
@@ -118,7 +116,7 @@ class RunningMaps:
         """Return the result as a whole; the maps are written."""
         result, widths = self._job.collect_estimated(progress, self._look)
         if self._maps.uncertainty is not None and widths is not None:
-            self._write(widths.with_voxels(_coarser(widths.voxels)), self._maps.uncertainty)
+            self._write(widths, self._maps.uncertainty)
         self._write_residual()
         return result
 
@@ -157,12 +155,7 @@ class RunningMaps:
             stack.callback(buffer.close)
         path, like = self._places[self._maps.uncertainty], _plain(job.volume)
         opened = open_stream(path, grid.shape, grid.affine, like=like, dtype="float32", store=buffer)
-        file = stack.enter_context(opened)
-
-        def write(axis: int, span: slice, half_widths: Images) -> None:
-            file.write(axis, span, _coarser(half_widths))
-
-        return stack.enter_context(background_writer(write))
+        return stack.enter_context(background_writer(stack.enter_context(opened).write))
 
     def _write_residual(self) -> None:
         if self._residual is not None and self._maps.residual is not None:
@@ -194,10 +187,3 @@ class RunningMaps:
 def _plain(volume: Volume) -> Volume:
     """Return a scan without the header of its file, whose type and scaling are not those of a map."""
     return replace(volume, header=None)
-
-
-def _coarser(half_widths: Any) -> Images:
-    """Return half-widths rounded up to a part in 32."""
-    bits = np.asarray(half_widths, np.float32).view(np.uint32) + DROPPED
-    bits &= ~DROPPED
-    return bits.view(np.float32)

@@ -74,8 +74,7 @@ def run_depth_step(
         target.write(second, span, slab)
         if widths is not None and half_widths is not None:
             before = None if widths.before is None else widths.before.read(second, span)
-            factors = [step.scale if axis in step.axes else 1 for axis in range(3)]
-            widths.target.write(second, span, joined_widths(half_widths, before, factors))
+            widths.target.write(second, span, spread(joined_widths(half_widths, before), slab.shape))
 
     # Putting a slab into a volume takes one core a while, on disk above all: the engine goes on beside it.
     with background_writer(partial.write, waiting=0) as write:
@@ -87,20 +86,19 @@ def run_depth_step(
             write_joined(*made)
 
 
-def joined_widths(own: Images, before: Images | None, factors: Sequence[int]) -> Images:
+def joined_widths(own: Images, before: Images | None) -> Images:
     """Return the half-widths after a step: those of its own and those of what it was made of add up in squares.
 
     Args:
-        own: of the step, of any three axes: alike for all voxels that the step makes of one.
-        before: of its source; None where that is the scan.
-        factors: by which the step upsamples the axes.
+        own: of the step, of any three axes, on the grid of its source.
+        before: of its source, on the same grid or a coarser one; None where that is the scan.
     """
     if before is None:
         return own
     # A third of the time of `np.hypot`; normalised half-widths are far from overflowing.
-    squares = np.square(before, dtype=np.float32)
-    squares += np.square(own[tuple(slice(None, None, factor) for factor in factors)])
-    return spread(np.sqrt(squares, out=squares), factors)
+    squares = np.square(before if before.shape == own.shape else spread(before, own.shape), dtype=np.float32)
+    squares += np.square(own)
+    return np.sqrt(squares, out=squares)
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def run_slice_steps(
 
     Yields:
         A span of the axis, its slices (slice, height, width), normalised, in the order of the axis, and their
-        half-widths, None where nothing estimates them.
+        half-widths, on the grid that the last step began with, None where nothing estimates them.
     """
     with closing(prefetch(_cut(source, axis, slice_order(axis), length, hw_slab(size)))) as slabs:
         for span, slices in slabs:
@@ -154,8 +152,7 @@ def run_slice_steps(
                     images = run_ensemble(each.engine, images, self_ensemble)
                     on_slices(each.step, before.shape[1:], len(before))
                     if each.estimator is not None:
-                        factors = (1, each.step.scale, each.step.scale)
-                        half_widths = joined_widths(each.estimator.run(before), half_widths, factors)
+                        half_widths = joined_widths(each.estimator.run(before), half_widths)
                 yield whole, images, half_widths
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from sr_keras.engines.onnx_engine import OnnxEngine, open_session
 from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.files import file_sha256, read_json
 from sr_keras.models.stages import SHIPPED, StageCard
-from sr_keras.networks import output_factors
 from sr_keras.uncertainty import LEVEL
 
 FOLDER = SHIPPED / "uncertainty"
@@ -27,7 +26,7 @@ class Estimator:
 
     Attributes:
         path: of its ONNX file.
-        card: of the stage.
+        card: of the stage, at a scale of 1: half-widths are as many as pixels go in.
         threads: of the processor; None is all cores.
     """
 
@@ -42,11 +41,10 @@ class Estimator:
             images: (batch, height, width), float32, normalised; for the d stage (batch, in-plane, depth).
 
         Returns:
-            What the stage upsamples them to, in shape; float32, normalised, calibrated. All pixels that it makes of one
-            have the same.
+            Of the same shape, float32, normalised, calibrated: one for all pixels that the stage makes of one.
         """
         half_widths: Images = self._session.run(None, {"lr": np.ascontiguousarray(images, np.float32)})[0]
-        return spread(half_widths, (1, *output_factors(self.card.stage, self.card.scale)))
+        return half_widths
 
     @property
     def dynamic_shape(self) -> bool:
@@ -69,13 +67,22 @@ class Estimator:
         return open_session(self.path, self.threads, spinning=False)
 
 
-def spread(half_widths: Images, factors: Sequence[int]) -> Images:
-    """Return half-widths on a finer grid: each as often along each axis as its factor says, float32."""
-    shape = [length * factor for length, factor in zip(half_widths.shape, factors, strict=True)]
-    finer = np.empty(shape, np.float32)
-    blocks = finer.reshape([each for pair in zip(half_widths.shape, factors, strict=True) for each in pair])
-    blocks[:] = half_widths[:, None, :, None, :, None]
-    return finer
+def spread(half_widths: Images, shape: Sequence[int]) -> Images:
+    """Return half-widths on a finer grid of a shape: each several times along each axis, float32.
+
+    Args:
+        half_widths: of any three axes, whose lengths divide those of the shape.
+        shape: of the result.
+
+    Returns:
+        The first axis fastest in memory, as files have it.
+    """
+    coarse = half_widths.T
+    finer = np.empty(shape[::-1], np.float32)
+    parts = [each for fine, few in zip(finer.shape, coarse.shape, strict=True) for each in (few, fine // few)]
+    blocks = finer.reshape(parts)
+    blocks[:] = coarse[:, None, :, None, :, None]
+    return finer.T
 
 
 def estimator_of(engine: Engine) -> Estimator:
@@ -91,7 +98,7 @@ def estimator_of(engine: Engine) -> Estimator:
         raise ConfigurationError(
             f"Nothing estimates the uncertainty of {card.name}; use --quality fast, or leave --uncertainty out."
         )
-    estimator = Estimator(path, card, getattr(engine, "threads", None))
+    estimator = Estimator(path, replace(card, scale=1), getattr(engine, "threads", None))
     if estimator.record.get("stage_sha256") != card.weights_sha256:
         raise ModelFileError(f"{path.name} was not learned for the weights of {card.name}; install sr_keras again.")
     return estimator
@@ -104,6 +111,6 @@ def coverage_records(estimators: Iterable[Estimator]) -> dict[str, Any]:
     return {
         "Level": LEVEL,
         "CalibratedOn": [f"{len(each.record['calibrated_on'])} scans" for each in known],
-        "CoverageOnOtherScans": {each.card.name: reached.get(each.card.name) for each in known},
-        "Estimators": {each.card.name: each.sha256 for each in known},
+        "CoverageOnOtherScans": {each.path.stem: reached.get(each.path.stem) for each in known},
+        "Estimators": {each.path.stem: each.sha256 for each in known},
     }

@@ -72,7 +72,8 @@ def _half_widths(graph: _Graph, network: Any, factors: Factors) -> str:
     images = graph.add("images", "Unsqueeze", "lr", np.array([1]))
     kernel, bias = _responses(network)
     responses = graph.add("responses", "Conv", images, kernel, bias, auto_pad="SAME_UPPER")
-    absolute = graph.add("absolute", "Abs", responses)
+    # The absolute value, in a form that runtimes compute within the convolution.
+    absolute = graph.add("absolute", "LeakyRelu", responses, alpha=-1.0)
     # A convolution of each channel by itself is several times as fast as an average pooling.
     channels = FILTERS + DIFFERENCES
     mean = np.full((channels, 1, 3, 3), 1 / 9, np.float32)
@@ -96,7 +97,9 @@ def _responses(network: Any) -> tuple[Constant, Constant]:
     middle, differences = KERNEL_SIZE // 2, np.zeros((KERNEL_SIZE, KERNEL_SIZE, 1, DIFFERENCES), np.float32)
     differences[middle - 1 : middle + 2, middle, 0, 0] = -1, 0, 1
     differences[middle, middle - 1 : middle + 2, 0, 1] = -1, 0, 1
-    return np.concatenate([kernel * np.float32(GAIN), differences], axis=3).transpose(3, 2, 0, 1), np.pad(bias, (0, DIFFERENCES))
+    return np.concatenate([kernel * np.float32(GAIN), differences], axis=3).transpose(3, 2, 0, 1), np.pad(
+        bias, (0, DIFFERENCES)
+    )
 
 
 def _features(network: Any) -> tuple[Constant, Constant, Constant]:

@@ -1,4 +1,4 @@
-"""Details that estimators learn from: where they are said to be, of the contrast that was asked for, and nothing else."""
+"""Details that estimators learn from are where they are said to be, and of the contrast that was asked for."""
 
 import importlib
 import sys

