@@ -30,14 +30,22 @@ async function begin() {
   if (await isolate()) return;
   const { adapter, threads, families, default_family: standard, version } = await job.worker.machine();
   fill(select("family"), families.map((family) => [family, TITLES[family] ?? family]), standard);
-  const gpu = adapter ? [["webgpu", `GPU: ${adapter.name}${adapter.software ? " (software)" : ""}`]] : [];
   const processor = ["wasm", `processor, ${threads} thread${threads > 1 ? "s" : ""}`];
-  fill(select("kind"), [...gpu, processor], adapter && !adapter.software ? "webgpu" : "wasm");
+  fill(select("kind"), [...(adapter ? kindsOf(adapter) : []), processor], adapter && !adapter.software ? "webgpu" : "wasm");
   say("version", version);
   listen();
   await job.worker.prepare(request().kind);
   if (!job.chosen) say("status", "");
   document.documentElement.dataset.ready = "yes";
+}
+
+/**
+ * @param {import("./runtime.js").Adapter} adapter
+ * @returns {string[][]} what it can run, and how it is called
+ */
+function kindsOf({ name, software, half }) {
+  const title = `GPU: ${name}${software ? " (software)" : ""}`;
+  return [["webgpu", title], ...(half ? [["webgpu-fp16", `${title}, in half precision`]] : [])];
 }
 
 function listen() {
