@@ -10,30 +10,24 @@ import nibabel
 import numpy as np
 import pytest
 from dicom.synthetic import classic, save
-from helpers import SAMPLE, write_scan
-from web_page import SiteServer, WebPage
+from helpers import SAMPLE, small_slices, write_scan
+from web_page import WebPage
 
 import sr_keras
 from sr_keras.benchmark.report import print_report, read_report, schema
-from sr_keras.engines import load_engine
+from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.models.stages import shipped_stages
-from sr_keras.web.writing import BUILT, write_site
+from sr_keras.web.writing import BUILT
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="needs the built page: make web"),
 ]
+STAGES = list(shipped_stages().items())
 TESTS = Path(__file__).parents[1]
 REAL_CT = TESTS.parents[1] / "shared/data/val/ct/chest_cta_1p5mm_d.nii.gz"
 AXE = TESTS.parent / "web/node_modules/axe-core/axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[SiteServer]:
-    served = SiteServer(write_site(tmp_path_factory.mktemp("web") / "site").folder)
-    yield served
-    served.close()
 
 
 @pytest.fixture(scope="module")
@@ -293,13 +287,18 @@ def test_the_page_may_speak_to_no_other_origin(web):
     assert "default-src 'none'" in worker
 
 
-@pytest.mark.parametrize("name", shipped_stages())
-def test_every_stage_on_webgpu_equals_the_native_runtime(web, name):
-    image = nibabel.load(SAMPLE).slicer[60:84, 36:37, 40:60].get_fdata()[:, 0].astype(np.float32)
-    image /= image.max()
-    found = web.run_stage(name, "webgpu", image)
-    expected = load_engine(name, "onnx").run(image[None])[0]
-    assert np.abs(found.reshape(expected.shape) - expected).max() < 1e-5
+@pytest.mark.parametrize(("name", "stage"), STAGES, ids=[name for name, _ in STAGES])
+def test_every_stage_on_webgpu_equals_keras(web, name, stage):
+    images, _ = small_slices(stage)
+    expected = KerasEngine(stage).run(images[:1])[0]
+    found = web.run_stage(name, "webgpu", images[0]).reshape(expected.shape)
+    assert np.abs(found - expected).max() < 1e-5
+
+
+def test_half_precision_is_offered_only_where_the_gpu_has_it(web):
+    kinds = web.page.locator("#kind option").evaluate_all("(options) => options.map((each) => each.value)")
+    # SwiftShader computes in float32 alone.
+    assert kinds == ["webgpu", "wasm"]
 
 
 @pytest.mark.parametrize(("kind", "scenario"), [("wasm", "volume"), ("webgpu", "single-stream")])

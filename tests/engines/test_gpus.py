@@ -8,39 +8,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import SIDE, small_slices
+from software_drivers import LLVMPIPE, SWIFTSHADER, driver_file
 
 from sr_keras.engines import KerasEngine
 from sr_keras.export import Request
 from sr_keras.export.ncnn import write as write_ncnn
 from sr_keras.export.onnx import write as write_onnx
-from sr_keras.export.reference_slices import downsampled, shipped_reference_slices
 from sr_keras.export.verification import compare
 from sr_keras.models.stages import find_stage, shipped_stages
-from sr_keras.networks import output_factors
 
 pytestmark = pytest.mark.webgpu
 SCRIPT = Path(__file__).with_name("run_on_gpu.py")
 READERS = Path(__file__).parents[2] / "export"
 STAGES = list(shipped_stages().items())
-# Side of the images that every stage runs, in pixels: compiling shaders takes most of the time, and one size is enough.
-SIDE = 24
-# Drivers in software, by the ends of the names of their files: of Chromium, and of Mesa.
-SWIFTSHADER, LLVMPIPE = "vk_swiftshader_icd.json", "lvp_icd*.json"
-DATA = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
-FOLDERS = (Path("/usr/lib/chromium"), *(Path(folder, "vulkan", "icd.d") for folder in DATA))
-
-
-def driver(pattern):
-    found = [path for folder in FOLDERS for path in folder.glob(pattern)]
-    if not found:
-        pytest.skip(f"no {pattern}: install chromium-common, or mesa-vulkan-drivers")
-    return str(found[0])
 
 
 def on_gpu(kind, pattern, inputs, folder):
     """The outputs of models, by their inputs' names, and what they ran on."""
     np.savez(folder / "inputs.npz", **inputs)
-    file = driver(pattern)
+    file = str(driver_file(pattern))
     variables = {"VK_DRIVER_FILES": file, "VK_ICD_FILENAMES": file, "XDG_RUNTIME_DIR": str(folder)}
     command = [sys.executable, str(SCRIPT), kind, str(folder / "inputs.npz"), str(folder / "outputs.npz")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
@@ -51,21 +38,14 @@ def on_gpu(kind, pattern, inputs, folder):
         return dict(outputs), done.stdout.splitlines()[-1]
 
 
-def slices(stage):
-    """A batch of real images (2, SIDE, SIDE) for a stage, and the ground truth."""
-    height, width = output_factors(stage.card.stage, stage.card.scale)
-    ground_truth = shipped_reference_slices().first[:2, : SIDE * height, 30 : 30 + SIDE * width]
-    return downsampled(ground_truth, stage.card)
-
-
 @pytest.fixture(scope="module")
 def expected():
-    return {name: KerasEngine(stage).run(slices(stage)[0]) for name, stage in STAGES}
+    return {name: KerasEngine(stage).run(small_slices(stage)[0]) for name, stage in STAGES}
 
 
 def verification(name, output, expected):
     stage = find_stage(name)
-    return compare([output], [expected[name]], [slices(stage)[1]])
+    return compare([output], [expected[name]], [small_slices(stage)[1]])
 
 
 def written(write, precision, folder):
@@ -78,7 +58,7 @@ def written(write, precision, folder):
 
 
 def by_stage(kind, pattern, files, folder):
-    inputs = {str(files[name]): slices(stage)[0] for name, stage in STAGES}
+    inputs = {str(files[name]): small_slices(stage)[0] for name, stage in STAGES}
     outputs, runtime = on_gpu(kind, pattern, inputs, folder)
     return {name: outputs[str(files[name])] for name, _ in STAGES}, runtime
 
@@ -136,7 +116,7 @@ def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, header, tmp_path):
     subprocess.run([*map(str, command), "-o", str(program)], check=True)
     model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[kind]
     {"onnx": write_onnx, "ncnn": write_ncnn}[kind](Request(stage), model)
-    images = slices(stage)[0]
+    images = small_slices(stage)[0]
     images.tofile(tmp_path / "images.f32")
     words = [model, "images.f32", *images.shape, "result.f32"]
     variables = os.environ | {"LD_LIBRARY_PATH": str(library)}
