@@ -8,10 +8,10 @@ import pytest
 # The ends of the names of their files: of Chromium, and of Mesa.
 SWIFTSHADER, LLVMPIPE = "vk_swiftshader_icd.json", "lvp_icd*.json"
 DATA = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
-# `make` fetches a newer Mesa than the system's by fetch_llvmpipe.sh.
-FETCHED = Path(__file__).parents[1] / ".llvmpipe/usr/share"
+# What `make` fetches by fetch_debian.sh.
+FETCHED = Path(__file__).parents[1] / ".debian"
 CHROMIUM = Path("/usr/lib/chromium")
-FOLDERS = (CHROMIUM, *(Path(folder, "vulkan", "icd.d") for folder in (FETCHED, *DATA)))
+FOLDERS = (CHROMIUM, *(Path(folder, "vulkan", "icd.d") for folder in (FETCHED / "llvmpipe/usr/share", *DATA)))
 
 
 def driver_file(pattern: str) -> Path:

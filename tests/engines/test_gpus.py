@@ -1,5 +1,6 @@
 """Every shipped stage on software GPUs: on WebGPU and on Vulkan its output is that of Keras; and the readers in C++."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import SIDE, small_slices
-from software_drivers import LLVMPIPE, SWIFTSHADER, driver_file
+from software_drivers import FETCHED, LLVMPIPE, SWIFTSHADER, driver_file
 
 from sr_keras.engines import KerasEngine
 from sr_keras.export import Request
@@ -103,19 +104,36 @@ def test_a_stage_by_ncnn_on_vulkan_is_that_on_keras(name, vulkan, expected):
     assert verification(name, outputs[name], expected).largest_error <= 1e-4
 
 
-@pytest.mark.parametrize(("kind", "header"), [("onnx", "onnxruntime_cxx_api.h"), ("ncnn", "net.h")])
-def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, header, tmp_path):
-    variable = {"onnx": "ONNXRUNTIME_ROOT", "ncnn": "NCNN_ROOT"}[kind]
-    headers = [path.parent for path in Path(os.environ.get(variable, "/nowhere")).rglob(header)]
+def headers_and_library(kind, folder):
+    """Folders with the headers and the library of a runtime: those of ONNXRUNTIME_ROOT or NCNN_ROOT if they are set.
+
+    For ONNX Runtime, the headers of Debian and the library in the wheel do as well.
+    """
+    given = os.environ.get(f"{kind.upper()}_ROOT")
+    root = Path(given or FETCHED / kind)
+    header = {"onnxruntime": "onnxruntime_cxx_api.h", "ncnn": "net.h"}[kind]
+    headers = [path.parent for path in root.rglob(header)]
     if not (headers and shutil.which("g++")):
-        pytest.skip(f"{variable} names no folder with include and lib, or there is no g++")
-    library = Path(os.environ[variable]) / "lib"
+        pytest.skip(f"needs g++, and {kind.upper()}_ROOT with include and lib")
+    if given:
+        return headers[0], root / "lib"
+    wheel = importlib.util.find_spec("onnxruntime").submodule_search_locations[0]
+    library = next(Path(wheel, "capi").glob("libonnxruntime.so.*"))
+    for name in ("libonnxruntime.so", "libonnxruntime.so.1"):
+        (folder / name).symlink_to(library)
+    return headers[0], folder
+
+
+@pytest.mark.parametrize("kind", ["onnxruntime", "ncnn"])
+def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, tmp_path):
+    headers, library = headers_and_library(kind, tmp_path)
+    file_format = {"onnxruntime": "onnx"}.get(kind, kind)
     program, stage = tmp_path / "read", find_stage("fast_hw_x2")
-    links = {"onnx": ["-lonnxruntime"], "ncnn": ["-lncnn", "-lpthread"]}[kind]
-    command = ["g++", "-std=c++17", READERS / f"read_{kind}.cpp", f"-I{headers[0]}", f"-L{library}", *links]
-    subprocess.run([*map(str, command), "-o", str(program)], check=True)
-    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[kind]
-    {"onnx": write_onnx, "ncnn": write_ncnn}[kind](Request(stage), model)
+    source = READERS / f"read_{file_format}.cpp"
+    command = ["g++", "-std=c++17", source, f"-I{headers}", f"-L{library}", f"-l{kind}", "-lpthread", "-o", program]
+    subprocess.run(command, check=True)
+    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[file_format]
+    {"onnx": write_onnx, "ncnn": write_ncnn}[file_format](Request(stage), model)
     images = small_slices(stage)[0]
     images.tofile(tmp_path / "images.f32")
     words = [model, "images.f32", *images.shape, "result.f32"]
