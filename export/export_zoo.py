@@ -3,8 +3,9 @@
     python export/export_zoo.py OUT RESULTS.json [MODEL]...
 
 With MODELs only those are exported, and the rows of the others in RESULTS.json stay. It is written after each model, of
-which one takes about a minute. The script prints a line for each file. A file that differs too much from Keras is deleted, and a format whose packages are not installed is skipped; the
-script says so. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json into docs/export.md.
+which one takes about a minute. The script prints a line for each file. A file that differs too much from Keras is
+deleted, and a format whose packages are not installed is skipped; the script says so. `python benchmarks/zoo.py` puts
+benchmarks/results/zoo_exports.json into docs/export.md.
 
 Needs `pip install 'sr_keras[train,export,litert,openvino,ncnn,tensorrt-rtx]'`.
 """

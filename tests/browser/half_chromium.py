@@ -1,7 +1,8 @@
 """Chromium whose WebGPU computes in float16 in software, which its own SwiftShader cannot.
 
 Debian's Chromium, file by file, but for SwiftShader: in its place stands Mesa's llvmpipe, which takes the numbers of
-SwiftShader by named_swiftshader.c, since Chromium refuses to give a page any other driver in software. WebGL is drawn by llvmpipe by its own name.
+SwiftShader by named_swiftshader.c, since Chromium gives pages no other driver in software. WebGL is drawn by llvmpipe
+by its own name.
 """
 
 import json

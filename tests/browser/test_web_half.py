@@ -1,4 +1,4 @@
-"""The page in half precision, in a Chromium that computes in it: every stage, and a scan from its file to the result."""
+"""The page in half precision, in a Chromium that computes in it: every stage, and a scan from file to result."""
 
 import jsonschema
 import nibabel
