@@ -262,6 +262,49 @@ def test_a_scan_too_large_is_told_with_the_command_to_use(web, tmp_path):
     assert web.page.inner_text("#problem") == ""
 
 
+def test_of_two_things_that_are_dropped_the_last_one_counts(web, tmp_path):
+    first, second = tmp_path / "first", brain(tmp_path / "second.nii.gz")
+    first.mkdir()
+    for number in range(2000):
+        (first / f"{number}.txt").write_text("no DICOM")
+    web.choose("2x2x1", "fast")
+    web.drop(first)
+    web.page.locator("#scan", has_text="Reading first").wait_for()
+    web.drop(second)
+    web.page.wait_for_selector("#start:enabled")
+    # Longer than the folder takes to be read.
+    web.page.wait_for_timeout(3000)
+    assert web.page.inner_text("#scan").startswith("second.nii.gz: 28x26x24 voxels")
+    assert web.page.inner_text("#problem") == ""
+    web.start()
+    assert web.finish().startswith("Done in ")
+    assert_equal_to_predict(web.save(tmp_path), second, "2x2x1", "fast")
+
+
+def test_what_cannot_be_dropped_leaves_nothing_of_the_scan_before(web, tmp_path):
+    web.open(brain(tmp_path / "scan.nii.gz"))
+    (tmp_path / "empty").mkdir()
+    web.drop(tmp_path / "empty")
+    web.page.wait_for_selector("#problem:not(:empty)")
+    assert web.page.inner_text("#problem").startswith("empty holds no DICOM image; choose ")
+    assert web.page.inner_text("#plan") == ""
+    assert web.page.is_disabled("#start")
+
+
+def test_a_file_too_large_to_read_is_told_with_the_command_to_use(web, tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((2048, 2048, 1200))
+    path = tmp_path / "a large.nii"
+    with path.open("wb") as file:
+        header.write_to(file)
+        file.truncate(352 + 2 * 2048 * 2048 * 1200)
+    web.choose("2x2x1", "fast")
+    said = web.open(path)
+    assert said.startswith("a large.nii takes 20.1 GB of memory, more than the ")
+    assert said.endswith('predict "a large.nii" -o "a large_super_resolved.nii.gz" --scale 2x2x1 --quality fast')
+
+
 def test_it_works_without_a_network_after_the_first_visit(web, tmp_path):
     scan = brain(tmp_path / "scan.nii.gz")
     web.context.set_offline(True)
