@@ -3,12 +3,13 @@
 # Where that is not possible it says so: the tests that need the package are skipped. Where the package is installed and
 # as new, nothing is fetched.
 set -euo pipefail
-folder=$(realpath -m "$1") suite=$2 package=$3
+suite=$2 package=$3
 refuse() {
     echo "$package of Debian's $suite is not fetched: $1. The tests that need it are skipped."
     exit 0
 }
 command -v apt-get >/dev/null || refuse "this is no Debian"
+folder=$(realpath -m "$1")
 release=$(. /etc/os-release && echo "$VERSION_CODENAME")
 # The mirror that this machine takes its own release from.
 mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' "Created-By: Packages" |
