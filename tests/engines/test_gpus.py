@@ -13,6 +13,7 @@ from helpers import SIDE, small_slices
 from software_drivers import FETCHED, LLVMPIPE, SWIFTSHADER, driver_file
 
 from sr_keras.engines import KerasEngine
+from sr_keras.engines.manifest import read_manifest
 from sr_keras.export import Request
 from sr_keras.export.ncnn import write as write_ncnn
 from sr_keras.export.onnx import write as write_onnx
@@ -25,18 +26,24 @@ READERS = Path(__file__).parents[2] / "export"
 STAGES = list(shipped_stages().items())
 
 
+def run_on(pattern, folder, *words):
+    """Run a Python program on a driver; the test is skipped if it says that something is missing."""
+    file = str(driver_file(pattern))
+    variables = {"VK_DRIVER_FILES": file, "VK_ICD_FILENAMES": file, "XDG_RUNTIME_DIR": str(folder)}
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
+    if "MissingDependencyError" in done.stderr or "finds no WebGPU adapter" in done.stderr:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def on_gpu(kind, pattern, inputs, folder):
     """The outputs of models, by their inputs' names, and what they ran on."""
     np.savez(folder / "inputs.npz", **inputs)
-    file = str(driver_file(pattern))
-    variables = {"VK_DRIVER_FILES": file, "VK_ICD_FILENAMES": file, "XDG_RUNTIME_DIR": str(folder)}
-    command = [sys.executable, str(SCRIPT), kind, str(folder / "inputs.npz"), str(folder / "outputs.npz")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
-    if "MissingDependencyError" in done.stderr:
-        pytest.skip(done.stderr.splitlines()[-1])
-    assert done.returncode == 0, done.stderr
+    said = run_on(pattern, folder, SCRIPT, kind, folder / "inputs.npz", folder / "outputs.npz")
     with np.load(folder / "outputs.npz") as outputs:
-        return dict(outputs), done.stdout.splitlines()[-1]
+        return dict(outputs), said.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +102,17 @@ def test_a_stage_in_half_precision_on_webgpu_loses_little(name, webgpu_half, exp
     found = verification(name, webgpu_half[0][name], expected)
     assert found.psnr_loss <= 0.02
     assert 0 < found.largest_error < 0.02
+
+
+def test_verify_on_webgpu_ends_beside_tensorflow(tmp_path):
+    # llvmpipe brings an LLVM, as drivers of GPUs may, and TensorFlow has another one.
+    path = tmp_path / "fast_d_x2.onnx"
+    write_onnx(Request(find_stage("fast_d_x2"), "fp16"), path).write(path)
+    said = run_on(LLVMPIPE, tmp_path, "-m", "sr_keras", "verify", path, "--engine", "webgpu")
+    assert "passed" in said
+    verified = read_manifest(path).verification
+    assert "llvmpipe" in verified["runtime"]
+    assert verified["reference"] == "fast_d_x2 on Keras"
 
 
 @pytest.mark.parametrize("name", [name for name, _ in STAGES])
