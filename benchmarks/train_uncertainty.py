@@ -50,7 +50,7 @@ def windows_of(sample: Sample, where: npt.NDArray[np.intp]) -> tuple[Floats, Flo
     """Return what half-widths at some pixels of the ground truth depend on, (pixel, row, column, 1), and the absolute
     errors there, (pixel, 1, 1, 1).
     """
-    low = np.pad(sample.low, ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)))
+    low = _padded(sample)
     windows = np.lib.stride_tricks.sliding_window_view(low, (2 * RADIUS + 1, 2 * RADIUS + 1), axis=(1, 2))  # type: ignore[call-overload]
     numbers, rows, columns = (where // [1, *_factors(sample.engine)]).T
     return windows[numbers, rows, columns][..., None], sample.errors[tuple(where.T)][:, None, None, None]
@@ -147,7 +147,12 @@ def factors_of(scores: dict[str, Scores]) -> Factors:
 
 def _predicted(network: Any, sample: Sample) -> Floats:
     rows, columns = _factors(sample.engine)
-    return np.asarray(network(sample.low[..., None]))[..., 0].repeat(rows, axis=1).repeat(columns, axis=2)
+    half_widths = np.asarray(network(_padded(sample)[..., None]))[:, RADIUS:-RADIUS, RADIUS:-RADIUS, 0]
+    return half_widths.repeat(rows, axis=1).repeat(columns, axis=2)
+
+
+def _padded(sample: Sample) -> Floats:
+    return np.pad(sample.low, ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), "edge")
 
 
 def main() -> None:

@@ -40,21 +40,18 @@ def edges_of(images: Floats) -> npt.NDArray[np.bool_]:
     """Return which pixels lie on edges.
 
     Args:
-        images: (image, row, column), normalised; zero beyond their borders.
+        images: (image, row, column), normalised; beyond their borders they go on as they are there.
     """
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2)), "edge")
     rows = padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]
     columns = padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]
-    differences = np.abs(rows) + np.abs(columns)
-    return np.asarray(_mean_around(differences) > EDGE)
+    return np.asarray(_mean_around(np.abs(rows) + np.abs(columns)) > EDGE)
 
 
 def _mean_around(images: Floats) -> Floats:
-    """Return the mean over 3 x 3 pixels, zero beyond the border."""
-    _, height, width = images.shape
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    rows = padded[:, :height] + padded[:, 1 : height + 1] + padded[:, 2:]
-    return np.asarray((rows[:, :, :width] + rows[:, :, 1 : width + 1] + rows[:, :, 2:]) / 9.0, np.float32)
+    """Return the mean over 3 x 3 pixels, where all of them are there."""
+    rows = images[:, :-2] + images[:, 1:-1] + images[:, 2:]
+    return np.asarray((rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9.0, np.float32)
 
 
 def calibrated_factor(scores: Sequence[Floats]) -> float:

@@ -15,7 +15,7 @@ from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.onnx_engine import METADATA_KEY
 from sr_keras.framework import load_module
 from sr_keras.uncertainty.conformal import EDGE, Factors
-from sr_keras.uncertainty.network import FEATURES, FILTERS, GAIN, KERNEL_SIZE, LEAST
+from sr_keras.uncertainty.network import FEATURES, FILTERS, GAIN, KERNEL_SIZE, LEAST, RADIUS
 
 OPSET = 13
 # Filters that take the differences across a pixel.
@@ -69,7 +69,9 @@ class _Graph:
 
 
 def _half_widths(graph: _Graph, network: Any, factors: Factors) -> str:
-    images = graph.add("images", "Unsqueeze", "lr", np.array([1]))
+    # Zero beyond the borders would be an edge.
+    beyond = np.array([0, RADIUS, RADIUS] * 2)
+    images = graph.add("images", "Unsqueeze", graph.add("padded", "Pad", "lr", beyond, mode="edge"), np.array([1]))
     kernel, bias = _responses(network)
     responses = graph.add("responses", "Conv", images, kernel, bias, auto_pad="SAME_UPPER")
     # The absolute value, in a form that runtimes compute within the convolution.
@@ -88,7 +90,9 @@ def _half_widths(graph: _Graph, network: Any, factors: Factors) -> str:
     differences = graph.add("differences", "Slice", both, middle, end, middle)
     edges = graph.add("edges", "Greater", differences, _scalar(EDGE))
     factor = graph.add("factor", "Where", edges, _scalar(factors.edges), _scalar(factors.flat))
-    return graph.add("half_widths", "Squeeze", graph.add("scaled", "Mul", widths, factor), middle)
+    scaled = graph.add("whole", "Squeeze", graph.add("scaled", "Mul", widths, factor), middle)
+    first, last, axes = np.array([RADIUS] * 2), np.array([-RADIUS] * 2), np.array([1, 2])
+    return graph.add("half_widths", "Slice", scaled, first, last, axes)
 
 
 def _responses(network: Any) -> tuple[Constant, Constant]:

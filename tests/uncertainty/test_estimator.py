@@ -33,5 +33,11 @@ def test_what_varies_more_is_less_certain():
     assert widths[0] < widths[2] / 1.5
 
 
+def test_a_border_is_no_edge():
+    estimator = estimator_of(load_engine("fast_hw_x2", "onnx"))
+    widths = estimator.run(np.full((1, 20, 16), 0.7, np.float32))
+    np.testing.assert_allclose(widths, widths[0, 10, 8], rtol=1e-5)
+
+
 def test_records_without_an_estimator_claim_nothing():
     assert coverage_records([])["CoverageOnOtherScans"] == {}
