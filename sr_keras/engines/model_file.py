@@ -12,7 +12,7 @@ from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.signature import ShapeLimits, Tensor
 from sr_keras.errors import ModelFileError
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.resources import memory_errors
 
 
