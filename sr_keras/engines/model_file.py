@@ -80,6 +80,10 @@ class ModelFileEngine(ABC):
             output: Images = self._infer(session, batch)
         return output[..., 0]
 
+    def release(self) -> None:
+        """Free what the runtime holds; the next run loads the file again."""
+        self.__dict__.pop("_session", None)
+
     @cached_property
     def _session(self) -> Any:
         try:
