@@ -71,10 +71,11 @@ def evaluate(
     SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
     """
     from sr_keras.acquisition.presets import acquisition_named
-    from sr_keras.framework import load_module
+    from sr_keras.framework import load_module, load_scikit_image
 
-    for module in ("PIL", "skimage", "matplotlib"):
+    for module in ("PIL", "matplotlib"):
         load_module(module, "sr_keras[evaluate]")
+    load_scikit_image("skimage.metrics")
     from sr_keras.evaluation.figure import check_format, draw_figure
     from sr_keras.evaluation.protocol import TASKS, check_tasks, evaluate_scans
     from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
