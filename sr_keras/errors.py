@@ -22,7 +22,7 @@ class ConfigurationError(SrKerasError):
 
 
 class UnknownConfigurationError(ConfigurationError):
-    """A name that is neither a shipped training configuration nor a path to one: a mistake in the call."""
+    """A name that is neither a shipped configuration or preset nor a path to one: a mistake in the call."""
 
 
 class StageError(SrKerasError):

@@ -94,8 +94,7 @@ def check_disk(needed: int, folder: Path) -> None:
     Raises:
         OutputError: fewer bytes are free.
     """
-    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
-    free = shutil.disk_usage(existing).free
+    free = free_disk(folder)
     if needed > free:
         raise OutputError(
             f"{folder} has {format_bytes(free)} free, temporary files need {format_bytes(needed)}; free space, choose "
@@ -103,17 +102,23 @@ def check_disk(needed: int, folder: Path) -> None:
         )
 
 
+def free_disk(folder: Path) -> int:
+    """Return the bytes that are free on the disk of a folder, which may still have to be made."""
+    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    return shutil.disk_usage(existing).free
+
+
 def check_room(path: Path, needed: int) -> None:
-    """Refuse to write a file that may not fit, where the writer cannot be trusted with an error.
+    """Refuse to write a file that may not fit, where the writer cannot be trusted with an error, or takes long.
 
     Args:
-        path: of the file, in a folder that exists.
+        path: of the file; its folder may still have to be made.
         needed: bytes that it takes at most.
 
     Raises:
         OutputError: fewer bytes are free on the disk, or files may not be as large.
     """
-    room = shutil.disk_usage(path.parent).free
+    room = free_disk(path.parent)
     # Windows has no such module, and no such limit.
     with suppress(ImportError):
         import resource
