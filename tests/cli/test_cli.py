@@ -37,6 +37,15 @@ def test_predict_says_what_it_wrote(small_scan, tmp_path):
     assert nibabel.load(tmp_path / "out.nii.gz").shape == (96, 80, 48)
 
 
+def test_predict_reads_values_as_people_write_them(small_scan, tmp_path):
+    options = ("--scale", "2.0", "--modality", "MR", "--memory", "4GiB", "--dry-run")
+    assert "Result: 96x80x48 voxels" in run("predict", small_scan, "-o", tmp_path / "out.nii.gz", *options).stdout
+    assert (
+        "Result: 120x100x60 voxels"
+        in run("predict", small_scan, "-o", tmp_path / "out.nii.gz", "--scale", "2.5", "--dry-run").stdout
+    )
+
+
 def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_path):
     out = tmp_path / "out.nii"
     run("predict", small_scan, "-o", out, "--spacing", "1x1x0.5", "--self-ensemble", "median", "--dtype", "float32")
