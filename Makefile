@@ -16,7 +16,7 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not slow and not faults and not fuzz and not cluster and not browser and not webgpu"
 
 # The pages in Chromium, where it is installed.
-test-browser: $(VENV)/installed
+test-browser: $(VENV)/installed .debian/llvmpipe/fetched
 	$(BIN)/python -m pytest -m browser
 
 # Dask clusters whose workers and clients are killed, and Slurm's daemons where they are installed.
@@ -24,7 +24,7 @@ test-cluster: $(VENV)/installed
 	$(BIN)/python -m pytest -m cluster
 
 # GPUs in software: WebGPU, whose onnxruntime replaces that of the environment in one on top of it, and Vulkan.
-test-webgpu: $(VENV)/installed $(VENV)-webgpu/installed
+test-webgpu: $(VENV)/installed $(VENV)-webgpu/installed .debian/llvmpipe/fetched .debian/onnxruntime/fetched
 	$(VENV)-webgpu/bin/python -m pytest tests/engines/test_gpus.py
 
 $(VENV)-webgpu/installed: $(VENV)/installed
@@ -33,6 +33,13 @@ $(VENV)-webgpu/installed: $(VENV)/installed
 	$(BIN)/python -c "import site; print('import site; site.addsitedir(\'%s\')' % site.getsitepackages()[0])" > \
 		"$$($(VENV)-webgpu/bin/python -c 'import site; print(site.getsitepackages()[0])')/on_top.pth"
 	touch $@
+
+# Parts of newer Debians than the system's: Vulkan in software that computes in float16, and headers of ONNX Runtime.
+.debian/llvmpipe/fetched:
+	tests/fetch_debian.sh .debian/llvmpipe bookworm-backports mesa-vulkan-drivers
+
+.debian/onnxruntime/fetched:
+	tests/fetch_debian.sh .debian/onnxruntime trixie libonnxruntime-dev
 
 test-slow: $(VENV)/installed
 	$(BIN)/python -m pytest -m slow
@@ -70,4 +77,4 @@ $(VENV)/installed: pyproject.toml setup.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-webgpu .matrix demo build dist site *.egg-info
+	rm -rf $(VENV) $(VENV)-webgpu .debian .matrix demo build dist site *.egg-info

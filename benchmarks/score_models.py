@@ -23,8 +23,9 @@ from sr_keras.evaluation.tables import score_rows
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume
+from sr_keras.models.cards import write_card
 from sr_keras.models.registry import by_family
-from sr_keras.models.stages import SHIPPED, shipped_stages, write_card
+from sr_keras.models.stages import SHIPPED, shipped_stages
 from sr_keras.networks import FAMILIES
 
 RESULTS = Path(__file__).parent / "results" / "zoo_scores.json"

@@ -11,8 +11,9 @@ import sys
 from dataclasses import asdict, replace
 
 from sr_keras.files import atomic_write
+from sr_keras.models.cards import StageCard, weights_path, write_card
 from sr_keras.models.complexity import network_macs, parameters
-from sr_keras.models.stages import SHIPPED, StageCard, find_stage, weights_path, write_card
+from sr_keras.models.stages import SHIPPED, find_stage
 from sr_keras.training.configuration import parse_configuration
 
 

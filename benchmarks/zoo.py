@@ -16,7 +16,8 @@ from sr_keras.cli.export import verification_cells
 from sr_keras.evaluation.model_cards import TASK_OF, card_text
 from sr_keras.evaluation.tables import markdown, score_cell
 from sr_keras.files import atomic_write
-from sr_keras.models.stages import StageCard, TrainedStage, shipped_stages
+from sr_keras.models.cards import StageCard
+from sr_keras.models.stages import TrainedStage, shipped_stages
 from sr_keras.networks import STAGES
 from sr_keras.resources import format_bytes
 

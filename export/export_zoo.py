@@ -2,9 +2,10 @@
 
     python export/export_zoo.py OUT RESULTS.json [MODEL]...
 
-With MODELs only those are exported, and the rows of the others in RESULTS.json stay. The script prints a line for each
-file. A file that differs too much from Keras is deleted, and a format whose packages are not installed is skipped; the
-script says so. `python benchmarks/zoo.py` puts benchmarks/results/zoo_exports.json into docs/export.md.
+With MODELs only those are exported, and the rows of the others in RESULTS.json stay. It is written after each model, of
+which one takes about a minute. The script prints a line for each file. A file that differs too much from Keras is
+deleted, and a format whose packages are not installed is skipped; the script says so. `python benchmarks/zoo.py` puts
+benchmarks/results/zoo_exports.json into docs/export.md.
 
 Needs `pip install 'sr_keras[train,export,litert,openvino,ncnn,tensorrt-rtx]'`.
 """
@@ -43,12 +44,19 @@ def exports(stage: TrainedStage, output: Path) -> Iterator[dict[str, Any]]:
             yield row | {"bytes": size, "verification": manifest.verification}
 
 
+def keep(rows: list[dict[str, Any]], results: Path, names: list[str]) -> None:
+    """Write rows in the order of the shipped models."""
+    in_order = sorted(rows, key=lambda row: names.index(row["model"]))
+    results.write_text(json.dumps(in_order, indent=2) + "\n")
+
+
 output, results = Path(sys.argv[1]), Path(sys.argv[2])
 output.mkdir(parents=True, exist_ok=True)
 stages = shipped_stages()
-names = sys.argv[3:] or list(stages)
-rows = [row for row in json.loads(results.read_text()) if row["model"] not in names] if sys.argv[3:] else []
-for name in names:
+names = list(stages)
+rows = [row for row in json.loads(results.read_text()) if row["model"] in names] if sys.argv[3:] else []
+for name in sys.argv[3:] or names:
+    rows = [row for row in rows if row["model"] != name]
     for row in exports(stages[name], output):
         rows.append(row)
         refusal = row["verification"]["reason"] if row["bytes"] is None else ""
@@ -56,4 +64,4 @@ for name in names:
             f"{row['model']} {row['format']} {row['precision']}: {row['verification']['status']} {refusal}\n"
         )
         sys.stdout.flush()
-results.write_text(json.dumps(rows, indent=2) + "\n")
+    keep(rows, results, names)

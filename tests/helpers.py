@@ -7,15 +7,26 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from sr_keras.models.stages import SHIPPED
+from sr_keras.export.reference_slices import downsampled, shipped_reference_slices
+from sr_keras.models.stages import SHIPPED, TrainedStage
+from sr_keras.networks import output_factors
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "t1w_brain.nii.gz"
+# Side of the images that every stage runs on software GPUs, in pixels: compiling shaders takes most of the time.
+SIDE = 24
 
 
 def write_scan(path: Path, voxels: np.ndarray, affine: np.ndarray | None = None) -> Path:
     """Write a NIfTI-1 file by nibabel alone."""
     nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 2, 1]) if affine is None else affine), path)
     return path
+
+
+def small_slices(stage: TrainedStage) -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch of real images (2, SIDE, SIDE) for a stage, and the ground truth."""
+    height, width = output_factors(stage.card.stage, stage.card.scale)
+    ground_truth = shipped_reference_slices().first[:2, : SIDE * height, 30 : 30 + SIDE * width]
+    return downsampled(ground_truth, stage.card)
 
 
 def write_zoo(folder: Path, *names: str, **values: object) -> Path:

@@ -14,8 +14,9 @@ from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.errors import ConfigurationError, StageError, UnknownModelError
 from sr_keras.inference.adapter import Adaptation
 from sr_keras.inference.planning import Step
+from sr_keras.models.cards import StageCard
 from sr_keras.models.own import ModelStage
-from sr_keras.models.stages import Stage, StageCard, find_stage
+from sr_keras.models.stages import Stage, find_stage
 from sr_keras.progress import ProgressCallback
 from sr_keras.volumes.volume import Volume
 

@@ -19,9 +19,10 @@ from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.export.request import Request
 from sr_keras.files import check_is_folder, make_folder
 from sr_keras.inference.timing import load
+from sr_keras.models.cards import StageCard
 from sr_keras.models.complexity import network_macs, parameters
 from sr_keras.models.own import ModelStage, weights_digest
-from sr_keras.models.stages import Stage, StageCard, save_stage
+from sr_keras.models.stages import Stage, save_stage
 
 
 def adapted_stage(

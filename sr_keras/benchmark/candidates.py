@@ -11,8 +11,9 @@ from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import load_engine
 from sr_keras.errors import ConfigurationError
 from sr_keras.export import Request, export_stage
+from sr_keras.models.cards import write_card
 from sr_keras.models.own import ModelStage
-from sr_keras.models.stages import Stage, find_stage, write_card
+from sr_keras.models.stages import Stage, find_stage
 
 
 def find_candidates(

@@ -25,9 +25,9 @@ from sr_keras.framework import load_keras
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.machine import matrix_rate
+from sr_keras.models.cards import StageCard
 from sr_keras.models.complexity import workload_of
 from sr_keras.models.own import ModelStage
-from sr_keras.models.stages import StageCard
 from sr_keras.volumes.geometry import through_plane_axis
 
 # The warm-up lasts at least this many runs and this long.

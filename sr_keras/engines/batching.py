@@ -8,7 +8,7 @@ from sr_keras.engines.interface import Engine, Images
 from sr_keras.engines.signature import Range, ShapeLimits
 from sr_keras.engines.tiling import TiledEngine, constant_border_crop
 from sr_keras.errors import DeviceMemoryError
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.networks import output_factors
 
 # Smallest side of a tile in receptive field radii: most of a smaller tile would be overlap.

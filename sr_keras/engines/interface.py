@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numpy import float32
 
 from sr_keras.engines.signature import ShapeLimits, Tensor
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 
 Images = npt.NDArray[float32]
 

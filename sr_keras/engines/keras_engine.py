@@ -10,8 +10,9 @@ from sr_keras.engines.interface import Images
 from sr_keras.engines.signature import ShapeLimits, Tensor, tensors
 from sr_keras.errors import ConfigurationError
 from sr_keras.framework import load_keras
+from sr_keras.models.cards import StageCard
 from sr_keras.models.own import ModelStage, stage_of_model
-from sr_keras.models.stages import Stage, StageCard, TrainedStage
+from sr_keras.models.stages import Stage, TrainedStage
 from sr_keras.networks import StageName
 from sr_keras.resources import memory_errors
 

@@ -15,7 +15,7 @@ from sr_keras.engines.formats import FORMATS, PRECISIONS, FormatName, Precision
 from sr_keras.engines.signature import AXES, ShapeLimits, Tensor
 from sr_keras.errors import ModelFileError
 from sr_keras.files import atomic_write, file_sha256, read_json
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.networks import StageName
 from sr_keras.volumes.normalization import CEILING_PERCENTILE, CT_FLOOR
 

@@ -12,7 +12,7 @@ from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.signature import ShapeLimits, Tensor
 from sr_keras.errors import DeviceMemoryError, ModelFileError, SrKerasError
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.resources import MORE_MEMORY, is_shortage, memory_errors
 
 
@@ -79,6 +79,10 @@ class ModelFileEngine(ABC):
         with memory_errors(self.name):
             output: Images = self._infer(session, batch)
         return output[..., 0]
+
+    def release(self) -> None:
+        """Free what the runtime holds; the next run loads the file again."""
+        self.__dict__.pop("_session", None)
 
     @cached_property
     def _session(self) -> Any:

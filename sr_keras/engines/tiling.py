@@ -8,7 +8,7 @@ import numpy as np
 from sr_keras.engines.interface import Engine, Images
 from sr_keras.engines.signature import Range, ShapeLimits
 from sr_keras.errors import ModelFileError
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.networks import output_factors
 
 # Crops begin and end at multiples of this, in pixels: engines are fast at such sizes, and few different sizes occur.

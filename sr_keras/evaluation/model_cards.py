@@ -8,7 +8,8 @@ import yaml
 
 from sr_keras.errors import ConfigurationError, StageError
 from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
-from sr_keras.models.stages import StageCard, TrainedStage
+from sr_keras.models.cards import StageCard
+from sr_keras.models.stages import TrainedStage
 from sr_keras.networks import StageName
 from sr_keras.resources import format_bytes
 from sr_keras.training.configuration import parse_configuration, read_configuration

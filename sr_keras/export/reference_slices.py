@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import VolumeError
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.networks import output_factors
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.resampling import downsample_volume

@@ -18,7 +18,8 @@ from sr_keras.export.request import Request
 from sr_keras.export.verification import Verification, verify_outputs
 from sr_keras.files import atomic_write_folder
 from sr_keras.framework import require_tensorflow
-from sr_keras.models.stages import StageCard, find_stage, shipped_stages
+from sr_keras.models.cards import StageCard
+from sr_keras.models.stages import find_stage, shipped_stages
 
 UNVERIFIED = (
     "The engine was built for each of its compute capabilities without an error, from an ONNX graph that onnx.checker "

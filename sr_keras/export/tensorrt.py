@@ -18,7 +18,7 @@ from sr_keras.export.onnx import onnx_model, opset_of
 from sr_keras.export.request import Request
 from sr_keras.files import atomic_write
 from sr_keras.framework import load_module
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 from sr_keras.networks import output_factors
 from sr_keras.resources import format_bytes
 

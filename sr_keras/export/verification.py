@@ -11,6 +11,7 @@ import numpy as np
 
 from sr_keras.engines.formats import Precision
 from sr_keras.engines.interface import Images, NamedEngine
+from sr_keras.engines.model_file import ModelFileEngine
 from sr_keras.errors import ModelFileError
 from sr_keras.evaluation.metrics import psnr
 from sr_keras.export.reference_slices import ReferenceSlices, downsampled, fit_to_limits
@@ -60,7 +61,7 @@ class Verification:
 
 
 def verify_outputs(
-    engine: NamedEngine, reference: NamedEngine, precision: Precision, slices: ReferenceSlices, runtime: str
+    engine: ModelFileEngine, reference: NamedEngine, precision: Precision, slices: ReferenceSlices, runtime: str
 ) -> Verification:
     """Compare an engine with its reference on real slices.
 
@@ -80,8 +81,9 @@ def verify_outputs(
         for stack, counts in zip((slices.first, slices.second), BATCHES, strict=True)
         for count in counts
     ]
-    # First, since it may load drivers that must not be loaded after TensorFlow, see `sr_keras.engines.vulkan`.
+    # First, since it may load drivers that must neither come nor go after TensorFlow, see `sr_keras.engines.vulkan`.
     outputs = [engine.run(images) for images, _ in pairs]
+    engine.release()
     with _exact_tensorflow():
         expected = [reference.run(images) for images, _ in pairs]
     verification = compare(

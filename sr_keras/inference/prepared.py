@@ -21,8 +21,8 @@ from sr_keras.inference.self_ensemble import SelfEnsemble
 from sr_keras.inference.spectrum import high_frequency_warnings
 from sr_keras.inference.streaming import stream_slabs
 from sr_keras.io.nifti_header import orientation_warning
+from sr_keras.models.cards import StageCard
 from sr_keras.models.registry import modality_warning
-from sr_keras.models.stages import StageCard
 from sr_keras.progress import ProgressCallback
 from sr_keras.uncertainty.estimator import Estimator
 from sr_keras.volumes.regridding import SLICES, Regridding

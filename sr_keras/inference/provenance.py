@@ -15,7 +15,7 @@ from sr_keras.inference.carried import carried_metadata
 from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.prepared import PreparedJob
 from sr_keras.io.image_names import beside, input_files, output_files
-from sr_keras.models.stages import StageCard
+from sr_keras.models.cards import StageCard
 
 SOFTWARE = "sr_keras"
 DESCRIPTION = "Super-resolved scan; not an acquired image"

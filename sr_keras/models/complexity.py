@@ -7,7 +7,8 @@ import numpy as np
 
 from sr_keras.errors import ConfigurationError, MissingDependencyError
 from sr_keras.framework import load_keras
-from sr_keras.models.stages import StageCard, network_of
+from sr_keras.models.cards import StageCard
+from sr_keras.models.stages import network_of
 from sr_keras.networks import output_factors
 
 

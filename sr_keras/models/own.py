@@ -8,8 +8,8 @@ import numpy as np
 
 from sr_keras.errors import ConfigurationError
 from sr_keras.framework import load_keras
+from sr_keras.models.cards import StageCard
 from sr_keras.models.complexity import network_macs, parameters
-from sr_keras.models.stages import StageCard
 from sr_keras.networks import STAGES, StageName
 from sr_keras.networks.inspection import check_network, named_outputs
 

@@ -7,7 +7,8 @@ from sr_keras.errors import StageError, printable
 from sr_keras.networks import STAGES
 
 if TYPE_CHECKING:
-    from sr_keras.models.stages import StageCard, TrainedStage
+    from sr_keras.models.cards import StageCard
+    from sr_keras.models.stages import TrainedStage
     from sr_keras.volumes.volume import Volume
 
 # The family used by default.

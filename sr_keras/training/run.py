@@ -13,8 +13,9 @@ import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, OutputError
 from sr_keras.files import atomic_write, make_folder, reserved
+from sr_keras.models.cards import StageCard, weights_path, write_card
 from sr_keras.models.complexity import network_macs, parameters
-from sr_keras.models.stages import StageCard, find_stage, save_stage, weights_path, write_card
+from sr_keras.models.stages import find_stage, save_stage
 from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration

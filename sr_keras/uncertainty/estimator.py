@@ -14,7 +14,8 @@ from sr_keras.engines.interface import Engine
 from sr_keras.engines.onnx_engine import OnnxEngine, open_session
 from sr_keras.errors import ConfigurationError, ModelFileError
 from sr_keras.files import file_sha256, read_json
-from sr_keras.models.stages import SHIPPED, StageCard
+from sr_keras.models.cards import StageCard
+from sr_keras.models.stages import SHIPPED
 from sr_keras.uncertainty import LEVEL
 
 FOLDER = SHIPPED / "uncertainty"

@@ -1,5 +1,6 @@
 """A headless Chromium that draws in software: no page of a test may log an error or fail to run a script."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -7,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from web_page import SiteServer
+
+from sr_keras.web import write_site
 
 # WebGL2 and WebGPU by SwiftShader, which needs no GPU; root may only run Chromium without its sandbox.
 FLAGS = (
@@ -31,16 +35,28 @@ class OpenedPage:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium of the system, run by Playwright."""
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if program is None:
-        pytest.skip("needs Chromium, such as Debian's package chromium")
+def launch() -> Iterator[Callable[..., Any]]:
+    """Start a Chromium, a program, with more variables in its environment; it is ended at the end of all tests."""
     sync_api = pytest.importorskip("playwright.sync_api", reason='needs Playwright: pip install "sr_keras[dev]"')
     with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=program, args=list(FLAGS), timeout=PATIENCE)
-        yield launched
-        launched.close()
+        yield lambda program, variables: playwright.chromium.launch(
+            executable_path=program, args=list(FLAGS), env=os.environ | variables, timeout=PATIENCE
+        )
+
+
+@pytest.fixture(scope="session")
+def browser(launch) -> Any:
+    """Chromium of the system, run by Playwright."""
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    return launch(program, {}) if program else pytest.skip("needs Chromium, such as Debian's package chromium")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[SiteServer]:
+    """The page of `sr-keras web` with its models, on this machine."""
+    served = SiteServer(write_site(tmp_path_factory.mktemp("web") / "site").folder)
+    yield served
+    served.close()
 
 
 @pytest.fixture

@@ -10,30 +10,24 @@ import nibabel
 import numpy as np
 import pytest
 from dicom.synthetic import classic, save
-from helpers import SAMPLE, write_scan
-from web_page import SiteServer, WebPage
+from helpers import SAMPLE, small_slices, write_scan
+from web_page import WebPage
 
 import sr_keras
 from sr_keras.benchmark.report import print_report, read_report, schema
-from sr_keras.engines import load_engine
+from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.models.stages import shipped_stages
-from sr_keras.web.writing import BUILT, write_site
+from sr_keras.web.writing import BUILT
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not (BUILT / "index.html").is_file(), reason="needs the built page: make web"),
 ]
+STAGES = list(shipped_stages().items())
 TESTS = Path(__file__).parents[1]
 REAL_CT = TESTS.parents[1] / "shared/data/val/ct/chest_cta_1p5mm_d.nii.gz"
 AXE = TESTS.parent / "web/node_modules/axe-core/axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[SiteServer]:
-    served = SiteServer(write_site(tmp_path_factory.mktemp("web") / "site").folder)
-    yield served
-    served.close()
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +262,49 @@ def test_a_scan_too_large_is_told_with_the_command_to_use(web, tmp_path):
     assert web.page.inner_text("#problem") == ""
 
 
+def test_of_two_things_that_are_dropped_the_last_one_counts(web, tmp_path):
+    first, second = tmp_path / "first", brain(tmp_path / "second.nii.gz")
+    first.mkdir()
+    for number in range(2000):
+        (first / f"{number}.txt").write_text("no DICOM")
+    web.choose("2x2x1", "fast")
+    web.drop(first)
+    web.page.locator("#scan", has_text="Reading first").wait_for()
+    web.drop(second)
+    web.page.wait_for_selector("#start:enabled")
+    # Longer than the folder takes to be read.
+    web.page.wait_for_timeout(3000)
+    assert web.page.inner_text("#scan").startswith("second.nii.gz: 28x26x24 voxels")
+    assert web.page.inner_text("#problem") == ""
+    web.start()
+    assert web.finish().startswith("Done in ")
+    assert_equal_to_predict(web.save(tmp_path), second, "2x2x1", "fast")
+
+
+def test_what_cannot_be_dropped_leaves_nothing_of_the_scan_before(web, tmp_path):
+    web.open(brain(tmp_path / "scan.nii.gz"))
+    (tmp_path / "empty").mkdir()
+    web.drop(tmp_path / "empty")
+    web.page.wait_for_selector("#problem:not(:empty)")
+    assert web.page.inner_text("#problem").startswith("empty holds no DICOM image; choose ")
+    assert web.page.inner_text("#plan") == ""
+    assert web.page.is_disabled("#start")
+
+
+def test_a_file_too_large_to_read_is_told_with_the_command_to_use(web, tmp_path):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((2048, 2048, 1200))
+    path = tmp_path / "a large.nii"
+    with path.open("wb") as file:
+        header.write_to(file)
+        file.truncate(352 + 2 * 2048 * 2048 * 1200)
+    web.choose("2x2x1", "fast")
+    said = web.open(path)
+    assert said.startswith("a large.nii takes 20.1 GB of memory, more than the ")
+    assert said.endswith('predict "a large.nii" -o "a large_super_resolved.nii.gz" --scale 2x2x1 --quality fast')
+
+
 def test_it_works_without_a_network_after_the_first_visit(web, tmp_path):
     scan = brain(tmp_path / "scan.nii.gz")
     web.context.set_offline(True)
@@ -293,13 +330,18 @@ def test_the_page_may_speak_to_no_other_origin(web):
     assert "default-src 'none'" in worker
 
 
-@pytest.mark.parametrize("name", shipped_stages())
-def test_every_stage_on_webgpu_equals_the_native_runtime(web, name):
-    image = nibabel.load(SAMPLE).slicer[60:84, 36:37, 40:60].get_fdata()[:, 0].astype(np.float32)
-    image /= image.max()
-    found = web.run_stage(name, "webgpu", image)
-    expected = load_engine(name, "onnx").run(image[None])[0]
-    assert np.abs(found.reshape(expected.shape) - expected).max() < 1e-5
+@pytest.mark.parametrize(("name", "stage"), STAGES, ids=[name for name, _ in STAGES])
+def test_every_stage_on_webgpu_equals_keras(web, name, stage):
+    images, _ = small_slices(stage)
+    expected = KerasEngine(stage).run(images[:1])[0]
+    found = web.run_stage(name, "webgpu", images[0]).reshape(expected.shape)
+    assert np.abs(found - expected).max() < 1e-5
+
+
+def test_half_precision_is_offered_only_where_the_gpu_has_it(web):
+    kinds = web.page.locator("#kind option").evaluate_all("(options) => options.map((each) => each.value)")
+    # SwiftShader computes in float32 alone.
+    assert kinds == ["webgpu", "wasm"]
 
 
 @pytest.mark.parametrize(("kind", "scenario"), [("wasm", "volume"), ("webgpu", "single-stream")])

@@ -78,6 +78,15 @@ class WebPage:
         self.page.set_input_files("#folder" if scan.is_dir() else "#file", scan)
         return self._said("#plan", "#problem")
 
+    def drop(self, *paths: Path) -> None:
+        """Drop files or a folder onto the page, as the mouse does."""
+        box = self.page.locator("#drop").bounding_box()
+        data = {"items": [], "files": [str(path.resolve()) for path in paths], "dragOperationsMask": 1}
+        place = {"x": box["x"] + 10, "y": box["y"] + 10}
+        session = self.context.new_cdp_session(self.page)
+        for kind in ("dragEnter", "dragOver", "drop"):
+            session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
     def choose(self, scale: str, quality: str, kind: str = "wasm") -> None:
         """Choose the factors, the networks and what they run on."""
         for axis, factor in zip("ijk", scale.split("x"), strict=True):

@@ -1,5 +1,6 @@
 """Every shipped stage on software GPUs: on WebGPU and on Vulkan its output is that of Keras; and the readers in C++."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -8,64 +9,51 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import SIDE, small_slices
+from software_drivers import FETCHED, LLVMPIPE, SWIFTSHADER, driver_file
 
 from sr_keras.engines import KerasEngine
+from sr_keras.engines.manifest import read_manifest
 from sr_keras.export import Request
 from sr_keras.export.ncnn import write as write_ncnn
 from sr_keras.export.onnx import write as write_onnx
-from sr_keras.export.reference_slices import downsampled, shipped_reference_slices
 from sr_keras.export.verification import compare
 from sr_keras.models.stages import find_stage, shipped_stages
-from sr_keras.networks import output_factors
 
 pytestmark = pytest.mark.webgpu
 SCRIPT = Path(__file__).with_name("run_on_gpu.py")
 READERS = Path(__file__).parents[2] / "export"
 STAGES = list(shipped_stages().items())
-# Side of the images that every stage runs, in pixels: compiling shaders takes most of the time, and one size is enough.
-SIDE = 24
-# Drivers in software, by the ends of the names of their files: of Chromium, and of Mesa.
-SWIFTSHADER, LLVMPIPE = "vk_swiftshader_icd.json", "lvp_icd*.json"
-DATA = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
-FOLDERS = (Path("/usr/lib/chromium"), *(Path(folder, "vulkan", "icd.d") for folder in DATA))
 
 
-def driver(pattern):
-    found = [path for folder in FOLDERS for path in folder.glob(pattern)]
-    if not found:
-        pytest.skip(f"no {pattern}: install chromium-common, or mesa-vulkan-drivers")
-    return str(found[0])
+def run_on(pattern, folder, *words):
+    """Run a Python program on a driver; the test is skipped if it says that something is missing."""
+    file = str(driver_file(pattern))
+    variables = {"VK_DRIVER_FILES": file, "VK_ICD_FILENAMES": file, "XDG_RUNTIME_DIR": str(folder)}
+    command = [sys.executable, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
+    if "MissingDependencyError" in done.stderr or "finds no WebGPU adapter" in done.stderr:
+        pytest.skip(done.stderr.splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def on_gpu(kind, pattern, inputs, folder):
     """The outputs of models, by their inputs' names, and what they ran on."""
     np.savez(folder / "inputs.npz", **inputs)
-    file = driver(pattern)
-    variables = {"VK_DRIVER_FILES": file, "VK_ICD_FILENAMES": file, "XDG_RUNTIME_DIR": str(folder)}
-    command = [sys.executable, str(SCRIPT), kind, str(folder / "inputs.npz"), str(folder / "outputs.npz")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | variables)
-    if "MissingDependencyError" in done.stderr:
-        pytest.skip(done.stderr.splitlines()[-1])
-    assert done.returncode == 0, done.stderr
+    said = run_on(pattern, folder, SCRIPT, kind, folder / "inputs.npz", folder / "outputs.npz")
     with np.load(folder / "outputs.npz") as outputs:
-        return dict(outputs), done.stdout.splitlines()[-1]
-
-
-def slices(stage):
-    """A batch of real images (2, SIDE, SIDE) for a stage, and the ground truth."""
-    height, width = output_factors(stage.card.stage, stage.card.scale)
-    ground_truth = shipped_reference_slices().first[:2, : SIDE * height, 30 : 30 + SIDE * width]
-    return downsampled(ground_truth, stage.card)
+        return dict(outputs), said.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")
 def expected():
-    return {name: KerasEngine(stage).run(slices(stage)[0]) for name, stage in STAGES}
+    return {name: KerasEngine(stage).run(small_slices(stage)[0]) for name, stage in STAGES}
 
 
 def verification(name, output, expected):
     stage = find_stage(name)
-    return compare([output], [expected[name]], [slices(stage)[1]])
+    return compare([output], [expected[name]], [small_slices(stage)[1]])
 
 
 def written(write, precision, folder):
@@ -78,7 +66,7 @@ def written(write, precision, folder):
 
 
 def by_stage(kind, pattern, files, folder):
-    inputs = {str(files[name]): slices(stage)[0] for name, stage in STAGES}
+    inputs = {str(files[name]): small_slices(stage)[0] for name, stage in STAGES}
     outputs, runtime = on_gpu(kind, pattern, inputs, folder)
     return {name: outputs[str(files[name])] for name, _ in STAGES}, runtime
 
@@ -116,6 +104,17 @@ def test_a_stage_in_half_precision_on_webgpu_loses_little(name, webgpu_half, exp
     assert 0 < found.largest_error < 0.02
 
 
+def test_verify_on_webgpu_ends_beside_tensorflow(tmp_path):
+    # llvmpipe brings an LLVM, as drivers of GPUs may, and TensorFlow has another one.
+    path = tmp_path / "fast_d_x2.onnx"
+    write_onnx(Request(find_stage("fast_d_x2"), "fp16"), path).write(path)
+    said = run_on(LLVMPIPE, tmp_path, "-m", "sr_keras", "verify", path, "--engine", "webgpu")
+    assert "passed" in said
+    verified = read_manifest(path).verification
+    assert "llvmpipe" in verified["runtime"]
+    assert verified["reference"] == "fast_d_x2 on Keras"
+
+
 @pytest.mark.parametrize("name", [name for name, _ in STAGES])
 def test_a_stage_by_ncnn_on_vulkan_is_that_on_keras(name, vulkan, expected):
     outputs, runtime = vulkan
@@ -123,20 +122,37 @@ def test_a_stage_by_ncnn_on_vulkan_is_that_on_keras(name, vulkan, expected):
     assert verification(name, outputs[name], expected).largest_error <= 1e-4
 
 
-@pytest.mark.parametrize(("kind", "header"), [("onnx", "onnxruntime_cxx_api.h"), ("ncnn", "net.h")])
-def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, header, tmp_path):
-    variable = {"onnx": "ONNXRUNTIME_ROOT", "ncnn": "NCNN_ROOT"}[kind]
-    headers = [path.parent for path in Path(os.environ.get(variable, "/nowhere")).rglob(header)]
+def headers_and_library(kind, folder):
+    """Folders with the headers and the library of a runtime: those of ONNXRUNTIME_ROOT or NCNN_ROOT if they are set.
+
+    For ONNX Runtime, the headers of Debian and the library in the wheel do as well.
+    """
+    given = os.environ.get(f"{kind.upper()}_ROOT")
+    root = Path(given or FETCHED / kind)
+    header = {"onnxruntime": "onnxruntime_cxx_api.h", "ncnn": "net.h"}[kind]
+    headers = [path.parent for path in root.rglob(header)]
     if not (headers and shutil.which("g++")):
-        pytest.skip(f"{variable} names no folder with include and lib, or there is no g++")
-    library = Path(os.environ[variable]) / "lib"
+        pytest.skip(f"needs g++, and {kind.upper()}_ROOT with include and lib")
+    if given:
+        return headers[0], root / "lib"
+    wheel = importlib.util.find_spec("onnxruntime").submodule_search_locations[0]
+    library = next(Path(wheel, "capi").glob("libonnxruntime.so.*"))
+    for name in ("libonnxruntime.so", "libonnxruntime.so.1"):
+        (folder / name).symlink_to(library)
+    return headers[0], folder
+
+
+@pytest.mark.parametrize("kind", ["onnxruntime", "ncnn"])
+def test_the_output_of_a_reader_in_cpp_is_that_of_keras(kind, tmp_path):
+    headers, library = headers_and_library(kind, tmp_path)
+    file_format = {"onnxruntime": "onnx"}.get(kind, kind)
     program, stage = tmp_path / "read", find_stage("fast_hw_x2")
-    links = {"onnx": ["-lonnxruntime"], "ncnn": ["-lncnn", "-lpthread"]}[kind]
-    command = ["g++", "-std=c++17", READERS / f"read_{kind}.cpp", f"-I{headers[0]}", f"-L{library}", *links]
-    subprocess.run([*map(str, command), "-o", str(program)], check=True)
-    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[kind]
-    {"onnx": write_onnx, "ncnn": write_ncnn}[kind](Request(stage), model)
-    images = slices(stage)[0]
+    source = READERS / f"read_{file_format}.cpp"
+    command = ["g++", "-std=c++17", source, f"-I{headers}", f"-L{library}", f"-l{kind}", "-lpthread", "-o", program]
+    subprocess.run(command, check=True)
+    model = tmp_path / {"onnx": "model.onnx", "ncnn": "model.ncnn.param"}[file_format]
+    {"onnx": write_onnx, "ncnn": write_ncnn}[file_format](Request(stage), model)
+    images = small_slices(stage)[0]
     images.tofile(tmp_path / "images.f32")
     words = [model, "images.f32", *images.shape, "result.f32"]
     variables = os.environ | {"LD_LIBRARY_PATH": str(library)}

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sr_keras.evaluation.model_cards import card_text, gain, gain_cell, training_command
-from sr_keras.models.stages import StageCard, TrainedStage, shipped_stages
+from sr_keras.models.cards import StageCard
+from sr_keras.models.stages import TrainedStage, shipped_stages
 from sr_keras.training.configuration import read_configuration
 
 STAGE = shipped_stages()["georgescu2020_hw_x2"]

@@ -2,6 +2,7 @@
 
 import { CancelledError, Job } from "./job.js";
 import { fromDrop, fromInput } from "./files.js";
+import { TooLargeError } from "./errors.js";
 import { isolate } from "./isolation.js";
 import { measure } from "./measuring.js";
 import { element, hide, say, select } from "./elements.js";
@@ -17,6 +18,8 @@ const viewer = new Viewer(element("left", HTMLCanvasElement), element("right", H
 /** @type {import("./job.js").Result|null} */
 let result = null;
 let running = false;
+/** @type {import("./files.js").Chosen|null} */
+let reading = null;
 
 /** @returns {import("./worker.js").Request} */
 const request = () => ({
@@ -30,14 +33,22 @@ async function begin() {
   if (await isolate()) return;
   const { adapter, threads, families, default_family: standard, version } = await job.worker.machine();
   fill(select("family"), families.map((family) => [family, TITLES[family] ?? family]), standard);
-  const gpu = adapter ? [["webgpu", `GPU: ${adapter.name}${adapter.software ? " (software)" : ""}`]] : [];
   const processor = ["wasm", `processor, ${threads} thread${threads > 1 ? "s" : ""}`];
-  fill(select("kind"), [...gpu, processor], adapter && !adapter.software ? "webgpu" : "wasm");
+  fill(select("kind"), [...(adapter ? kindsOf(adapter) : []), processor], adapter && !adapter.software ? "webgpu" : "wasm");
   say("version", version);
   listen();
   await job.worker.prepare(request().kind);
   if (!job.chosen) say("status", "");
   document.documentElement.dataset.ready = "yes";
+}
+
+/**
+ * @param {import("./runtime.js").Adapter} adapter
+ * @returns {string[][]} what it can run, and how it is called
+ */
+function kindsOf({ name, software, half }) {
+  const title = `GPU: ${name}${software ? " (software)" : ""}`;
+  return [["webgpu", title], ...(half ? [["webgpu-fp16", `${title}, in half precision`]] : [])];
 }
 
 function listen() {
@@ -71,8 +82,13 @@ function listen() {
 
 /** @param {import("./files.js").Chosen} chosen */
 async function open(chosen) {
-  if (running || !chosen.files.length) return;
+  if (running || !chosen.name) return;
+  // The last choice counts: what is read of the one before is given up.
+  if (reading) job.cancel();
+  reading = chosen;
   forget();
+  viewer.clear();
+  say("plan", "");
   say("scan", `Reading ${chosen.name} …`);
   element("start", HTMLButtonElement).disabled = true;
   const done = await guarded(async () => {
@@ -80,6 +96,8 @@ async function open(chosen) {
     say("scan", `${chosen.name}: ${scan.summary}`);
     if (!(await viewer.showScan(scan.file))) say("status", "This browser has no WebGL: the scan is not shown, but can be super-resolved.");
   });
+  if (reading !== chosen) return say("status", "");
+  reading = null;
   if (done) await plan();
   else {
     job.chosen = null;
@@ -95,10 +113,8 @@ async function plan() {
   await guarded(async () => {
     const found = await job.plan(request());
     say("plan", `Gives ${found.summary}, and takes ${found.memory} of memory at most.`);
-    if (found.fits) start.disabled = false;
-    else {
-      say("problem", `This takes ${found.memory} of memory, more than the ${found.allowed} of this page; use instead: ${command()}`);
-    }
+    if (!found.fits) throw new TooLargeError(`This takes ${found.memory} of memory, more than the ${found.allowed} of this page`);
+    start.disabled = false;
   });
 }
 
@@ -153,6 +169,7 @@ async function guarded(work) {
 /** @param {Error} error */
 function sentenceOf(error) {
   if (error.name === "ScanError") return error.message;
+  if (error.name === "TooLargeError") return `${error.message}; use instead: ${command()}`;
   if (error.name === "RangeError" || /memory|allocat/i.test(error.message)) {
     return `The browser has not enough memory for this; use instead: ${command()}`;
   }
@@ -161,7 +178,8 @@ function sentenceOf(error) {
 
 function command() {
   const { factors, family } = request();
-  return `sr-keras predict ${job.chosen?.name ?? "SCAN"} -o ${outputName()} --scale ${factors.join("x")} --quality ${family}`;
+  const [scan, output] = [job.chosen?.name ?? "SCAN", outputName()].map((name) => (/^[\w.+-]+$/.test(name) ? name : `"${name}"`));
+  return `sr-keras predict ${scan} -o ${output} --scale ${factors.join("x")} --quality ${family}`;
 }
 
 function outputName() {

@@ -4,7 +4,7 @@ import constants from "./constants.json";
 import { emptyFields } from "./nifti-fields.js";
 import { pixelsOf, upsample } from "./passes.js";
 import { labelOf, shapeAfter } from "./planning.js";
-import { findAdapter, loadRuntime, openSession, threadCount } from "./runtime.js";
+import { findAdapter, loadRuntime, openSession, providerOf, threadCount } from "./runtime.js";
 import { openStage } from "./stages.js";
 import { makeScan, productOf } from "./volume.js";
 
@@ -59,7 +59,7 @@ export async function runBenchmark(settings, onProgress) {
  * @param {Settings} settings
  */
 async function machineOf({ kind, version }) {
-  const adapter = kind === "webgpu" ? await findAdapter() : null;
+  const adapter = kind === "wasm" ? null : await findAdapter();
   const ort = await loadRuntime(kind);
   const gpus = adapter ? [{ name: adapter.software ? `${adapter.name} (software, no GPU)` : adapter.name, software: adapter.software }] : [];
   const memory = /** @type {{deviceMemory?: number}} */ (navigator).deviceMemory ?? 0;
@@ -141,7 +141,7 @@ function measurement({ label, macs, slices, megapixels, load }, runtime, first) 
  */
 async function matrixProduct(kind) {
   const { Tensor } = await loadRuntime(kind);
-  const session = await openSession(kind, Uint8Array.from(atob(constants.matrixProduct), (letter) => letter.charCodeAt(0)));
+  const session = await openSession(providerOf(kind), Uint8Array.from(atob(constants.matrixProduct), (letter) => letter.charCodeAt(0)));
   const values = Float32Array.from({ length: MATRIX * MATRIX }, (_, n) => (n % 7) - 3);
   const run = async () => {
     const [a, b] = [0, 1].map(() => new Tensor("float32", values, [MATRIX, MATRIX]));

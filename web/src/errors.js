@@ -6,3 +6,12 @@ export class ScanError extends Error {
     this.name = "ScanError";
   }
 }
+
+/** A scan that is too large for the page; the command to use instead follows the sentence. */
+export class TooLargeError extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = "TooLargeError";
+  }
+}

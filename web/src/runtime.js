@@ -1,13 +1,16 @@
 /** The runtimes that run a network: onnxruntime on WebGPU, or compiled to WASM with threads. */
 
-/** @typedef {"webgpu"|"wasm"} Kind */
-/** @typedef {{name: string, software: boolean}} Adapter */
+import { inHalf } from "./half.js";
+
+/** @typedef {"webgpu"|"webgpu-fp16"|"wasm"} Kind */
+/** @typedef {"webgpu"|"wasm"} Provider */
+/** @typedef {{name: string, software: boolean, half: boolean}} Adapter half: whether it computes in float16 */
 /** @typedef {import("onnxruntime-common").InferenceSession} Session */
 
 // More threads than this gain nothing on images of this size.
 const MOST_THREADS = 16;
 const FILES = { webgpu: "ort-wasm-simd-threaded.asyncify", wasm: "ort-wasm-simd-threaded" };
-/** @type {Partial<Record<Kind, Promise<typeof import("onnxruntime-common")>>>} */
+/** @type {Partial<Record<Provider, Promise<typeof import("onnxruntime-common")>>>} */
 const LOADED = {};
 
 /** @returns {Promise<Adapter|null>} the GPU that WebGPU gives, with its name; null where there is none */
@@ -16,8 +19,15 @@ export async function findAdapter() {
   if (!adapter) return null;
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const name = [...new Set([vendor, architecture, device, description])].filter(Boolean).join(" ") || "a GPU without a name";
-  return { name, software: isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(name) };
+  const software = isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(name);
+  return { name, software, half: adapter.features.has("shader-f16") };
 }
+
+/**
+ * @param {Kind} kind
+ * @returns {Provider}
+ */
+export const providerOf = (kind) => (kind === "wasm" ? "wasm" : "webgpu");
 
 /** @returns {number} threads of the WASM runtime: one where the page is not isolated */
 export const threadCount = () =>
@@ -28,18 +38,20 @@ export const threadCount = () =>
  * @returns {Promise<typeof import("onnxruntime-common")>}
  */
 export function loadRuntime(kind) {
-  LOADED[kind] ??= load(kind);
-  return LOADED[kind];
+  const provider = providerOf(kind);
+  LOADED[provider] ??= load(provider);
+  return LOADED[provider];
 }
 
 /**
  * @param {Kind} kind
- * @param {Uint8Array} content of an ONNX file
+ * @param {Uint8Array} content of an ONNX file in float32
  * @returns {Promise<Session>}
  */
 export async function openSession(kind, content) {
   const ort = await loadRuntime(kind);
-  return ort.InferenceSession.create(content, { executionProviders: [kind], logSeverityLevel: 3 });
+  const model = kind === "webgpu-fp16" ? inHalf(content) : content;
+  return ort.InferenceSession.create(model, { executionProviders: [providerOf(kind)], logSeverityLevel: 3 });
 }
 
 /**
@@ -58,13 +70,13 @@ export async function runnerOf(kind, session) {
   };
 }
 
-/** @param {Kind} kind */
-async function load(kind) {
+/** @param {Provider} provider */
+async function load(provider) {
   const ort = /** @type {typeof import("onnxruntime-common")} */ (
-    kind === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm")
+    provider === "webgpu" ? await import("onnxruntime-web/webgpu") : await import("onnxruntime-web/wasm")
   );
   const base = new URL("ort/", self.location.href).href;
-  ort.env.wasm.wasmPaths = { mjs: `${base}${FILES[kind]}.mjs`, wasm: `${base}${FILES[kind]}.wasm` };
-  ort.env.wasm.numThreads = kind === "wasm" ? threadCount() : 1;
+  ort.env.wasm.wasmPaths = { mjs: `${base}${FILES[provider]}.mjs`, wasm: `${base}${FILES[provider]}.wasm` };
+  ort.env.wasm.numThreads = provider === "wasm" ? threadCount() : 1;
   return ort;
 }

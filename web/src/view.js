@@ -26,9 +26,12 @@ export class Viewer {
     if (!hasWebGL()) return false;
     const viewer = await this.pane(0);
     await load(viewer, { url: "scan.nii", name: "scan.nii", buffer: file });
-    const other = this.panes[1].viewer;
-    if (other) clear(other);
     return true;
+  }
+
+  /** Show neither scan nor result. */
+  clear() {
+    for (const { viewer } of this.panes) if (viewer) clear(viewer);
   }
 
   /**

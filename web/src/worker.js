@@ -5,7 +5,7 @@ import * as Comlink from "comlink";
 import { runBenchmark } from "./benchmark.js";
 import constants from "./constants.json";
 import { readDicom } from "./dicom.js";
-import { ScanError } from "./errors.js";
+import { ScanError, TooLargeError } from "./errors.js";
 import { scanFingerprint } from "./fingerprint.js";
 import { spacingOf, throughPlaneAxis } from "./geometry.js";
 import { labelMapReason } from "./labels.js";
@@ -63,7 +63,7 @@ class PageWorker {
     this.scan = null;
     const check = (/** @type {number} */ size) => {
       if (2 * size > allowance()) {
-        throw new ScanError(`${name} takes ${formatBytes(2 * size)} of memory, more than the ${formatBytes(allowance())} of this page; use sr-keras predict ${name}.`);
+        throw new TooLargeError(`${name} takes ${formatBytes(2 * size)} of memory, more than the ${formatBytes(allowance())} of this page`);
       }
     };
     const nifti = files.find((file) => /\.nii(\.gz)?$/i.test(file.name));
