@@ -24,6 +24,8 @@ FITTED = "gaussian"
 ESTIMATED = "estimated from the scan"
 # Beyond this a thickness over the spacing of slices is a mistake.
 LEAST, MOST = 0.2, 4.0
+# A length in a sidecar that is none, in mm.
+MOST_MM = 1e6
 # Spacings in a sidecar and in a header that differ by more are of different scans.
 SAME_SPACING = 0.05
 
@@ -116,7 +118,9 @@ def _of_sidecar(path: Path, spacing: float) -> tuple[float | None, str]:
 
 def _length(content: Any, key: str) -> float | None:
     value = content.get(key) if isinstance(content, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 < value < MOST_MM else None
 
 
 def _estimated(scan: ScanSlices, profile: str) -> float:
