@@ -22,7 +22,7 @@ class ConfigurationError(SrKerasError):
 
 
 class UnknownConfigurationError(ConfigurationError):
-    """A name that is neither a shipped training configuration nor a path to one: a mistake in the call."""
+    """A name that is neither a shipped configuration or preset nor a path to one: a mistake in the call."""
 
 
 class StageError(SrKerasError):
@@ -42,7 +42,7 @@ class MissingDependencyError(SrKerasError):
 
 
 class DeviceMemoryError(SrKerasError):
-    """A batch that does not fit into its device's memory. Smaller batches and tiles are tried before it is raised."""
+    """What does not fit into memory: a batch, after smaller ones and tiles were tried, or a library."""
 
 
 def printable(text: str) -> str:

@@ -77,6 +77,18 @@ def check_distinct(source: Path, output: Path) -> None:
             raise OutputError(f"{output} is the input itself; choose another output.")
 
 
+def check_is_folder(folder: Path) -> None:
+    """Refuse a folder of outputs that cannot be one, before any work is done for it.
+
+    Raises:
+        OutputError: it is a file, or a broken link.
+    """
+    if folder.is_symlink() and not folder.exists():
+        raise OutputError(f"{folder} is a broken link; remove it or choose another output.")
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder for the results.")
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it where they do not exist.
 

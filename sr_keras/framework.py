@@ -1,12 +1,52 @@
 """Lazy imports of frameworks: at first use, without their log output, with a clear error where one is missing."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from sr_keras.errors import MissingDependencyError
+from sr_keras.errors import DeviceMemoryError, MissingDependencyError, SrKerasError
+from sr_keras.resources import MORE_MEMORY, check_address_space, free_address_space, is_shortage
+
+# Bytes of address space: of Python's and onnxruntime's libraries, numpy on one thread; of TensorFlow's; of scipy's; and
+# of each further thread of OpenBLAS, which numpy and scipy bring each a copy of.
+LIBRARIES, TENSORFLOW, SCIPY, BLAS_THREAD = 400_000_000, 1_500_000_000, 130_000_000, 50_000_000
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
+
+
+def fit_address_space() -> None:
+    """Take fewer threads under a short limit on address space (`ulimit -v`), and refuse one that is too short.
+
+    OpenBLAS reserves memory for each core of the machine when it is loaded, whatever it is used for.
+
+    Raises:
+        DeviceMemoryError: the libraries do not fit.
+    """
+    if "numpy" in sys.modules:
+        return
+    check_address_space(LIBRARIES, "sr-keras")
+    if free_address_space() < LIBRARIES + SCIPY + 2 * BLAS_THREAD * (os.cpu_count() or 1):
+        os.environ.setdefault(BLAS_THREADS, "1")
+
+
+def load_scikit_image(part: str) -> Any:
+    """Import a part of scikit-image, and scipy with it.
+
+    Args:
+        part: the name of the module.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+        DeviceMemoryError: a limit leaves too little address space, for which scipy's OpenBLAS would wait for ever.
+    """
+    if "scipy.linalg" not in sys.modules:
+        threads = os.environ.get(BLAS_THREADS, "")
+        further = (int(threads) if threads.isdecimal() else os.cpu_count() or 1) - 1
+        check_address_space(SCIPY + max(0, further) * BLAS_THREAD, "scikit-image")
+        load_module("scipy.linalg", "sr_keras[evaluate]")
+    return load_module(part, "sr_keras[evaluate]")
 
 
 def load_keras() -> Any:
@@ -14,15 +54,16 @@ def load_keras() -> Any:
 
     Raises:
         MissingDependencyError: one of them is not installed.
+        DeviceMemoryError: there is too little memory for them.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "keras" not in sys.modules:
+        check_address_space(TENSORFLOW, "Keras")
     try:
         with silent_libraries():
             import keras
     except ImportError as error:
-        raise MissingDependencyError(
-            f"Keras or its backend cannot be imported ({_reason(error)}); install them: pip install 'sr_keras[train]'."
-        ) from error
+        raise _unavailable("Keras or its backend", "install them: pip install 'sr_keras[train]'", error) from error
     return keras
 
 
@@ -35,14 +76,13 @@ def load_module(name: str, install: str) -> Any:
 
     Raises:
         MissingDependencyError: the module, or one that it imports, is not installed.
+        DeviceMemoryError: there is too little memory for it.
     """
     try:
         with silent_libraries():
             return import_module(name)
     except ImportError as error:
-        raise MissingDependencyError(
-            f"{name} cannot be imported ({_reason(error)}); install it: pip install '{install}'."
-        ) from error
+        raise _unavailable(name, f"install it: pip install '{install}'", error) from error
 
 
 def require_tensorflow(task: str) -> None:
@@ -75,5 +115,8 @@ def silent_libraries() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _reason(error: ImportError) -> str:
-    return str(error).partition("\n")[0] or f"no module {error.name}"
+def _unavailable(name: str, remedy: str, error: ImportError) -> SrKerasError:
+    reason = str(error).partition("\n")[0] or f"no module {error.name}"
+    if is_shortage(error):
+        return DeviceMemoryError(f"There is too little memory for {name} ({reason}); {MORE_MEMORY}.")
+    return MissingDependencyError(f"{name} cannot be imported ({reason}); {remedy}.")

@@ -1,22 +1,26 @@
 """Memory and disk: asked for before they are taken, and one exception for every runtime that runs out of them."""
 
+import math
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
 from sr_keras.errors import ConfigurationError, DeviceMemoryError, OutputError, VolumeError
 
 UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+# What helps where a library has too little memory.
+MORE_MEMORY = "end other programs, or raise the limit on memory"
 
 # Exceptions of TensorFlow and PyTorch by name, so that neither is imported.
 CLASSES = {"ResourceExhaustedError", "OutOfMemoryError"}
 # In messages of onnxruntime, OpenVINO, LiteRT, CUDA and the C++ library, in lower case.
 PHRASES = (
     "can't start new thread",
+    "pthread_create failed",
     "failed to map segment",
     "failed to allocate",
     "out of memory",
@@ -38,11 +42,45 @@ def check_memory(needed: int, purpose: str) -> None:
     Raises:
         VolumeError: fewer bytes are available.
     """
+    # A library, for which there may be no room where room is asked for.
+    import psutil
+
     available = psutil.virtual_memory().available
     if needed > available:
         raise VolumeError(
             f"{purpose} needs {format_bytes(needed)} of memory, {format_bytes(available)} are free; crop the scan or "
             "use a machine with more memory."
+        )
+
+
+def free_address_space() -> float:
+    """Return the bytes that this process may still map, infinite without a limit (`ulimit -v`)."""
+    # Other systems than Linux have no such file, or no such limit.
+    with suppress(ImportError, OSError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        if limit != resource.RLIM_INFINITY:
+            return max(0, limit - pages * os.sysconf("SC_PAGE_SIZE"))
+    return math.inf
+
+
+def check_address_space(needed: int, purpose: str) -> None:
+    """Refuse to load libraries for which there is no room: some of them crash, or wait for it for ever.
+
+    Args:
+        needed: bytes of address space.
+        purpose: what needs them, as the subject of a sentence.
+
+    Raises:
+        DeviceMemoryError: a limit leaves fewer.
+    """
+    room = free_address_space()
+    if needed > room:
+        raise DeviceMemoryError(
+            f"{purpose} needs {format_bytes(needed)} of address space, the limit leaves {format_bytes(room)}; raise it "
+            "with ulimit -v."
         )
 
 
@@ -56,8 +94,7 @@ def check_disk(needed: int, folder: Path) -> None:
     Raises:
         OutputError: fewer bytes are free.
     """
-    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
-    free = shutil.disk_usage(existing).free
+    free = free_disk(folder)
     if needed > free:
         raise OutputError(
             f"{folder} has {format_bytes(free)} free, temporary files need {format_bytes(needed)}; free space, choose "
@@ -65,17 +102,23 @@ def check_disk(needed: int, folder: Path) -> None:
         )
 
 
+def free_disk(folder: Path) -> int:
+    """Return the bytes that are free on the disk of a folder, which may still have to be made."""
+    existing = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    return shutil.disk_usage(existing).free
+
+
 def check_room(path: Path, needed: int) -> None:
-    """Refuse to write a file that may not fit, where the writer cannot be trusted with an error.
+    """Refuse to write a file that may not fit, where the writer cannot be trusted with an error, or takes long.
 
     Args:
-        path: of the file, in a folder that exists.
+        path: of the file; its folder may still have to be made.
         needed: bytes that it takes at most.
 
     Raises:
         OutputError: fewer bytes are free on the disk, or files may not be as large.
     """
-    room = shutil.disk_usage(path.parent).free
+    room = free_disk(path.parent)
     # Windows has no such module, and no such limit.
     with suppress(ImportError):
         import resource

@@ -142,7 +142,8 @@ def read_acquisition(path: Path) -> Acquisition:
     """
     try:
         return parse_acquisition(yaml.safe_load(path.read_text()) or {})
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+    # ValueError: bytes that are no text, days that no month has.
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigurationError(f"{path} is no description of an acquisition: {reason}.") from error
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sr_keras.acquisition.description import Acquisition, InPlane, Noise, ThroughPlane, read_acquisition
-from sr_keras.errors import ConfigurationError
+from sr_keras.errors import UnknownConfigurationError
 
 PRESETS: dict[str, Acquisition] = {
     "cubic": Acquisition(),
@@ -35,12 +35,13 @@ def acquisition_named(name: str) -> Acquisition:
     """Return a preset by its name, or what a YAML file describes.
 
     Raises:
-        ConfigurationError: there is no such preset or file, or the file is wrong.
+        UnknownConfigurationError: there is no such preset or file.
+        ConfigurationError: the file is wrong.
     """
     if name in PRESETS:
         return PRESETS[name]
     if Path(name).is_file():
         return read_acquisition(Path(name))
-    raise ConfigurationError(
+    raise UnknownConfigurationError(
         f"An acquisition must be a YAML file or one of {', '.join(sorted(PRESETS))}. Received: {name}."
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.adaptation.adapting import Settings, adapt
-from sr_keras.adaptation.stage import card_at_scale, engine_of, network_of_chain, save_adapted
+from sr_keras.adaptation.stage import card_at_scale, check_adapted, engine_of, network_of_chain, save_adapted
 from sr_keras.adaptation.start import start_of
 from sr_keras.engines import Engine
 from sr_keras.engines.keras_engine import KerasEngine
-from sr_keras.errors import ConfigurationError, OutputError, StageError, UnknownModelError
+from sr_keras.errors import ConfigurationError, StageError, UnknownModelError
 from sr_keras.inference.adapter import Adaptation
 from sr_keras.inference.planning import Step
 from sr_keras.models.cards import StageCard
@@ -113,8 +113,8 @@ class ScanAdapter:
                     f"{volume.source}: x{step.scale} along {'ijk'[step.axes[0]]} has no stage, and only the "
                     f"through-plane axis, {'ijk'[slice_axis]}, can be adapted to; choose another --scale."
                 )
-        if self.save is not None and (self.save / "stage.json").exists() and not self.force:
-            raise OutputError(f"{self.save / 'stage.json'} exists; use --force to overwrite.")
+        if self.save is not None:
+            check_adapted(self.save, force=self.force)
 
     def adapt(
         self,

@@ -5,9 +5,9 @@ from os import PathLike
 from pathlib import Path
 
 from sr_keras.adaptation.adapting import Outcome, Settings, adapt
-from sr_keras.adaptation.stage import save_adapted
+from sr_keras.adaptation.stage import check_adapted, save_adapted
 from sr_keras.adaptation.start import folded_for
-from sr_keras.errors import OutputError, StageError, VolumeError
+from sr_keras.errors import StageError, VolumeError
 from sr_keras.inference.folders import find_scans
 from sr_keras.io.scans import Choice, read_scan
 from sr_keras.models.registry import choose_stages
@@ -63,8 +63,7 @@ def adapt_files(
     output = Path(output)
     if stage.card.stage != "d":
         raise StageError(f"{stage.name} is no d stage, and only a d stage can be adapted to a scan; name one.")
-    if (output / "stage.json").exists() and not force:
-        raise OutputError(f"{output / 'stage.json'} exists; use --force to overwrite.")
+    check_adapted(output, force=force)
     volumes = [
         read_scan(path, modality=modality, nan_fill=nan_fill, choice=choice)
         for path in find_scans([Path(each) for each in scans], dicom=True)

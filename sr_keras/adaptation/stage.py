@@ -13,10 +13,11 @@ from sr_keras.engines.interface import NamedEngine
 from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.engines.loading import load_model_file
 from sr_keras.engines.manifest import versions_of
+from sr_keras.errors import OutputError
 from sr_keras.export.onnx import write as write_onnx
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.export.request import Request
-from sr_keras.files import make_folder
+from sr_keras.files import check_is_folder, make_folder
 from sr_keras.inference.timing import load
 from sr_keras.models.cards import StageCard
 from sr_keras.models.complexity import network_macs, parameters
@@ -67,6 +68,17 @@ def network_of_chain(family: str, chain: Start) -> Any:
     for name, arrays in chain.weights.items():
         network.get_layer(name).set_weights(arrays)
     return network
+
+
+def check_adapted(folder: Path, *, force: bool) -> None:
+    """Refuse the folder of an adapted stage before any work is done for it.
+
+    Raises:
+        OutputError: it is no folder, or holds a stage and `force` is not given.
+    """
+    check_is_folder(folder)
+    if (folder / "stage.json").exists() and not force:
+        raise OutputError(f"{folder / 'stage.json'} exists; use --force to overwrite.")
 
 
 def save_adapted(stage: ModelStage, folder: str | os.PathLike[str]) -> Path:

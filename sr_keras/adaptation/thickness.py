@@ -21,8 +21,11 @@ from sr_keras.volumes.volume import Volume
 PROFILE_OF = {"MR": "slr", "CT": "raised_cosine"}
 # What is fitted where nothing says the thickness: with the width that fits, it is as sharp as any of the others.
 FITTED = "gaussian"
+ESTIMATED = "estimated from the scan"
 # Beyond this a thickness over the spacing of slices is a mistake.
 LEAST, MOST = 0.2, 4.0
+# A length in a sidecar that is none, in mm.
+MOST_MM = 1e6
 # Spacings in a sidecar and in a header that differ by more are of different scans.
 SAME_SPACING = 0.05
 
@@ -71,7 +74,7 @@ def slice_profile(scan: ScanSlices, given: float | None, profile: str | None = N
         thickness, source = recorded
         return SliceProfile(usual, thickness / spacing, source)
     fitted = profile or FITTED
-    return SliceProfile(fitted, _estimated(scan, fitted), "estimated from the scan")
+    return SliceProfile(fitted, _estimated(scan, fitted), ESTIMATED)
 
 
 def recorded_profile(volume: Volume, axis: int) -> Profile | None:
@@ -115,7 +118,9 @@ def _of_sidecar(path: Path, spacing: float) -> tuple[float | None, str]:
 
 def _length(content: Any, key: str) -> float | None:
     value = content.get(key) if isinstance(content, dict) else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 < value < MOST_MM else None
 
 
 def _estimated(scan: ScanSlices, profile: str) -> float:

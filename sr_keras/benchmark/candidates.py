@@ -8,6 +8,7 @@ from sr_keras.benchmark.session import Candidate
 from sr_keras.benchmark.settings import OWN_MODEL
 from sr_keras.engines.formats import FORMATS, PRECISIONS, FormatName, Precision
 from sr_keras.engines.keras_engine import KerasEngine
+from sr_keras.engines.loading import load_engine
 from sr_keras.errors import ConfigurationError
 from sr_keras.export import Request, export_stage
 from sr_keras.models.cards import write_card
@@ -29,11 +30,16 @@ def find_candidates(
 
     Raises:
         ConfigurationError: an engine or a precision does not exist.
+        UnknownModelError: there is no such model.
         StageError: a model to export is not a stage.
         ModelFileError: an exported file differs too much from Keras.
         MissingDependencyError: a package that an engine needs is not installed.
     """
     if engines is None:
+        for model in models:
+            # Here, and not in the process that measures it, where seconds have passed.
+            if isinstance(model, str):
+                load_engine(model)
         return [
             Candidate(Path(model).name, model)
             if isinstance(model, str)

@@ -24,6 +24,7 @@ from sr_keras.cli.train import train
 from sr_keras.cli.verify import verify
 from sr_keras.cli.web import web
 from sr_keras.errors import SrKerasError, UnknownConfigurationError, UnknownModelError, printable
+from sr_keras.framework import fit_address_space
 
 
 class Commands(click.Group):
@@ -43,11 +44,11 @@ class Commands(click.Group):
             click.echo("Interrupted.", err=True)
             sys.exit(128 + signal.SIGINT)
         except Exception as error:
-            from sr_keras.resources import is_shortage
+            from sr_keras.resources import MORE_MEMORY, is_shortage
 
             if not is_shortage(error):
                 raise
-            raise click.ClickException("Memory ran out; end other programs, or raise the limit on memory.") from error
+            raise click.ClickException(f"Memory ran out; {MORE_MEMORY}.") from error
 
 
 def _reason(error: OSError) -> str:
@@ -68,6 +69,7 @@ def main() -> None:
             # Python has no stream where the caller closed it, as some schedulers do.
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open to the end)
     signal.signal(signal.SIGTERM, _terminated)
+    fit_address_space()
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -5,7 +5,10 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from sr_keras.cli.options import force_option
+from sr_keras.cli.options import Parsed, force_option
+from sr_keras.errors import ConfigurationError
+
+SETTINGS = "sr_keras.benchmark.settings"
 
 
 @click.command()
@@ -15,9 +18,21 @@ from sr_keras.cli.options import force_option
 )
 @click.option("--precision", default="fp32", show_default=True, help="Precision of the files that --engine exports.")
 @click.option(
-    "--shape", default="256x256", show_default=True, metavar="HxW", help="Size of the low-resolution slices, in pixels."
+    "--shape",
+    type=Parsed("size", SETTINGS, "parse_size"),
+    default="256x256",
+    show_default=True,
+    metavar="HxW",
+    help="Size of the low-resolution slices, in pixels.",
 )
-@click.option("--batch", default="1,8", show_default=True, metavar="LIST", help="Batch sizes of the offline scenario.")
+@click.option(
+    "--batch",
+    type=Parsed("list", SETTINGS, "parse_batches"),
+    default="1,8",
+    show_default=True,
+    metavar="LIST",
+    help="Batch sizes of the offline scenario.",
+)
 @click.option(
     "--scenario",
     type=click.Choice(["single-stream", "offline", "volume"]),
@@ -35,8 +50,8 @@ def benchmark(
     models: tuple[str, ...],
     engines: str | None,
     precision: str,
-    shape: str,
-    batch: str,
+    shape: tuple[int, int],
+    batch: tuple[int, ...],
     scenario: str,
     scan: str | None,
     threads: int | None,
@@ -56,14 +71,19 @@ def benchmark(
     from sr_keras.benchmark.candidates import find_candidates
     from sr_keras.benchmark.report import draw_report, print_report, write_report
     from sr_keras.benchmark.session import run_benchmark
-    from sr_keras.benchmark.settings import Settings, parse_batches, parse_size
-    from sr_keras.files import check_output
+    from sr_keras.benchmark.settings import Settings
+    from sr_keras.files import check_distinct, check_output
 
     for output in filter(None, (json_output, plot)):
         check_output(output, force=force)
-    settings = Settings(scenario, *parse_size(shape), parse_batches(batch), duration, 3, threads, scan)  # type: ignore[arg-type]
+        for source in (*models, *([scan] if scan else [])):
+            check_distinct(Path(source), output)
+    settings = Settings(scenario, *shape, batch, duration, 3, threads, scan)  # type: ignore[arg-type]
     with TemporaryDirectory() as folder:
-        candidates = find_candidates(models, engines, precision, Path(folder))
+        try:
+            candidates = find_candidates(models, engines, precision, Path(folder))
+        except ConfigurationError as error:
+            raise click.UsageError(str(error)) from error
         report = run_benchmark(candidates, settings, lambda news: click.echo(news, err=True))
     print_report(report)
     if json_output:

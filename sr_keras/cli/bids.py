@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sr_keras.cli.cohort import cohort_options, part_of, print_group, print_plan, recipe_of, run_items
+from sr_keras.cli.options import DTYPE
 
 if TYPE_CHECKING:
     from sr_keras.cohort.bids_finding import Selection
@@ -48,7 +49,9 @@ class BidsApp(click.Command):
 @click.option(
     "--bids-filter-file", type=click.Path(path_type=Path), help="JSON file that chooses among scans, as fMRIPrep takes."
 )
-@click.option("--dtype", metavar="TYPE", help="Data type of the results, such as int16.  [default: that of the scan]")
+@click.option(
+    "--dtype", type=DTYPE, metavar="TYPE", help="Data type of the results, such as int16.  [default: that of the scan]"
+)
 @cohort_options
 def bids(bids_dir: Path, output_dir: Path, level: str, **options: Any) -> None:
     """Super-resolve the anatomical scans of a BIDS data set.

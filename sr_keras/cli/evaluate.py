@@ -1,6 +1,7 @@
 """`sr-keras evaluate`: measure PSNR and SSIM on scans whose ground truth is known."""
 
 import sys
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,14 +72,15 @@ def evaluate(
     SCANS are high-resolution NIfTI files, folders of them, or DICOM series.
     """
     from sr_keras.acquisition.presets import acquisition_named
-    from sr_keras.framework import load_module
+    from sr_keras.framework import load_module, load_scikit_image
 
-    for module in ("PIL", "skimage", "matplotlib"):
+    for module in ("PIL", "matplotlib"):
         load_module(module, "sr_keras[evaluate]")
+    load_scikit_image("skimage.metrics")
     from sr_keras.evaluation.figure import check_format, draw_figure
     from sr_keras.evaluation.protocol import TASKS, check_tasks, evaluate_scans
     from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
-    from sr_keras.files import check_output
+    from sr_keras.files import check_distinct, check_output
     from sr_keras.inference.folders import find_scans
     from sr_keras.io.scans import read_scan
     from sr_keras.models.registry import modality_warning
@@ -101,6 +103,8 @@ def evaluate(
         check_output(output, force=options["force"])
     if page:
         check_page(page, force=options["force"])
+    for output, source in product(filter(None, (json_output, figure, page)), [*found, *map(Path, options["models"])]):
+        check_distinct(source, output)
     comparisons = ComparisonPage(_setting(scale, options["acquisition"]))
     cards = [engine.card for upscaler in upscalers.values() for engine in upscaler.engines]
     modality, nan_fill, axis = to_modality(options["modality"]), options["nan_fill"], options["slice_axis"]

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sr_keras.cli.options import force_option, load_slices, scan_option
+from sr_keras.cli.options import Parsed, force_option, load_slices, scan_option
 from sr_keras.cli.predict_options import expected_acquisition_options
 
 if TYPE_CHECKING:
+    from sr_keras.engines.formats import FormatName, Precision
     from sr_keras.engines.manifest import Manifest
+    from sr_keras.export.request import Shape
 
 
 @click.command()
@@ -18,11 +20,18 @@ if TYPE_CHECKING:
     "--format",
     "formats",
     required=True,
+    type=Parsed("list", "sr_keras.engines.formats", "parse_formats"),
     metavar="LIST",
     help="Any of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.",
 )
 @click.option(
-    "--precision", "precisions", default="fp32", show_default=True, metavar="LIST", help="Any of fp32,fp16,int8."
+    "--precision",
+    "precisions",
+    type=Parsed("list", "sr_keras.engines.formats", "parse_precisions"),
+    default="fp32",
+    show_default=True,
+    metavar="LIST",
+    help="Any of fp32,fp16,int8.",
 )
 @click.option(
     "-o",
@@ -32,7 +41,10 @@ if TYPE_CHECKING:
     help="Folder for the files; created if it does not exist.",
 )
 @click.option(
-    "--shape", metavar="NxHxW", help="Fix batch, height and width of the input; ? keeps one dynamic.  [default: ?x?x?]"
+    "--shape",
+    type=Parsed("shape", "sr_keras.export.request", "parse_shape"),
+    metavar="NxHxW",
+    help="Fix batch, height and width of the input; ? keeps one dynamic.  [default: ?x?x?]",
 )
 @click.option(
     "--intermediate", is_flag=True, help="Also export the output of the upscaling layer (the intermediate image)."
@@ -55,7 +67,14 @@ if TYPE_CHECKING:
 @expected_acquisition_options
 @scan_option
 @force_option
-def export(model: str, formats: str, precisions: str, output: Path, shape: str | None, **options: Any) -> None:
+def export(
+    model: str,
+    formats: "list[FormatName]",
+    precisions: "list[Precision]",
+    output: Path,
+    shape: "Shape | None",
+    **options: Any,
+) -> None:
     """Export MODEL to other formats, and verify each file numerically against Keras.
 
     MODEL is the name of a shipped model or the folder of a training run.
@@ -64,15 +83,13 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
     sr-keras export georgescu2020_hw_x2 --format onnx,litert --precision fp32,fp16 -o out
     sr-keras export georgescu2020_hw_x2 --format tensorrt-rtx --compute-capability SM89 -o out
     """  # noqa: D301 (click's mark that keeps line breaks)
-    from sr_keras.engines.formats import parse_formats, parse_precisions
     from sr_keras.engines.keras_engine import KerasEngine
-    from sr_keras.export import Request, check_request, export_stage, parse_shape
+    from sr_keras.export import Request, check_request, export_stage
     from sr_keras.export.presumed import stage_for
     from sr_keras.files import make_folder
     from sr_keras.framework import load_keras
     from sr_keras.models.stages import find_stage
 
-    kinds = parse_formats(formats)
     stage = stage_for(find_stage(model), options["noise"], options["acquisition"])
     requests = [
         (
@@ -81,14 +98,14 @@ def export(model: str, formats: str, precisions: str, output: Path, shape: str |
                 stage,
                 precision,
                 load_slices(options["scan"]),
-                parse_shape(shape) if shape else (None, None, None),
+                shape or (None, None, None),
                 options["intermediate"],
-                options["capabilities"] if kind == "tensorrt-rtx" or "tensorrt-rtx" not in kinds else (),
+                options["capabilities"] if kind == "tensorrt-rtx" or "tensorrt-rtx" not in formats else (),
                 options["workspace"] << 20,
             ),
         )
-        for kind in kinds
-        for precision in parse_precisions(precisions)
+        for kind in formats
+        for precision in precisions
     ]
     load_keras()
     make_folder(output)

@@ -68,8 +68,12 @@ slice_axis_option = click.option(
     help="Through-plane axis of the file.  [default: the one with the largest spacing, else 2]",
 )
 nan_fill_option = click.option(
-    "--nan-fill", type=float, metavar="VALUE", help="Replace NaN and infinite voxels by VALUE."
+    "--nan-fill",
+    type=Parsed("number", "sr_keras.io.values", "parse_fill"),
+    metavar="VALUE",
+    help="Replace NaN and infinite voxels by VALUE.",
 )
+DTYPE = Parsed("type", "sr_keras.io.nifti", "parse_dtype")
 scan_option = click.option(
     "--scan",
     type=click.Path(path_type=Path),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sr_keras.cli.options import (
+    DTYPE,
     Parsed,
     adapt_steps_option,
     force_option,
@@ -69,7 +70,9 @@ SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
     help="With --adapt: keep the adapted stage in a folder, for --model and export.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan with its estimated time and memory; write nothing.")
-@click.option("--dtype", metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]")
+@click.option(
+    "--dtype", type=DTYPE, metavar="TYPE", help="Data type of the output file, such as int16.  [default: that of SCAN]"
+)
 @label_options
 @map_options
 @quality_option

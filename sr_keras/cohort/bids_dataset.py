@@ -12,7 +12,7 @@ from sr_keras.cohort.bids_finding import DESCRIPTION_FILE, LINK
 from sr_keras.cohort.items import Scan
 from sr_keras.cohort.ledger import FOLDER
 from sr_keras.errors import OutputBusyError, OutputError, SrKerasError
-from sr_keras.files import atomic_write, check_distinct, make_folder, read_json
+from sr_keras.files import atomic_write, check_distinct, make_folder, read_json, remove_stale
 from sr_keras.inference.provenance import SOFTWARE
 
 BIDS_VERSION = "1.10.0"
@@ -82,6 +82,7 @@ def _write(path: Path, text: str) -> None:
     """Write a file unless it is there as it is to be; of many parts that begin at once one writes it."""
     with suppress(OSError, UnicodeDecodeError):
         if path.read_text() == text:
+            remove_stale(path)
             return
     with suppress(OutputBusyError), atomic_write(path) as temporary:
         temporary.write_text(text)

@@ -58,6 +58,7 @@ class Entry:
 
 
 FIELDS = {each.name for each in fields(Entry)}
+TEXTS = ("scan", "state", "reason", "output", "input_sha256", "output_sha256", "worker", "time")
 
 
 class Ledger:
@@ -117,10 +118,22 @@ def read_entries(path: Path) -> Iterator[Entry]:
     """Yield the lines of a ledger in their order; those that a kill has torn are left out."""
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
-            with suppress(ValueError, TypeError, KeyError):
+            with suppress(ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 content = json.loads(line)
                 entry = Entry(**{key: content[key] for key in FIELDS & content.keys()})
-                yield entry
+                if _is_sound(entry):
+                    yield entry
+
+
+def _is_sound(entry: Entry) -> bool:
+    """Say whether each part of a line that was read is of its kind."""
+    numbers, lists = (entry.seconds, entry.peak_memory_bytes), (entry.warnings, entry.models)
+    texts = [getattr(entry, name) for name in TEXTS] + [each for part in lists for each in part]
+    return (
+        all(isinstance(each, int | float) for each in numbers)
+        and isinstance(entry.models, dict)
+        and all(isinstance(each, str) for each in texts)
+    )
 
 
 def last_entries(folder: Path) -> dict[tuple[str, str], Entry]:

@@ -11,9 +11,9 @@ from sr_keras.engines.formats import FORMATS
 from sr_keras.engines.interface import Images
 from sr_keras.engines.manifest import Manifest
 from sr_keras.engines.signature import ShapeLimits, Tensor
-from sr_keras.errors import ModelFileError
+from sr_keras.errors import DeviceMemoryError, ModelFileError, SrKerasError
 from sr_keras.models.cards import StageCard
-from sr_keras.resources import memory_errors
+from sr_keras.resources import MORE_MEMORY, is_shortage, memory_errors
 
 
 class ModelFileEngine(ABC):
@@ -70,7 +70,7 @@ class ModelFileEngine(ABC):
 
         Raises:
             ModelFileError: the shape is outside the limits, or the runtime refuses the file.
-            DeviceMemoryError: the batch does not fit into the device's memory.
+            DeviceMemoryError: the batch, or the runtime itself, does not fit into memory.
             MissingDependencyError: the runtime is not installed.
         """
         self.shape_limits.check(images.shape, self.name)
@@ -110,7 +110,7 @@ class ModelFileEngine(ABC):
         """Return the final output for an input, both (batch, height, width, 1), float32."""
 
 
-def refused(path: Path, runtime: str, error: Exception) -> ModelFileError:
+def refused(path: Path, runtime: str, error: Exception) -> SrKerasError:
     """Return the error for a file that its runtime cannot read.
 
     Args:
@@ -119,4 +119,6 @@ def refused(path: Path, runtime: str, error: Exception) -> ModelFileError:
         error: what the runtime raised.
     """
     reason = (str(error).strip().splitlines() or [repr(error)])[0].rstrip(".")
+    if is_shortage(error):
+        return DeviceMemoryError(f"{runtime} has too little memory to load {path} ({reason[:300]}); {MORE_MEMORY}.")
     return ModelFileError(f"{path} cannot be read by {runtime}: {reason[:300]}; copy or export it again.")

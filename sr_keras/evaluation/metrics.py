@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.framework import load_scikit_image
+
 Floats = npt.NDArray[np.float32]
 
 # The Gaussian of SSIM in voxels: its standard deviation, and the width at which scikit-image truncates it.
@@ -81,10 +83,9 @@ def ssim(ground_truth: Floats, results: Floats, *, data_range: float) -> float:
         data_range: the range of the intensities, in the same units.
     """
     # Imported here, so that PSNR is available without the extra `evaluate`.
-    from skimage.metrics import structural_similarity
-
+    metrics = load_scikit_image("skimage.metrics")
     return float(
-        structural_similarity(
+        metrics.structural_similarity(
             ground_truth,
             results,
             data_range=data_range,

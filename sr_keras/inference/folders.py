@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sr_keras.errors import OutputError, SrKerasError, VolumeError
-from sr_keras.files import remove_stale
+from sr_keras.files import check_is_folder, remove_stale
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.outcomes import Outcome
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
@@ -150,8 +150,7 @@ def check_folder(scans: Sequence[NamedScan], output: Path, given: Iterable[Path]
     Raises:
         OutputError: it is a file, lies in a folder of scans, or two results would have one name.
     """
-    if output.is_file():
-        raise OutputError(f"{output} is a file; name a folder for the results.")
+    check_is_folder(output)
     if any(path.is_dir() and output.resolve().is_relative_to(path.resolve()) for path in given):
         raise OutputError(f"{output} is in the folder of the scans; choose a folder apart from it.")
     first: dict[Path, Path] = {}

@@ -5,17 +5,19 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from sr_keras.dicom.provenance import Processing
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import check_distinct, write_errors
+from sr_keras.files import write_errors
 from sr_keras.inference.carried import check_gradients
 from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.labels import LabelPair, check_pairs, read_labels, write_labels
 from sr_keras.inference.maps import Maps, RunningMaps
+from sr_keras.inference.originals import check_originals
 from sr_keras.inference.outcomes import Outcome, facts_of, log_line
 from sr_keras.inference.output_grid import Grid, Scale
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
@@ -23,7 +25,7 @@ from sr_keras.inference.provenance import check_sidecar, models_of, runtime_of, 
 from sr_keras.inference.publication import Publication
 from sr_keras.inference.slab_files import write_slabs
 from sr_keras.inference.upscaler import Upscaler
-from sr_keras.io.image_names import is_image
+from sr_keras.io.image_names import UNCOMPRESSED, has_suffix, is_image
 from sr_keras.io.nifti import holds_series, is_streamed, stored_dtype
 from sr_keras.io.scans import (
     Choice,
@@ -37,6 +39,7 @@ from sr_keras.io.scans import (
     write_scan,
 )
 from sr_keras.progress import ProgressCallback
+from sr_keras.resources import check_room
 from sr_keras.volumes.label_resampling import LabelInterpolation
 from sr_keras.volumes.volume import Modality, Volume
 
@@ -157,14 +160,15 @@ class PredictionJob:
         """
         scan, output = Path(scan), Path(output)
         check_scan_output(scan, output, self.dtype, force=self.force)
-        check_distinct(scan, output)
+        read = [scan, *([self.like] if self.like else []), *(pair.source for pair in self.labels)]
+        check_originals(read, [output, *(pair.output for pair in self.labels), *self.maps.outputs])
         if is_image(output):
             check_sidecar(output, force=self.force)
             check_gradients(scan, output, force=self.force)
         elif self.like is not None:
             raise ConfigurationError("--like is for image files, a DICOM series covers its scan; write a .nii.gz.")
         check_pairs(self.labels, output, force=self.force)
-        self.maps.check(scan, output, data_consistency=self.upscaler.data_consistency, force=self.force)
+        self.maps.check(output, data_consistency=self.upscaler.data_consistency, force=self.force)
 
     def prepare(self, scan: str | PathLike[str], output: str | PathLike[str]) -> PreparedJob:
         """Return what super-resolving one scan will do and take. Nothing is written.
@@ -222,6 +226,7 @@ class PredictionJob:
         count = count_volumes(scan, self.choice)
         self.maps.check_count(volume.source, count)
         stored = with_nifti_header(volume) if not is_image(output) or holds_series(output) else volume
+        itemsize = stored_dtype(stored, self.dtype, output).itemsize
         job = self.upscaler.prepare(
             volume,
             self.factors,
@@ -229,10 +234,12 @@ class PredictionJob:
             like=self._like(),
             slice_axis=self.slice_axis,
             memory=self.memory,
-            stored_bytes=stored_dtype(stored, self.dtype, output).itemsize,
+            stored_bytes=itemsize,
             stream=is_streamed(output),
             folder=output.parent,
         )
+        if has_suffix(output, UNCOMPRESSED):
+            check_room(output, count * prod(job.grid.shape) * itemsize)
         return replace(job, count=count)
 
     def _write(

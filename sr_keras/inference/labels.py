@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_keras.errors import OutputError, VolumeError
-from sr_keras.files import check_distinct, check_output
+from sr_keras.files import check_output
 from sr_keras.inference.output_grid import OutputGrid
 from sr_keras.inference.provenance import check_sidecar, sidecar_path
 from sr_keras.io.freesurfer import DTYPES as MGH_DTYPES
@@ -42,7 +42,7 @@ def check_pairs(pairs: Sequence[LabelPair], output: Path, *, force: bool) -> Non
         force: whether outputs that exist are overwritten.
 
     Raises:
-        OutputError: an output exists, is named twice, is a segmentation itself, or cannot be written.
+        OutputError: an output exists, is named twice, or cannot be written.
         VolumeError: a segmentation does not exist.
     """
     taken = {*output_files(output), sidecar_path(output)}
@@ -56,7 +56,6 @@ def check_pairs(pairs: Sequence[LabelPair], output: Path, *, force: bool) -> Non
         taken |= files
         for path in output_files(pair.output):
             check_output(path, force=force)
-        check_distinct(pair.source, pair.output)
         check_sidecar(pair.output, force=force)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sr_keras.engines import Images
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import check_distinct, check_output
+from sr_keras.files import check_output
 from sr_keras.inference.prefetch import background_writer
 from sr_keras.inference.prepared import PreparedJob
 from sr_keras.inference.provenance import check_sidecar, sidecar_path
@@ -48,11 +48,10 @@ class Maps:
         """The files that are written."""
         return [path for path in (self.uncertainty, self.residual) if path is not None]
 
-    def check(self, scan: Path, output: Path, *, data_consistency: bool, force: bool) -> None:
+    def check(self, output: Path, *, data_consistency: bool, force: bool) -> None:
         """Refuse files before any work is done for them.
 
         Args:
-            scan: that is read.
             output: of the result.
             data_consistency: whether back-projection makes the residual zero.
             force: whether files that exist are overwritten.
@@ -71,7 +70,6 @@ class Maps:
                 raise OutputError(f"{path} would be written twice; give each output a name of its own.")
             taken |= {path, sidecar_path(path)}
             check_output(path, force=force)
-            check_distinct(scan, path)
             check_sidecar(path, force=force)
 
     def check_count(self, source: str, count: int) -> None:

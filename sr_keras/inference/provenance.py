@@ -116,6 +116,11 @@ def record_of(output: Path) -> dict[str, Any] | None:
     return _read(_sidecar(output))
 
 
+def is_ours(sidecar: Path) -> bool:
+    """Say whether a sidecar says how we made a file."""
+    return _read(sidecar) is not None
+
+
 def check_sidecar(output: Path, *, force: bool) -> None:
     """Refuse an output whose sidecar would replace a file of somebody else's.
 
@@ -127,7 +132,7 @@ def check_sidecar(output: Path, *, force: bool) -> None:
         OutputError: it would.
     """
     path = sidecar_path(output)
-    if path.exists() and not force and _read(path) is None:
+    if path.exists() and not force and not is_ours(path):
         raise OutputError(f"{path}, which would say how the output was made, exists; use --force to overwrite.")
 
 

@@ -38,7 +38,7 @@ RESAMPLED_WITH_WIDTHS = 4
 # Time with the half-widths over that without, measured on the stages of `fast`.
 ESTIMATED_SHARE = 1.12
 # Of a last resampling, measured on one core of an Intel Xeon.
-SECONDS_PER_SOURCE_VOXEL, SECONDS_PER_OBLIQUE_VOXEL = 3e-8, 1.3e-6
+SECONDS_PER_SOURCE_VOXEL, SECONDS_PER_RESULT_VOXEL, SECONDS_PER_OBLIQUE_VOXEL = 3e-8, 2e-8, 1.3e-6
 
 
 @dataclass(frozen=True)
@@ -271,8 +271,8 @@ def _with_resampling(buffer: OutputBuffer, volume: Volume, grid: OutputGrid, ste
     if grid.regridding is None:
         return buffer
     seconds = SECONDS_PER_SOURCE_VOXEL * prod(upsampled_shape(volume.shape, grid.factors))
-    if grid.regridding.axes is None:
-        seconds += SECONDS_PER_OBLIQUE_VOXEL * prod(grid.shape)
+    oblique = grid.regridding.axes is None
+    seconds += (SECONDS_PER_OBLIQUE_VOXEL if oblique else SECONDS_PER_RESULT_VOXEL) * prod(grid.shape)
     return replace(buffer, workspace=grid.workspace_bytes(slab_axis_of(steps)), resampling_seconds=seconds)
 
 

@@ -8,6 +8,8 @@ PAIRS = (".hdr", ".img")
 FREESURFER = (".mgz", ".mgh")
 ITK = (".nrrd", ".nhdr", ".mha", ".mhd")
 SUFFIXES = (*NIFTI, *FREESURFER, *PAIRS, *ITK)
+# Their length follows from the shape and the type of their voxels.
+UNCOMPRESSED = (".nii", ".hdr", ".img", ".mgh")
 # macOS puts such files beside those that it copies to other file systems: they hold no voxels.
 APPLE_DOUBLE = "._"
 # The file with the voxels that is written beside a header.

@@ -1,5 +1,6 @@
 """NRRD and MetaImage files, by SimpleITK where it is installed. ITK's coordinates are LPS, those of a `Volume` RAS."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from nibabel.affines import voxel_sizes
 
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.framework import load_module, silent_libraries
+from sr_keras.io.image_names import has_suffix
 from sr_keras.io.values import check_stored_range, finite_voxels
 from sr_keras.resources import check_memory
 from sr_keras.volumes.geometry import Affine
@@ -20,6 +22,9 @@ OWN_FIELDS = ("ITK_", "NRRD_", "space", "kinds")
 GRID_FIELDS = ("_Extent", "_ReferenceImageExtentOffset")
 # ITK refuses a direction that is further than this from a rotation, so that a shear is refused here, by its name.
 ORTHOGONAL = 1e-3
+NRRD = (".nrrd", ".nhdr")
+# No field of a header is longer, in bytes; what is read of a line at once.
+LONGEST_FIELD, LONGEST_LINE = 500, 1 << 16
 
 
 class ItkHeader(dict[str, str]):
@@ -109,6 +114,8 @@ def _opened(path: Path) -> tuple[Any, tuple[int, int, int], Affine]:
     reader.SetFileName(str(path))
     if not path.is_file():
         raise VolumeError(f"{path} does not exist; check the path.")
+    if has_suffix(path, NRRD):
+        _check_fields(path)
     try:
         # ITK prints warnings of its own about a damaged header.
         with silent_libraries():
@@ -126,6 +133,17 @@ def _opened(path: Path) -> tuple[Any, tuple[int, int, int], Affine]:
     affine[:3, :3] = np.array(reader.GetDirection()).reshape(size, size)[:3, :3] * spacing
     affine[:3, 3] = reader.GetOrigin()[:3]
     return reader, lengths[:3], LPS_TO_RAS @ affine
+
+
+def _check_fields(path: Path) -> None:
+    """Refuse a NRRD header with a field longer than any: ITK writes what it says of one beyond its buffer."""
+    with path.open("rb") as file:
+        for line in iter(partial(file.readline, LONGEST_LINE), b""):
+            if not line.strip():
+                return
+            # Comments, and keys of anybody's own.
+            if len(line) > LONGEST_FIELD and not line.startswith(b"#") and b":=" not in line:
+                raise VolumeError(f"{path} has a damaged header, with a field of {len(line)} bytes; copy it again.")
 
 
 def _is_kept(key: str) -> bool:

@@ -117,8 +117,9 @@ class NibabelFile:
         if isinstance(header, MGHHeader):
             with self._reading():
                 return MghHeader(header, read_tags(self.path, header))
-        # nibabel keeps the scaling of the file with its voxels.
-        header.set_slope_inter(*_scaling(self._image))
+        # nibabel keeps the scaling of the file with its voxels; headers of Analyze and SPM hold none, or a part of it.
+        if isinstance(header, nibabel.Nifti1Header):
+            header.set_slope_inter(*_scaling(self._image))
         return header
 
     def _voxels(self, file: Any, number: int) -> Array:

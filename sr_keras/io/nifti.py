@@ -253,10 +253,21 @@ def check_image_output(path: str | os.PathLike[str], dtype: str | None) -> None:
         raise OutputError(
             f"{Path(path).name} is no name of an image file; name the output .nii.gz, or one of {', '.join(SUFFIXES)}."
         )
-    if dtype is not None and dtype not in DTYPES:
-        raise OutputError(f"{dtype} is no type on disk; choose one of {', '.join(DTYPES)}.")
+    if dtype is not None:
+        parse_dtype(dtype)
     if has_suffix(path, ITK):
         load_simpleitk()
+
+
+def parse_dtype(text: str) -> str:
+    """Return the name of a type on disk.
+
+    Raises:
+        OutputError: it is not one of `DTYPES`.
+    """
+    if text not in DTYPES:
+        raise OutputError(f"{text} is no type on disk; choose one of {', '.join(DTYPES)}.")
+    return text
 
 
 def check_image_writable(volume: Volume, path: str | os.PathLike[str], dtype: str | None) -> None:

@@ -29,6 +29,20 @@ def check_fill(nan_fill: float | None) -> None:
         raise ConfigurationError(f"--nan-fill {nan_fill:g} is no usable value; give a finite number, such as 0.")
 
 
+def parse_fill(text: str) -> float:
+    """Return the value to put in place of NaN that a text denotes.
+
+    Raises:
+        ConfigurationError: it is none, or no use itself.
+    """
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{text} is no number; give one such as 0.") from error
+    check_fill(value)
+    return value
+
+
 def finite_voxels(voxels: Array, path: str | os.PathLike[str], nan_fill: float | None) -> Array:
     """Return voxels with another value where they are NaN or infinite.
 

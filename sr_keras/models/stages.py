@@ -4,6 +4,7 @@ A stage is two files of one name, `NAME.json` (the card) and `NAME.weights.h5`, 
 `NAME.weights.npz`. Neither holds code: the network is built by its family's module, and the weights are plain arrays.
 """
 
+import math
 import os
 import warnings
 from collections.abc import Iterable
@@ -19,9 +20,12 @@ from sr_keras.framework import load_keras
 from sr_keras.models.cards import StageCard, weights_path, write_card
 from sr_keras.networks import build_network
 from sr_keras.networks.folding import ConditionalWeights, load_conditional_weights, save_conditional_weights
+from sr_keras.resources import check_room
 
 # The folder of the stages that ship with the package.
 SHIPPED = Path(str(files("sr_keras") / "weights"))
+# Bytes that HDF5 takes for an array beside its values, at most, and those of a value.
+ARRAY_BYTES, VALUE_BYTES = 8192, 4
 
 
 class Stage(Protocol):
@@ -229,9 +233,23 @@ def save_stage(network: Any, card: StageCard, path: str | os.PathLike[str]) -> P
         else:
             # The state of the optimizer would make the file three times as large.
             network.optimizer = None
+            check_weights_fit(path, network.variables)
             network.save_weights(temporary)
     write_card(replace(card, weights_sha256=file_sha256(weights)), target)
     return target
+
+
+def check_weights_fit(path: Path, variables: Iterable[Any]) -> None:
+    """Refuse to write weights that may not fit: HDF5 reports that, and then crashes the process when it ends.
+
+    Args:
+        path: in the folder of the file.
+        variables: of Keras, that are written.
+
+    Raises:
+        OutputError: there may be too little room.
+    """
+    check_room(path, sum(ARRAY_BYTES + VALUE_BYTES * math.prod(variable.shape) for variable in variables))
 
 
 def _read_stage(path: Path, name: str) -> TrainedStage:

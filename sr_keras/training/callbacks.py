@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -14,16 +14,14 @@ import keras
 
 from sr_keras.errors import StageError
 from sr_keras.files import atomic_write
+from sr_keras.models.stages import check_weights_fit
 from sr_keras.progress import progress_bar
-from sr_keras.resources import check_room
 
 # The figure by which the best epoch is chosen: PSNR of the final output on the validation slices.
 MONITOR = "val_final_psnr"
 # The attribute of a checkpoint that holds the number of epochs it has seen. The optimizer's step counter does not tell:
 # under mixed_float16 it leaves out the steps whose gradients overflow.
 EPOCHS = "sr_keras_epochs"
-# Bytes that HDF5 takes for an array beside its values, at most, and those of a value.
-ARRAY_BYTES, VALUE_BYTES = 8192, 4
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -200,14 +198,8 @@ def _read_seconds(path: Path) -> list[float]:
 
 
 def _save(model: Any, path: Path, epochs: int) -> None:
-    # HDF5 reports a file that does not fit, and then crashes the process when it ends.
-    check_room(path, _largest_size([*model.variables, *model.optimizer.variables]))
+    check_weights_fit(path, [*model.variables, *model.optimizer.variables])
     with atomic_write(path) as temporary:
         model.save_weights(temporary)
         with h5py.File(temporary, "a") as file:
             file.attrs[EPOCHS] = epochs
-
-
-def _largest_size(variables: Sequence[Any]) -> int:
-    """Return the most bytes that a file of variables takes."""
-    return sum(ARRAY_BYTES + VALUE_BYTES * math.prod(variable.shape) for variable in variables)

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.acquisition.profiles import smooth_image
-from sr_keras.framework import load_module
+from sr_keras.framework import load_scikit_image
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -43,10 +43,11 @@ def denoise(image: Floats, sigma: float) -> Floats:
 
     Raises:
         MissingDependencyError: scikit-image is not installed.
+        DeviceMemoryError: there is too little memory for it.
     """
     if sigma <= 0.0:
         return image
-    restoration = load_module("skimage.restoration", "scikit-image")
+    restoration = load_scikit_image("skimage.restoration")
     return np.asarray(
         restoration.denoise_nl_means(
             image, patch_size=PATCH, patch_distance=DISTANCE, h=STRENGTH * sigma, sigma=sigma, fast_mode=True

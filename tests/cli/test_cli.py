@@ -37,6 +37,15 @@ def test_predict_says_what_it_wrote(small_scan, tmp_path):
     assert nibabel.load(tmp_path / "out.nii.gz").shape == (96, 80, 48)
 
 
+def test_predict_reads_values_as_people_write_them(small_scan, tmp_path):
+    options = ("--scale", "2.0", "--modality", "MR", "--memory", "4GiB", "--dry-run")
+    assert "Result: 96x80x48 voxels" in run("predict", small_scan, "-o", tmp_path / "out.nii.gz", *options).stdout
+    assert (
+        "Result: 120x100x60 voxels"
+        in run("predict", small_scan, "-o", tmp_path / "out.nii.gz", "--scale", "2.5", "--dry-run").stdout
+    )
+
+
 def test_predict_to_a_spacing_with_an_ensemble_and_another_type(small_scan, tmp_path):
     out = tmp_path / "out.nii"
     run("predict", small_scan, "-o", out, "--spacing", "1x1x0.5", "--self-ensemble", "median", "--dtype", "float32")
@@ -121,7 +130,11 @@ def test_the_process_keeps_to_its_streams_and_codes(small_scan, tmp_path):
         (("--quiet", "--verbose"), 2, "--quiet or --verbose, not both"),
         (("--threads", "4096"), 1, "--threads 4096 is more than the"),
         (("--spacing", "0"), 2, "mm above zero"),
-        (("--dtype", "int7"), 1, "one of uint8, int8"),
+        (("--dtype", "int7"), 2, "one of uint8, int8"),
+        (("--nan-fill", "nan"), 2, "is no usable value; give a finite number"),
+        (("--nan-fill", "none"), 2, "none is no number; give one such as 0"),
+        (("--noise", "loud"), 2, "keep, reduce or a number from 0 to 1"),
+        (("--acquisition", "nowhere"), 2, "Received: nowhere"),
         (("--memory", "lots"), 2, "write it like 4G, 500M or 4GiB"),
         (("--memory", "20M"), 1, "20.0 MB may be used; allow more with --memory"),
         (("--model", "unet"), 2, "unet is not a model; "),
@@ -139,6 +152,44 @@ def test_predict_refuses_with_one_line_and_writes_nothing(small_scan, tmp_path, 
     assert not list(tmp_path.iterdir())
     if code == 1:
         assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("export", "fast_hw_x2", "--format", "paper", "-o", "out"), "paper is not a format; choose from"),
+        (("export", "fast_hw_x2", "--format", "onnx", "--precision", "fp7", "-o", "out"), "fp7 is not a precision"),
+        (("export", "fast_hw_x2", "--format", "onnx", "--shape", "9", "-o", "out"), "9 is not a shape; write batch"),
+        (("export", "unet", "--format", "onnx", "-o", "out"), "unet is not a model"),
+        (("benchmark", "unet"), "unet is not a model"),
+        (("benchmark", "fast_hw_x2", "--shape", "small"), "small is not a size; write height and width"),
+        (("benchmark", "fast_hw_x2", "--batch", "0"), "0 is not a list of batch sizes"),
+        (("benchmark", "fast_hw_x2", "--engine", "paper"), "paper is not an engine; choose from"),
+        (("evaluate", str(SAMPLE), "--acquisition", "nowhere"), "Received: nowhere"),
+        (("evaluate", str(SAMPLE), "--task", "none"), "'none' is not one of"),
+        (("models", "unet"), "unet is not a model"),
+        (("adapt", str(SAMPLE), "--scale", "9", "-o", "out"), "9 is not in the range"),
+    ],
+)
+def test_a_mistake_in_the_call_has_a_code_of_its_own(command, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*command, expect=2)
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command", [("evaluate", "{scan}", "--json"), ("benchmark", "fast_hw_x2", "--scan", "{scan}", "--json")]
+)
+def test_scores_and_times_never_replace_a_scan(small_scan, tmp_path, command):
+    shutil.copy(small_scan, tmp_path / "scan.nii.gz")
+    (tmp_path / "link.json").symlink_to(tmp_path / "scan.nii.gz")
+    for output in ("scan.nii.gz", "link.json"):
+        arguments = [part.format(scan=tmp_path / "scan.nii.gz") for part in command]
+        result = run(*arguments, tmp_path / output, "--force", expect=1)
+        assert f"{output} is the input itself; choose another output" in result.stderr
+    assert (tmp_path / "scan.nii.gz").read_bytes() == small_scan.read_bytes()
 
 
 @pytest.mark.parametrize("memory", [(), ("--memory", "4G")])

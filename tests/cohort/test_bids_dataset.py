@@ -62,3 +62,13 @@ def test_somebody_else_s_folder_is_left_alone(data, tmp_path):
     (other / "dataset_description.json").write_text('{"Name": "x", "GeneratedBy": [{"Name": "fMRIPrep"}]}')
     with pytest.raises(OutputError, match="other is a data set that sr_keras did not make; choose another folder"):
         begin_dataset(data, other, {})
+
+
+@pytest.mark.parametrize("name", ["dataset_description.json", "README", ".bidsignore"])
+def test_what_a_killed_run_left_beside_a_file_that_is_there_is_removed(data, tmp_path, name):
+    begin_dataset(data, tmp_path / "out", {})
+    stale = tmp_path / "out" / f".sr_keras-{name}"
+    stale.mkdir()
+    (stale / name).write_text("half")
+    begin_dataset(data, tmp_path / "out", {})
+    assert not stale.exists()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,18 +12,25 @@ import h5py
 import nibabel
 import numpy as np
 import yaml
+from cohorts import write_bids
 from dicom.synthetic import classic, save
 from helpers import SAMPLE
 from PIL import Image
 from pydicom import dcmread
+from results import doubled
 
 from sr_keras.models.stages import SHIPPED
 
 # What a run leaves beside its output while it lasts, and after kill -9 until the next run.
 TEMPORARY = ".sr_keras-"
 # What a training run goes on from, and what it logs; its outputs are `run/stage.*`.
-UNFINISHED = tuple(
-    f"run/{name}" for name in ("best.", "cache", "configuration.", "last.", "log.", "run.", "seconds.", "tensorboard")
+UNFINISHED = (
+    *(
+        f"run/{name}"
+        for name in ("best.", "cache", "configuration.", "last.", "log.", "run.", "seconds.", "tensorboard")
+    ),
+    # A ledger holds times, and what a killed run had begun.
+    "cohort/logs/",
 )
 TRAINING = {
     "network": {"family": "fast", "stage": "hw", "scale": 2},
@@ -99,20 +107,41 @@ TRAIN = Command(
     ),
     heavy=True,
 )
+MAPS = (
+    "--uncertainty",
+    "{out}/half_widths.nii.gz",
+    "--residual",
+    "{out}/residual.nii.gz",
+    "--report",
+    "{out}/page.html",
+)
+PREDICT_MAPS = Command("predict, maps, report", (*PREDICT_GZ.arguments, *MAPS))
+REPORT = Command("report", ("report", "{inputs}/scan.nii.gz", "{inputs}/result.nii.gz", "-o", "{out}/page.html"))
+BIDS = Command("bids", ("bids", "{inputs}/bids", "{out}/cohort", "participant"), again=())
+STUDIES = Command("studies", ("studies", "{inputs}/studies", "-o", "{out}/cohort", "--scale", "2x2x1"), again=())
+ADAPT = Command(
+    "adapt", ("adapt", "{inputs}/thick.nii.gz", "-o", "{out}/adapted", "--adapt-steps", "2"), heavy=True, kills=20
+)
 # Those whose output is there whole or not at all; training leaves what it goes on from.
 WHOLE = (
     *(PREDICT_NII, PREDICT_GZ, PREDICT_WHOLE, PREDICT_DICOM, PREDICT_FOLDER),
-    *(EVALUATE, EXPORT, VERIFY, BENCHMARK),
+    *(PREDICT_MAPS, REPORT, BIDS, STUDIES),
+    *(EVALUATE, EXPORT, VERIFY, BENCHMARK, ADAPT),
 )
 
 
 def write_inputs(folder: Path) -> Path:
-    """Write the inputs of all commands: a brain of 32x28x16 voxels, eight DICOM slices, a folder of three scans."""
+    """Write the inputs of all commands: a brain of 32x28x16 voxels, eight DICOM slices, folders of scans."""
     (folder / "scans" / "deeper").mkdir(parents=True)
     brain = nibabel.load(SAMPLE).slicer[60:92, 36:64, 40:56]
     for name in ("scan.nii", "scan.nii.gz", "scans/1.nii.gz", "scans/2.nii", "scans/deeper/3.nii.gz"):
         nibabel.save(brain, folder / name)
+    nibabel.save(nibabel.load(SAMPLE).slicer[56:128, :, 40:72:2], folder / "thick.nii.gz")
+    doubled(folder / "scan.nii.gz", folder / "result.nii.gz")
     save(classic("MR", np.uint16, slices=8), folder / "series")
+    write_bids(folder / "bids", 1)
+    for name in ("one", "two"):
+        save(classic("MR", np.uint16, slices=4), folder / "studies" / name)
     (folder / "training.yaml").write_text(yaml.safe_dump(TRAINING))
     return folder
 
@@ -128,10 +157,16 @@ def view(out: Path) -> dict[str, object]:
 
 
 def units(found: Mapping[str, object]) -> dict[str, object]:
-    """Return what appears at once: files, and a DICOM series as one."""
-    series = {name: value for name, value in found.items() if name.startswith("series/")}
-    others: dict[str, object] = {name: value for name, value in found.items() if name not in series}
-    return others | ({"series": series} if series else {})
+    """Return what appears at once: files, and the folder of a DICOM series."""
+    folders = {name.rpartition("/")[0] for name in found if name.endswith(".dcm")}
+    appeared: dict[str, object] = {}
+    for name, value in found.items():
+        folder = name.rpartition("/")[0]
+        if folder in folders:
+            appeared.setdefault(folder, {})[name] = value
+        else:
+            appeared[name] = value
+    return appeared
 
 
 def temporaries(out: Path) -> list[str]:
@@ -147,6 +182,8 @@ def _meaning(path: Path) -> object:
         ".json": lambda each: _form(json.loads(each.read_text())),
         ".png": lambda each: _digest(np.asarray(Image.open(each))),
         ".h5": _weights,
+        # A page says how many seconds the result took.
+        ".html": lambda each: hashlib.sha256(re.sub(rb"\d+\.\d s\b", b"", each.read_bytes())).hexdigest(),
     }
     try:
         return readers.get(path.suffix, lambda each: hashlib.sha256(each.read_bytes()).hexdigest())(path)

@@ -1,11 +1,14 @@
 """No room, no memory, no permission, no folder: one clear line, and nothing half-written."""
 
 import re
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
-from bench import clear, disk, judge, remounted
+from bench import LONGEST, clear, disk, judge, remounted
 from commands import (
+    EVALUATE,
     EXPORT,
     PREDICT_DICOM,
     PREDICT_FOLDER,
@@ -22,9 +25,11 @@ from commands import (
 MB, PAGE = 1 << 20, 4096
 COMMANDS = [pytest.param(command, id=command.name, marks=pytest.mark.faults) for command in (*WHOLE, TRAIN)]
 QUICK = [pytest.param(command, id=f"{command.name}, quick") for command in (PREDICT_NII, PREDICT_DICOM)]
-# What takes memory in proportion to its input. TensorFlow and compilers end a process that gets none; OpenBLAS,
-# which `evaluate` loads, waits for it for ever.
-BOUNDED = (PREDICT_NII, PREDICT_GZ, PREDICT_WHOLE, PREDICT_DICOM, PREDICT_FOLDER)
+# What takes memory in proportion to its input. TensorFlow and compilers end a process that gets none.
+BOUNDED = (PREDICT_NII, PREDICT_GZ, PREDICT_WHOLE, PREDICT_DICOM, PREDICT_FOLDER, EVALUATE)
+# Of a process of its own, in which libraries are still to be loaded: too few for Python's own, for numpy's, for
+# onnxruntime's, for scipy's, and for a run.
+WHOLE_PROCESS = (24, 60, 134, 260, 340, 420, 460)
 
 
 def largest_file(bench, command):
@@ -89,6 +94,21 @@ def test_a_limit_on_memory_is_said(bench, command):
     for amount in range(8, 328, 16):
         case = bench.case(command)
         check(bench, "address space limit", command, case, bench.job(case, limits={"AS": amount * MB}))
+
+
+@pytest.mark.parametrize("command", [PREDICT_GZ, EVALUATE], ids=lambda command: command.name)
+def test_libraries_that_do_not_fit_are_refused_before_they_are_loaded(bench, command):
+    for amount in WHOLE_PROCESS:
+        case = bench.case(command)
+        program = [sys.executable, "-m", "sr_keras", *command.line(case.inputs, case.out)]
+        shell = ["bash", "-c", f'ulimit -v {amount << 10}; exec "$@"', "bash", *program]
+        done = subprocess.run(shell, capture_output=True, text=True, timeout=LONGEST)
+        outcome = {"code": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
+        loss = judge(case, bench.reference(command)[0], outcome)
+        bench.count("address space limit, new process", command, loss)
+        assert not loss, f"{command.name}, {amount} MB: {loss}"
+        assert done.returncode == 0 or done.stderr.count("\n") == 1
+        assert amount > 400 or "of address space, the limit leaves" in done.stderr
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, *QUICK])

@@ -20,6 +20,10 @@ LIGHT = (
     "benchmark.session",
     "cli",
     "cli.plan",
+    "cohort.bids_finding",
+    "cohort.running",
+    "cohort.serial",
+    "cohort.studies",
     "evaluation.figure",
     "evaluation.protocol",
     "evaluation.tables",
@@ -27,8 +31,11 @@ LIGHT = (
     "export.reference_slices",
     "inference.jobs",
     "models.registry",
+    "report.comparison",
+    "report.page",
+    "report.writing",
 )
-HEAVY = ("engines.keras_engine", "training.run")
+HEAVY = ("adaptation.files", "engines.keras_engine", "training.run")
 LIBRARIES = ("onnxruntime", "skimage.metrics", "matplotlib.pyplot", "PIL.Image")
 # Python's own reports of what is about to happen to a file.
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate")

@@ -1,28 +1,24 @@
 """Every reader of files that come from elsewhere, as a function of bytes, and the seeds that fuzzing begins with."""
 
 import gzip
-import hashlib
 import json
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 from pathlib import Path
 
-import nibabel
-import numpy as np
-from dicom.synthetic import classic, enhanced
-from helpers import SAMPLE
-from pydicom import dcmwrite
-from pydicom.uid import ImplicitVRLittleEndian
-
+from sr_keras.acquisition.description import read_acquisition
+from sr_keras.adaptation.thickness import recorded_profile
+from sr_keras.cohort.ledger import deaths_in, last_entries
 from sr_keras.dicom.reading import read_series
 from sr_keras.engines.manifest import read_manifest
 from sr_keras.files import file_sha256
 from sr_keras.inference import timing
+from sr_keras.inference.carried import carried_metadata
+from sr_keras.inference.output_grid import output_grid
+from sr_keras.inference.provenance import made_otherwise
 from sr_keras.io.nifti import read_volume
 from sr_keras.io.scans import read_scan
 from sr_keras.models.stages import SHIPPED, find_stage
@@ -73,6 +69,31 @@ def read_slice(data: bytes, folder: Path) -> object:
             put(series, f"{number}.dcm", intact)
     put(series, "2.dcm", data)
     return read_series(series)
+
+
+def read_pair(data: bytes, folder: Path) -> object:
+    """Read a header whose voxels are intact."""
+    if not (folder / "scan.img").exists():
+        put(folder, "scan.img", (SEEDS / "nifti" / "int16.nii").read_bytes()[-2 * SMALL**3 :])
+    return read_volume(put(folder, "scan.hdr", data))
+
+
+def read_sidecar(data: bytes, folder: Path) -> object:
+    """Read a scan with what a sidecar says of it."""
+    scan = folder / "scan.nii"
+    if not scan.exists():
+        put(folder, "scan.nii", (SEEDS / "nifti" / "int16.nii").read_bytes())
+    put(folder, "scan.json", data)
+    volume = read_scan(scan)
+    grid = output_grid(volume, (1, 1, 1), None, ())
+    return recorded_profile(volume, 2), made_otherwise(scan, scan, {}), carried_metadata(scan, grid)
+
+
+def read_ledger(data: bytes, folder: Path) -> object:
+    """Read a ledger as a rerun and a summary do."""
+    (folder / "logs").mkdir(exist_ok=True)
+    ledger = put(folder / "logs", "ledger.jsonl", data)
+    return last_entries(folder), deaths_in(ledger)
 
 
 def read_card(data: bytes, folder: Path) -> object:
@@ -145,15 +166,22 @@ def checkpoint() -> bytes:
 
 
 READERS = (
-    Reader("nifti", lambda data, folder: read_volume(put(folder, "scan.nii", data)), 26_000, 400),
-    Reader("gzip", lambda data, folder: read_volume(put(folder, "scan.nii.gz", data)), 10_000, 200),
+    Reader("nifti", lambda data, folder: read_volume(put(folder, "scan.nii", data)), 14_000, 400),
+    Reader("gzip", lambda data, folder: read_volume(put(folder, "scan.nii.gz", data)), 6_000, 200),
     Reader(
-        "nifti_in_gzip", lambda data, folder: read_volume(put(folder, "s.nii.gz", gzip.compress(data, 1))), 8_000, 200
+        "nifti_in_gzip", lambda data, folder: read_volume(put(folder, "s.nii.gz", gzip.compress(data, 1))), 6_000, 200
     ),
-    Reader("dicom_slice", read_slice, 12_000, 150),
+    Reader("pair", read_pair, 3_000, 100),
+    Reader("mgh", lambda data, folder: read_volume(put(folder, "scan.mgh", data)), 4_000, 100),
+    Reader("nrrd", lambda data, folder: read_volume(put(folder, "scan.nrrd", data)), 3_000, 50),
+    Reader("metaimage", lambda data, folder: read_volume(put(folder, "scan.mha", data)), 3_000, 50),
+    Reader("sidecar", read_sidecar, 2_000, 50),
+    Reader("dicom_slice", read_slice, 10_000, 150),
     Reader("dicom", lambda data, folder: read_scan(put(folder, "scan.dcm", data)), 10_000, 150),
     Reader("zip", lambda data, folder: read_scan(put(folder, "scan.zip", data)), 6_000, 100),
     Reader("yaml", lambda data, folder: read_configuration(str(put(folder, "a.yaml", data))), 7_000, 200),
+    Reader("acquisition", lambda data, folder: read_acquisition(put(folder, "a.yaml", data)), 3_000, 100),
+    Reader("ledger", read_ledger, 2_000, 50),
     Reader("card", read_card, 5_000, 150),
     Reader("manifest", lambda data, folder: manifest(data, folder), 5_000, 150),
     Reader("timings", lambda data, folder: timing._read(put(folder, "timings.json", data)), 4_000, 100),
@@ -177,71 +205,3 @@ def manifest(data: bytes, folder: Path) -> object:
 def slices() -> list[bytes]:
     """Return the files of a tiny series of the same identity each time."""
     return [path.read_bytes() for path in sorted((SEEDS / "series").glob("*"))]
-
-
-def write_seeds() -> None:
-    """Write the seeds anew; UIDs are new each time."""
-    brain = nibabel.load(SAMPLE).slicer[80 : 80 + SMALL, 40 : 40 + SMALL, 50 : 50 + SMALL]
-    voxels = np.asarray(brain.dataobj)
-    files: dict[str, bytes] = {}
-    for dtype in ("int16", "uint8", "float32"):
-        image = nibabel.Nifti1Image(voxels.astype(dtype), brain.affine)
-        if dtype == "uint8":
-            image.header.set_slope_inter(2.0, -10.0)
-        files[f"nifti/{dtype}.nii"] = image.to_bytes()
-    files["nifti/nifti2.nii"] = nibabel.Nifti2Image(voxels, brain.affine).to_bytes()
-    big = nibabel.Nifti1Image(voxels, brain.affine, nibabel.Nifti1Header(endianness=">"))
-    files["nifti/big_endian.nii"] = big.to_bytes()
-    for name in list(files):
-        files[name.replace("nifti/", "nifti_in_gzip/")] = files[name]
-    files["gzip/int16.nii.gz"] = gzip.compress(files["nifti/int16.nii"], 9, mtime=0)
-    files["gzip/stored.nii.gz"] = gzip.compress(files["nifti/uint8.nii"], 0, mtime=0)
-    files |= _dicom_seeds()
-    files["yaml/georgescu2020_hw_x2.yaml"] = (
-        Path(__file__).parents[2] / "configs" / "georgescu2020_hw_x2.yaml"
-    ).read_bytes()
-    for name in ("georgescu2020_hw_x2", "georgescu2020_d_x4"):
-        files[f"card/{name}.json"] = (SHIPPED / f"{name}.json").read_bytes()
-        files[f"manifest/{name}.json"] = (SHIPPED / "onnx" / f"{name}.onnx.json").read_bytes()
-    files["timings/one.json"] = b'{"[\\"onnxruntime\\", 16, 16]": {"batch": 4, "seconds": 0.001}}'
-    files["training_log/log.csv"] = b"epoch,loss,val_final_psnr\r\n0,0.2,23.7\r\n1,0.19,23.9\r\n2,0.18,24.1\r\n"
-    files["training_times/seconds.json"] = b"[1.5, 1.25, 1.0]\n"
-    digests = {SCAN.decode(): hashlib.sha256(files["nifti/int16.nii"]).hexdigest()}
-    configuration = asdict(read_configuration("georgescu2020_hw_x2"))
-    versions = {"sr_keras": "0.1.0", "keras": "3.15", "numpy": "2", "tensorflow": "2.21"}
-    description = {"training": digests, "validation": digests, "configuration": configuration, "versions": versions}
-    files["training_run/run.json"] = json.dumps(description).encode()
-    for name, content in files.items():
-        (SEEDS / name).parent.mkdir(parents=True, exist_ok=True)
-        (SEEDS / name).write_bytes(content)
-
-
-def _dicom_seeds() -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    series = [_cropped(each) for each in classic("CT", slices=3)]
-    packed = BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number, dataset in enumerate(series):
-            files[f"series/{number}.dcm"] = _bytes(dataset)
-            archive.writestr(f"{number}.dcm", files[f"series/{number}.dcm"])
-    files["zip/series.zip"] = packed.getvalue()
-    files["dicom_slice/ct.dcm"] = files["series/2.dcm"]
-    series[2].file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    files["dicom_slice/implicit.dcm"] = _bytes(series[2])
-    many = enhanced(slices=3)
-    many.Rows = many.Columns = SMALL
-    many.PixelData = many.PixelData[: 3 * SMALL * SMALL * 2]
-    files["dicom/enhanced.dcm"] = _bytes(many)
-    return files
-
-
-def _cropped(dataset):
-    dataset.Rows = dataset.Columns = SMALL
-    dataset.PixelData = dataset.PixelData[: SMALL * SMALL * 2]
-    return dataset
-
-
-def _bytes(dataset) -> bytes:
-    buffer = BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()

@@ -89,6 +89,29 @@ def test_a_rerun_with_other_options_skips_nothing_in_silence(small_scan, tmp_pat
     assert run_folder(finer, scans, out, told.append) == Summary(skipped=1)
 
 
+def test_every_option_that_changes_a_result_counts(small_scan, tmp_path):
+    scans, out, told = tmp_path / "scans", tmp_path / "out", []
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    run_folder(JOB, scans, out, told.append)
+    fast = Upscaler([KerasEngine(stage) for stage in choose_stages(shipped_stages(), "fast").values()])
+    for changed, named in (
+        ({"dtype": "float32"}, "dtype"),
+        ({"nan_fill": 0.0}, "nan_fill"),
+        ({"modality": "CT"}, "modality"),
+        ({"slice_axis": 0}, "slice_axis"),
+        ({"spacing": (1, 1, 1)}, "factors, spacing_mm"),
+        ({"isotropic": True}, "factors, isotropic"),
+        ({"like": small_scan}, "factors, like"),
+        ({"upscaler": replace(JOB.upscaler, data_consistency=True)}, "data_consistency"),
+        ({"upscaler": replace(JOB.upscaler, self_ensemble="mean")}, "self_ensemble"),
+        ({"upscaler": fast}, "models"),
+    ):
+        assert run_folder(replace(JOB, **changed), scans, out, told.append) == Summary(failed=1)
+        assert f"was made with other options ({named}); use --force" in told[-1]
+    assert run_folder(JOB, scans, out, told.append) == Summary(skipped=1)
+
+
 def test_a_rerun_notices_another_scan_and_a_changed_result(small_scan, tmp_path):
     scans, out, told = tmp_path / "scans", tmp_path / "out", []
     scans.mkdir()

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import resource
 import shutil
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.errors import OutputError, VolumeError
 from sr_keras.inference.budget import plan_within_budget
 from sr_keras.inference.jobs import PredictionJob
+from sr_keras.inference.labels import LabelPair
+from sr_keras.inference.maps import Maps
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.io.nifti import read_volume, write_volume
 from sr_keras.models.registry import choose_stages
@@ -104,6 +107,60 @@ def test_the_scan_itself_is_never_replaced(small_scan, tmp_path):
         with pytest.raises(OutputError, match=f"{name} is the input itself; choose another output"):
             replace(JOB, force=True).run(tmp_path / "brain.nii.gz", tmp_path / name)
     assert (tmp_path / "brain.nii.gz").read_bytes() == before
+
+
+OTHERS = {
+    "segmentation over the scan": ("out.nii.gz", {"labels": ("seg.nii.gz", "scan.hdr")}, "scan.hdr"),
+    "segmentation over itself": ("out.nii.gz", {"labels": ("seg.nii.gz", "seg.nii.gz")}, "seg.nii.gz"),
+    "result over a segmentation": ("seg.nii.gz", {"labels": ("seg.nii.gz", "seg2.nii.gz")}, "seg.nii.gz"),
+    "result over the grid": ("seg.nii.gz", {"like": "seg.nii.gz"}, "seg.nii.gz"),
+    "result over the other file of the scan": ("scan.img", {}, "scan.img"),
+    "result over the sidecar of the scan": ("scan.nii.gz", {}, "scan.json"),
+    "map over the scan": ("out.nii.gz", {"maps": "seg_link.nii.gz"}, "seg_link.nii.gz"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_no_file_that_is_read_is_ever_replaced(small_scan, tmp_path, case):
+    output, options, named = OTHERS[case]
+    image = nibabel.load(small_scan)
+    nibabel.save(nibabel.Nifti1Pair(np.asarray(image.dataobj), image.affine), tmp_path / "scan.hdr")
+    (tmp_path / "scan.json").write_text('{"EchoTime": 0.03}')
+    nibabel.save(nibabel.Nifti1Image((image.get_fdata() > 300).astype(np.uint8), image.affine), tmp_path / "seg.nii.gz")
+    (tmp_path / "seg_link.nii.gz").symlink_to(tmp_path / "scan.img")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    source, result = options.get("labels", ("", ""))
+    job = replace(
+        JOB,
+        force=True,
+        labels=(LabelPair(tmp_path / source, tmp_path / result),) if source else (),
+        like=tmp_path / options["like"] if "like" in options else None,
+        maps=Maps(residual=tmp_path / options["maps"]) if "maps" in options else Maps(),
+    )
+    with pytest.raises(OutputError, match=f"{named} is the input itself; choose another output"):
+        job.run(tmp_path / "scan.hdr", tmp_path / output)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_sidecar_of_an_earlier_result_is_replaced(small_scan, tmp_path):
+    JOB.run(small_scan, tmp_path / "a.nii.gz")
+    replace(JOB, force=True).run(tmp_path / "a.nii.gz", tmp_path / "a.nii")
+    assert json.loads((tmp_path / "a.json").read_text())["Sources"] == ["a.nii.gz"]
+
+
+def test_a_file_whose_length_is_known_is_refused_where_it_does_not_fit(small_scan, tmp_path):
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # 96x80x24 voxels of two bytes, and the header.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (368_000, limit[1]))
+    try:
+        for run in (JOB.run, JOB.prepare):
+            with pytest.raises(
+                OutputError, match=r"out\.nii may take 368\.6 kB, but there is room for 368\.0 kB\. Free"
+            ):
+                run(small_scan, tmp_path / "out.nii")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_output_that_appears_meanwhile_is_kept(small_scan, tmp_path):

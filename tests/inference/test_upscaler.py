@@ -247,9 +247,15 @@ def test_a_spacing_is_priced_before_anything_is_made():
     volume = Volume(np.random.default_rng(0).random((48, 48, 32), np.float32), np.eye(4))
     with pytest.raises(VolumeError, match=r"needs 1.*TB of memory|needs .* GB of memory, 4.0 GB may be used"):
         LINEAR.prepare(volume, spacing=(0.01, 0.01, 0.01), memory=4 * 10**9)
-    plain, fine = (LINEAR.prepare(volume, spacing=(size,) * 3, memory=10**12).plan.peak_bytes for size in (0.5, 0.3))
-    # Resampled from 192x192x128 voxels axis by axis: twice what there is before the last axis, and the result.
-    assert fine - plain > 4 * (2 * 160 * 160 * 128 + 160 * 160 * 107) - 4 * 96 * 96 * 64 - 10**7
+    small = Volume(volume.voxels[:24, :24, :16], np.eye(4))
+    plain, fine, finer = (
+        LINEAR.prepare(small, spacing=(size,) * 3, memory=10**13, stream=True).plan for size in (0.125, 0.05, 0.02)
+    )
+    # The networks make 192x192x128 voxels each time. At least forty planes of the result are resampled at once.
+    assert fine.peak_bytes - plain.peak_bytes > 4 * 40 * 480 * 480 - 10**7
+    assert finer.peak_bytes - fine.peak_bytes > 4 * 40 * (1200**2 - 480**2) - 10**7
+    # 1200x1200x800 voxels for 480x480x320: 15.6 times as many, most of the time.
+    assert finer.total_seconds - finer.seconds > 10 * (fine.total_seconds - fine.seconds) > 0
 
 
 def test_a_field_of_view_that_a_spacing_does_not_divide_is_said():

@@ -1,4 +1,5 @@
 import json
+import resource
 import shutil
 import time
 from pathlib import Path
@@ -7,9 +8,9 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.errors import StageError, UnknownModelError
+from sr_keras.errors import OutputError, StageError, UnknownModelError
 from sr_keras.files import file_sha256
-from sr_keras.models.stages import find_stage, shipped_stages
+from sr_keras.models.stages import find_stage, save_stage, shipped_stages
 
 WEIGHTS = Path(__file__).parents[2] / "sr_keras" / "weights"
 
@@ -125,3 +126,14 @@ def test_weights_that_are_no_weights(copy):
     rewrite(copy, weights_sha256=file_sha256(copy / "stage.weights.h5"))
     with pytest.raises(StageError, match="^stage.weights.h5 does not fit the network on its card"):
         find_stage(str(copy)).network  # noqa: B018
+
+
+def test_weights_that_may_not_fit_are_refused_before_hdf5_begins(tmp_path):
+    stage, limit = find_stage("georgescu2020_hw_x2"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))
+    try:
+        with pytest.raises(OutputError, match=r"may take .* kB, but there is room for 10\.0 kB\. Free space, or raise"):
+            save_stage(stage.network, stage.card, tmp_path / "stage")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert list(tmp_path.iterdir()) == []
