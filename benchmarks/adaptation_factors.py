@@ -5,7 +5,7 @@
 Each scan is reduced through plane by the factor, with the profile of its modality, without added noise. Prints the
 PSNR of: cubic interpolation; the shipped x4 stage, then cubic resampling; the x4 stage adapted, then resampling; a
 stage of the factor whose last layer is interpolated from that of the x4 stage; and the same, adapted. The profile is
-known.
+known. Results that are in RESULT.json already are not computed again.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def compared(path: Path, factor: int, steps: int, crop: int) -> Row:
         run(engine_of(own) if own else FactorEngine(stage, factor), volume, factor),
     )
     levels = {name: measured(each, truth, shown, scan)[0] for name, each in zip(METHODS, results, strict=True)}
-    return {"scan": scan.name, "factor": factor, "steps": steps, **levels}
+    return {"scan": scan.name, "factor": factor, "steps": steps, "crop": crop, **levels}
 
 
 def main() -> None:
@@ -62,9 +62,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--crop", type=int, default=128)
     arguments = parser.parse_args()
-    rows: list[Row] = []
+    rows: list[Row] = json.loads(arguments.result.read_text()) if arguments.result.exists() else []
+    done = {(row["scan"], row["factor"], row["steps"], row["crop"]) for row in rows}
     for path in find_scans(arguments.scans):
         for factor in arguments.factor or [3, 5, 6]:
+            if (path.name.split(".")[0], factor, arguments.steps, arguments.crop) in done:
+                continue
             rows.append(compared(path, factor, arguments.steps, arguments.crop))
             arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
     lines = ["| scan | factor | " + " | ".join(METHODS) + " |", "|---" * (2 + len(METHODS)) + "|"]

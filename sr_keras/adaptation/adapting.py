@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from sr_keras.acquisition.profiles import PROFILES
-from sr_keras.adaptation.fitting import fit, patch_size
+from sr_keras.adaptation.fitting import fit
 from sr_keras.adaptation.judging import Verdict, judge
-from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
-from sr_keras.adaptation.slices import HELD_OUT, MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
+from sr_keras.adaptation.sampling import as_presumed, divided
+from sr_keras.adaptation.slices import MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
 from sr_keras.adaptation.stage import adapted_stage
 from sr_keras.adaptation.start import start_of
 from sr_keras.adaptation.thickness import SliceProfile, slice_profile
@@ -25,12 +25,9 @@ from sr_keras.models.stages import Stage
 from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.progress import ProgressCallback
 from sr_keras.resources import format_bytes
-from sr_keras.volumes.volume import Volume, format_shape
+from sr_keras.volumes.volume import Volume
 
 STEPS = 200
-# Of the noise that is to be kept, what pairs keep: stages that ship give back that of thin slices, a part of what thick
-# ones show. That of CT is not white, as what takes it out of the pairs supposes.
-PAIR_NOISE = {"MR": 0.75, "CT": 1.0}
 # What a step takes in memory beside Keras, and the pairs for each pixel of the slices that are taken, in bytes.
 STEP_BYTES, PIXEL_BYTES = 300_000_000, 64
 
@@ -120,9 +117,14 @@ def adapt(
     report("adapting", 0, settings.steps)
     taken = [take_slices(volume, axis, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
     profiles = [slice_profile(each, settings.thickness, settings.profile) for each in taken]
-    generator = np.random.default_rng([settings.seed, 1])
-    learned, held_out = _divided(taken, profiles, scale, settings.noise_kept, generator)
     start = start_of(stage, scale)
+    if stage.card.description:
+        profiles = [
+            as_presumed(scan, profile, start, settings.noise_kept, settings.seed)
+            for scan, profile in zip(taken, profiles, strict=True)
+        ]
+    generator = np.random.default_rng([settings.seed, 1])
+    learned, held_out = divided(taken, profiles, scale, settings.noise_kept, generator)
     fitted = fit(start, learned, settings.steps, settings.seed, lambda done: report("adapting", done, settings.steps))
     verdict, chosen = judge(start, fitted, held_out, settings.seed)
     record = _record(stage, taken, profiles, settings, verdict)
@@ -130,45 +132,6 @@ def adapt(
         return Outcome(None, verdict.gain, record)
     digests = {each["name"]: each["sha256"] for each in record["scans"].values() if each["sha256"]}
     return Outcome(adapted_stage(stage, chosen, taken[0].modality, digests, record), verdict.gain, record)
-
-
-def _divided(
-    scans: Sequence[ScanSlices],
-    profiles: Sequence[SliceProfile],
-    scale: int,
-    noise_kept: float,
-    generator: np.random.Generator,
-) -> tuple[PatchSampler, PatchSampler]:
-    """Return what to learn from, and what to judge by."""
-    size = patch_size(scale)
-    learned, held_out = [], []
-    for scan, profile in zip(scans, profiles, strict=True):
-        pairs = _pairs_of(scan, profile, scale, noise_kept, generator)
-        if not pairs:
-            raise VolumeError(
-                f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
-                f"to at x{scale}; leave --adapt out."
-            )
-        judges = np.arange(len(scan.slices)) % HELD_OUT == HELD_OUT // 2
-        for each in pairs:
-            learned.append(Pairs(each.low[~judges], each.target[~judges]))
-            held_out.append(Pairs(each.low[judges], each.target[judges]))
-    return PatchSampler(learned, scale, size), PatchSampler(held_out, scale, size)
-
-
-def _pairs_of(
-    scan: ScanSlices, profile: SliceProfile, scale: int, noise_kept: float, generator: np.random.Generator
-) -> list[Pairs]:
-    """Return the pairs of each orientation whose images hold a patch."""
-    height, depth = patch_size(scale)
-    pairs = []
-    for slices, spacing in scan.oriented():
-        coarsening = max(1, round(scan.spacing[2] / scale / spacing))
-        if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
-            reduction = profile.reduction(scale)
-            kept = PAIR_NOISE[scan.modality] * noise_kept
-            pairs.append(make_pairs(slices, reduction, coarsening, scan.noise, generator, kept))
-    return pairs
 
 
 def _record(
@@ -190,7 +153,7 @@ def _record(
                 "slice_thickness_mm": round(profile.thickness * scan.spacing[2], 3),
                 "thickness_from": profile.source,
                 "profile": profile.profile,
-                "noise": round(scan.noise, 5),
+                "noise": round(scan.noise.deviation, 5),
                 "slices": len(scan.slices),
             }
             for number, (scan, profile) in enumerate(zip(scans, profiles, strict=True), 1)

@@ -13,9 +13,9 @@ from sr_keras.adaptation.pairs import PatchSampler
 from sr_keras.adaptation.start import Start
 
 # Shares of the way that are tried, and the gain in dB on held-out slices that the whole way must be worth.
-SHARES, DOUBT = (1.0, 0.75, 0.5), 0.2
+SHARES, DOUBT = (1.0, 0.75, 0.5), 0.05
 # What must be left of a gain, in dB.
-LEAST_GAIN = 0.02
+LEAST_GAIN = 0.01
 
 
 @dataclass(frozen=True)

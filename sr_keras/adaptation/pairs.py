@@ -1,12 +1,4 @@
-"""Pairs to learn from: in-plane slices of a scan, and what they become when one of their axes is sampled through plane.
-
-The noise of a pair is such that a network need not learn to give back noise, though no slice is free of it. Where y is
-a slice with noise n of covariance C, and A reduces it, the low-resolution image is A y + m, m drawn so that all of its
-noise, A n + m, has the level of the scan. With the target y - C A' S^-1 m, S being the covariance of m, the noise of
-the two is uncorrelated, and least squares lead to the noise-free image; with the target y they lead to noise that is
-sharpened as the image is. T. Pang et al., "Recorrupted-to-Recorrupted", CVPR 2021, DOI
-10.1109/CVPR46437.2021.00208, do the former for images of one size.
-"""
+"""Pairs to learn from: in-plane slices, and what they become when one of their axes is sampled through plane."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.acquisition.profiles import average_axis
+from sr_keras.adaptation.corruption import Corruption
+from sr_keras.adaptation.noise import Noise
 
 Floats = npt.NDArray[np.float32]
-# Least variance that is drawn in addition, over that of the scan: keeps S invertible.
-LEAST_VARIANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ def make_pairs(
     slices: Floats,
     reduction: Reduction,
     coarsening: int,
-    noise: float,
+    noise: Noise,
     generator: np.random.Generator,
     noise_kept: float = 1.0,
 ) -> Pairs:
@@ -63,20 +55,22 @@ def make_pairs(
         slices: (slice, in-plane, in-plane), float32, normalised.
         reduction: of the last axis.
         coarsening: pixels of a slice in a pixel of the target.
-        noise: standard deviation of the scan's noise, normalised.
+        noise: of the slices.
         generator: the source of the noise.
         noise_kept: how much of the noise that a target shares with its image is left in it, 0 to 1.
     """
     factor = reduction.scale * coarsening
     kept = slices[..., : slices.shape[2] // factor * factor]
     to_low, to_target = _matrices(kept.shape[2], reduction, coarsening)
-    low, target = kept @ to_low.T, (kept if coarsening == 1 else kept @ to_target.T)
-    if noise <= 0.0:
+    low, target = kept @ to_low.T, (kept.copy() if coarsening == 1 else kept @ to_target.T)
+    if noise.deviation <= 0.0:
         return Pairs(low, target)
-    root, correction = _noise_matrices(to_low, to_target)
-    drawn = np.float32(noise) * generator.standard_normal(low.shape, np.float32) @ root.T
-    removed = np.float32(1.0 - noise_kept) * (drawn @ correction.T)
-    return Pairs(np.asarray(low + drawn, np.float32), np.asarray(target - removed, np.float32))
+    corruption, removed = Corruption(to_low, kept.shape[1], noise), np.float32(1.0 - noise_kept)
+    for one, other in zip(low, target, strict=True):
+        drawn, correction = corruption.draw(generator)
+        one += drawn
+        other -= removed * (correction if coarsening == 1 else correction @ to_target.T)
+    return Pairs(low, target)
 
 
 def _matrices(length: int, reduction: Reduction, coarsening: int) -> tuple[Floats, Floats]:
@@ -84,15 +78,6 @@ def _matrices(length: int, reduction: Reduction, coarsening: int) -> tuple[Float
     unit = np.eye(length, dtype=np.float32)
     to_low = average_axis(unit, 0, reduction.scale * coarsening, reduction.profile, reduction.thickness)
     return to_low, average_axis(unit, 0, coarsening, "cubic") if coarsening > 1 else unit
-
-
-def _noise_matrices(to_low: Floats, to_target: Floats) -> tuple[Floats, Floats]:
-    """Return a root of S and C A' S^-1, for noise of variance 1."""
-    values, vectors = np.linalg.eigh(np.eye(len(to_low)) - (to_low @ to_low.T).astype(np.float64))
-    values = np.maximum(values, LEAST_VARIANCE)
-    root = (vectors * np.sqrt(values)) @ vectors.T
-    inverse = (vectors / values) @ vectors.T
-    return root.astype(np.float32), (to_target @ to_low.T @ inverse).astype(np.float32)
 
 
 class PatchSampler:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sr_keras.adaptation.noise import noise_of
+from sr_keras.adaptation.noise import Noise, noise_of
 from sr_keras.errors import VolumeError
 from sr_keras.volumes.geometry import format_spacing
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
@@ -13,7 +13,7 @@ from sr_keras.volumes.volume import Array, Volume
 
 Floats = npt.NDArray[np.float32]
 # Slices that are taken at most, and their pixels in all: what they become takes some 25 times as many bytes.
-MOST_SLICES, MOST_PIXELS = 24, 1 << 23
+MOST_SLICES, MOST_PIXELS = 48, 1 << 23
 # Fewer slices with tissue in them do not leave some to learn from and some to judge by.
 LEAST_SLICES = 4
 # Every so many slices one is held out.
@@ -32,14 +32,14 @@ class ScanSlices:
         slices: (slice, row, column), float32; rows and columns are the in-plane axes in the order of the volume's.
         through_plane: (image, in-plane, depth), float32, of images that show columns, and of those that show rows.
         spacing: of rows, of columns and of slices, in mm.
-        noise: standard deviation of the noise in slices, normalised.
+        noise: of the slices, normalised.
         volume: the scan.
     """
 
     slices: Floats
     through_plane: tuple[Floats, Floats]
     spacing: tuple[float, float, float]
-    noise: float
+    noise: Noise
     volume: Volume
 
     @property

@@ -21,6 +21,7 @@ from sr_keras.volumes.volume import Volume
 PROFILE_OF = {"MR": "slr", "CT": "raised_cosine"}
 # What is fitted where nothing says the thickness: with the width that fits, it is as sharp as any of the others.
 FITTED = "gaussian"
+ESTIMATED = "estimated from the scan"
 # Beyond this a thickness over the spacing of slices is a mistake.
 LEAST, MOST = 0.2, 4.0
 # A length in a sidecar that is none, in mm.
@@ -73,7 +74,7 @@ def slice_profile(scan: ScanSlices, given: float | None, profile: str | None = N
         thickness, source = recorded
         return SliceProfile(usual, thickness / spacing, source)
     fitted = profile or FITTED
-    return SliceProfile(fitted, _estimated(scan, fitted), "estimated from the scan")
+    return SliceProfile(fitted, _estimated(scan, fitted), ESTIMATED)
 
 
 def recorded_profile(volume: Volume, axis: int) -> Profile | None:

@@ -41,7 +41,7 @@ def test_what_does_not_gain_is_refused(start):
     assert not verdict.accepted
 
 
-def test_the_whole_way_must_be_worth_a_fifth_of_a_decibel_more():
-    assert Verdict(1.0, 0.23).accepted
-    assert not Verdict(1.0, 0.21).accepted
-    assert Verdict(0.5, 0.13).accepted
+def test_the_whole_way_must_be_worth_a_twentieth_of_a_decibel_more():
+    assert Verdict(1.0, 0.07).accepted
+    assert not Verdict(1.0, 0.05).accepted
+    assert Verdict(0.5, 0.04).accepted

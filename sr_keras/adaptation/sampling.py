@@ -1,0 +1,102 @@
+"""What adaptation learns from and judges by: pairs of all scans, in both orientations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from sr_keras.adaptation.fitting import patch_size
+from sr_keras.adaptation.implied import THICKNESSES, presumed_thickness
+from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
+from sr_keras.adaptation.slices import HELD_OUT, ScanSlices
+from sr_keras.adaptation.start import Start
+from sr_keras.adaptation.thickness import ESTIMATED, SliceProfile
+from sr_keras.errors import VolumeError
+from sr_keras.volumes.volume import format_shape
+
+# Of the noise that is to be kept, pairs keep that of thin slices, which stages that ship give back: for MRI as much as
+# has this standard deviation, normalised; for CT a part of what slices show.
+THIN_NOISE, CT_PART = 0.0125, 0.5
+# Slices that are enough to see what a stage presumes.
+SEEN = 8
+
+
+def divided(
+    scans: Sequence[ScanSlices],
+    profiles: Sequence[SliceProfile],
+    scale: int,
+    noise_kept: float,
+    generator: np.random.Generator,
+) -> tuple[PatchSampler, PatchSampler]:
+    """Return what to learn from, and what to judge by.
+
+    Args:
+        scans: their slices.
+        profiles: of each scan.
+        scale: of the stage.
+        noise_kept: how much of the scans' noise the stage is to keep, 0 to 1.
+        generator: the source of the noise of pairs.
+
+    Raises:
+        VolumeError: the slices of a scan are too small for a patch.
+    """
+    learned, held_out = [], []
+    for scan, profile in zip(scans, profiles, strict=True):
+        pairs = _pairs_of(scan, profile, scale, noise_kept, generator)
+        if not pairs:
+            raise VolumeError(
+                f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
+                f"to at x{scale}; leave --adapt out."
+            )
+        judges = np.arange(len(scan.slices)) % HELD_OUT == HELD_OUT // 2
+        for each in pairs:
+            learned.append(Pairs(each.low[~judges], each.target[~judges]))
+            held_out.append(Pairs(each.low[judges], each.target[judges]))
+    return PatchSampler(learned, scale, patch_size(scale)), PatchSampler(held_out, scale, patch_size(scale))
+
+
+def as_presumed(scan: ScanSlices, profile: SliceProfile, start: Start, noise_kept: float, seed: int) -> SliceProfile:
+    """Return a profile of an MRI whose thickness was estimated, with the thickness that the stage presumes.
+
+    Args:
+        scan: its slices.
+        profile: as the scan says or its spectra do.
+        start: the stage, which was told how the scan was acquired.
+        noise_kept: as in `divided`.
+        seed: of the patches and of the noise.
+    """
+    # That of CT is seen less well: it presumes slices a quarter thinner than they are.
+    if profile.source != ESTIMATED or scan.modality != "MR":
+        return profile
+    few = replace(scan, slices=scan.slices[:: -(-len(scan.slices) // SEEN)])
+    samplers = []
+    for thickness in THICKNESSES:
+        tried = replace(profile, thickness=thickness)
+        pairs = _pairs_of(few, tried, start.scale, noise_kept, np.random.default_rng([seed, 2]))
+        if not pairs:
+            return profile
+        samplers.append(PatchSampler(pairs, start.scale, patch_size(start.scale)))
+    return replace(profile, thickness=presumed_thickness(start, samplers, seed))
+
+
+def _pairs_of(
+    scan: ScanSlices, profile: SliceProfile, scale: int, noise_kept: float, generator: np.random.Generator
+) -> list[Pairs]:
+    """Return the pairs of each orientation whose images hold a patch."""
+    height, depth = patch_size(scale)
+    pairs = []
+    for slices, spacing in scan.oriented():
+        coarsening = max(1, round(scan.spacing[2] / scale / spacing))
+        if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
+            reduction = profile.reduction(scale)
+            pairs.append(
+                make_pairs(slices, reduction, coarsening, scan.noise, generator, _part_kept(scan) * noise_kept)
+            )
+    return pairs
+
+
+def _part_kept(scan: ScanSlices) -> float:
+    """Return how much of the noise that slices show pairs keep, 0 to 1."""
+    if scan.modality == "CT":
+        return CT_PART
+    return min(1.0, (THIN_NOISE / max(scan.noise.deviation, THIN_NOISE)) ** 2)
