@@ -87,7 +87,7 @@ def test_sizes_and_batches_are_read():
 )
 def test_engines_and_precisions_that_do_not_exist_are_refused(arguments, message):
     result = CliRunner().invoke(main, ["benchmark", MODEL, *arguments])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.stderr
 
 
