@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
 # The lowest contrast of details, as a part of the normalised range, and the highest by stage and scale: where a detail
 # leaves little in the scan, intervals that held higher ones would be of no use for anything else.
-LOWEST, HIGHEST = 0.03, {("hw", 2): 0.12, ("hw", 4): 0.12, ("d", 2): 0.4, ("d", 4): 0.12}
+LOWEST, HIGHEST = 0.03, {("hw", 2): 0.15, ("hw", 4): 0.15, ("d", 2): 0.4, ("d", 4): 0.2}
 # Their full widths at half maximum, in voxels of the scan.
 SIZES = (0.3, 1.0)
 # The share of details that are blobs of up to half a voxel about the middle of a pixel: they leave the least in the
@@ -32,7 +32,7 @@ AROUND, LEAST_CONTRAST = (1.0, 2.5), 0.02
 # Where contrasts are parted into groups, each of which the intervals hold as often. Small details of the highest
 # contrasts weigh more when estimators learn: they are the hardest to hold.
 
-PARTED, HARD, HARD_WEIGHT, SMALL_WEIGHT = (0.06, 0.12, 0.18, 0.25), 0.08, 4.0, 2.0
+PARTED, HARD, HARD_WEIGHT, SMALL_WEIGHT = (0.06, 0.12, 0.18, 0.25), 0.1, 4.0, 2.0
 
 
 @dataclass(frozen=True)
