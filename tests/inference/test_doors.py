@@ -289,6 +289,7 @@ def test_analyze_comes_with_a_warning(brain, tmp_path):
     assert isinstance(nibabel.load(tmp_path / "out.hdr"), nibabel.Nifti1Pair)
 
 
+@pytest.mark.usefixtures("resident_memory")
 def test_the_plan_prices_a_resampling(brain, tmp_path):
     plain = replace(JOB, factors=(4, 4, 4)).prepare(brain, tmp_path / "out.nii").plan
     resampled = replace(JOB, factors=(3, 3, 3)).prepare(brain, tmp_path / "out.nii").plan
