@@ -29,10 +29,12 @@ from sr_keras.adaptation.adapting import Settings, adapt
 from sr_keras.adaptation.files import shipped_start
 from sr_keras.adaptation.stage import engine_of
 from sr_keras.adaptation.start import folded_for
-from sr_keras.engines import Engine, load_engine
+from sr_keras.engines import Engine
+from sr_keras.engines.keras_engine import KerasEngine
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import TrainedStage, find_stage
+from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.volumes.normalization import tissue_slices
 from sr_keras.volumes.resampling import resample_axis
 from sr_keras.volumes.volume import Volume
@@ -108,7 +110,8 @@ def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int,
     volume, whole, shown = reduced(scan, case, scale, noise=noise)
     truth = middle(whole)
     through = PRESETS[case].through_plane
-    blind = load_engine(stage.name)
+    # The fingerprint is that of the whole scan, not of its middle.
+    blind = KerasEngine(folded_for(stage, volume, 0, KEPT_NOISE))
     row = row_of(scan, case, scale, stage, steps, noise=noise)
     row["blind"], row["blind_edge"] = measured(run(blind, volume, scale), truth, shown, scan)
     cubic = resample_axis(middle(volume.voxels).astype(np.float32), 0, len(truth), 1 / scale)

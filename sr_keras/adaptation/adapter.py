@@ -134,7 +134,7 @@ class ScanAdapter:
         if outcome.stage is None:
             return Adaptation(step, engine, outcome.record, outcome.line, gained=False)
         if self.save is not None:
-            save_adapted(outcome.stage, self.save)
+            save_adapted(outcome.stage, self.save, force=self.force)
         return Adaptation(step, engine_of(outcome.stage), outcome.record, outcome.line, gained=True)
 
     def _step(self, slice_axis: int, engines: Mapping[Step, Engine]) -> Step:

@@ -75,5 +75,5 @@ def adapt_files(
     outcome = adapt(start, list(zip(volumes, axes, strict=True)), scale, settings, memory=memory, progress=progress)
     if outcome.stage is None:
         raise VolumeError(f"{outcome.line}; use {stage.name} as it is.")
-    save_adapted(outcome.stage, output)
+    save_adapted(outcome.stage, output, force=force)
     return outcome

@@ -17,7 +17,7 @@ from sr_keras.errors import OutputError
 from sr_keras.export.onnx import write as write_onnx
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.export.request import Request
-from sr_keras.files import check_is_folder, make_folder
+from sr_keras.files import check_is_folder, make_folder, reserved
 from sr_keras.inference.timing import load
 from sr_keras.models.cards import StageCard
 from sr_keras.models.complexity import network_macs, parameters
@@ -81,14 +81,22 @@ def check_adapted(folder: Path, *, force: bool) -> None:
         raise OutputError(f"{folder / 'stage.json'} exists; use --force to overwrite.")
 
 
-def save_adapted(stage: ModelStage, folder: str | os.PathLike[str]) -> Path:
+def save_adapted(stage: ModelStage, folder: str | os.PathLike[str], *, force: bool = True) -> Path:
     """Write a stage into a folder, which is made if need be, and return the path of its card.
 
+    Args:
+        stage: to keep.
+        folder: to keep it in.
+        force: whether a stage that appeared there meanwhile is replaced.
+
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, one exists without `force`, or another run is writing one.
     """
-    make_folder(Path(folder).absolute())
-    return save_stage(stage.network, stage.card, Path(folder) / "stage")
+    folder = Path(folder).absolute()
+    make_folder(folder)
+    with reserved(folder):
+        check_adapted(folder, force=force)
+        return save_stage(stage.network, stage.card, folder / "stage")
 
 
 def engine_of(stage: ModelStage) -> NamedEngine:

@@ -114,17 +114,18 @@ def print_report(report: dict[str, Any]) -> None:
         console.print(f"Warning: {printable(sentence)}")
 
 
-def write_report(report: dict[str, Any], path: str | os.PathLike[str]) -> None:
+def write_report(report: dict[str, Any], path: str | os.PathLike[str], *, force: bool = True) -> None:
     """Write a benchmark's report as JSON.
 
     Args:
         report: as `run_benchmark` returns it.
-        path: of the file; an existing one is replaced.
+        path: of the file.
+        force: whether a file that exists there is replaced.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or exists without `force`.
     """
-    with atomic_write(Path(path)) as temporary:
+    with atomic_write(Path(path), force=force) as temporary:
         temporary.write_text(json.dumps(report, indent=1) + "\n")
 
 
@@ -146,15 +147,16 @@ def schema() -> dict[str, Any]:
     return content
 
 
-def draw_report(report: dict[str, Any], path: str | os.PathLike[str]) -> None:
+def draw_report(report: dict[str, Any], path: str | os.PathLike[str], *, force: bool = True) -> None:
     """Plot the median time per slice of each engine at each batch size, with a line up to the 99th percentile.
 
     Args:
         report: as `run_benchmark` returns it.
-        path: of the image; an existing one is replaced.
+        path: of the image.
+        force: whether a file that exists there is replaced.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or exists without `force`.
         MissingDependencyError: matplotlib is not installed.
     """
     figures = load_module("matplotlib.figure", "sr_keras[evaluate]")
@@ -167,7 +169,7 @@ def draw_report(report: dict[str, Any], path: str | os.PathLike[str]) -> None:
     axes.barh(places, times, xerr=[np.zeros(len(rows)), tails], color="#4c78a8", ecolor="#333333")
     axes.set_yticks(places, [f"{row['label']}, batch {row['batch']}" for row in rows])
     axes.set_xlabel("milliseconds per slice: median, and up to the 99th percentile")
-    with atomic_write(Path(path)) as temporary:
+    with atomic_write(Path(path), force=force) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

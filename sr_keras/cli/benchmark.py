@@ -87,6 +87,6 @@ def benchmark(
         report = run_benchmark(candidates, settings, lambda news: click.echo(news, err=True))
     print_report(report)
     if json_output:
-        write_report(report, json_output)
+        write_report(report, json_output, force=force)
     if plot:
-        draw_report(report, plot)
+        draw_report(report, plot, force=force)

@@ -128,13 +128,13 @@ def evaluate(
             found, read, chosen, scale, upscalers, slice_axis=axis, acquisition=acquisition, report=report, fail=fail
         ):
             if figure and not rows:
-                draw_figure(comparison, scores, figure)
+                draw_figure(comparison, scores, figure, force=options["force"])
             if page:
                 comparisons.add(comparison, scores)
             rows += score_rows(comparison, scores)
     print_scores(rows)
     if json_output:
-        write_scores(rows, json_output)
+        write_scores(rows, json_output, force=options["force"])
     if page:
         comparisons.write(rows, page, failed, force=options["force"])
     if failed:

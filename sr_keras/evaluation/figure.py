@@ -52,7 +52,9 @@ def check_format(path: str | os.PathLike[str]) -> None:
         raise OutputError(f"{path} is no picture; name a file with a suffix such as .png, .pdf or .svg.")
 
 
-def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.PathLike[str]) -> str:
+def draw_figure(
+    comparison: Comparison, scores: Sequence[Score], path: str | os.PathLike[str], *, force: bool = True
+) -> str:
     """Write a picture: the detail of the ground truth and of each method in the upper row, error maps below.
 
     Slices lie across the through-plane axis, except where only that axis was upsampled: then they contain it. They are
@@ -63,12 +65,13 @@ def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.
         comparison: of one task.
         scores: of the same task; above each method stand its mean PSNR over slices and that of the detail alone.
         path: a file of a format that matplotlib writes, such as `.png`.
+        force: whether a file that exists there is replaced.
 
     Returns:
         What the picture shows: scan, task and slice.
 
     Raises:
-        OutputError: the format is unknown, or the file cannot be written.
+        OutputError: the format is unknown, or the file cannot be written or exists without `force`.
     """
     check_format(path)
     detail = _detail(comparison)
@@ -91,7 +94,7 @@ def draw_figure(comparison: Comparison, scores: Sequence[Score], path: str | os.
             _show(axes[1, column], image - ground_truth, detail, cmap="RdBu_r", norm=detail.errors)
         errors = mpl.cm.ScalarMappable(detail.errors, "RdBu_r")
         figure.colorbar(errors, ax=axes[1, 0], location="left", label=f"error{detail.unit}")
-        _save(figure, Path(path))
+        _save(figure, Path(path), force=force)
     return detail.title
 
 
@@ -189,8 +192,8 @@ def _annotate(axes: Axes, shape: tuple[int, ...], detail: _Detail) -> None:
     axes.text(0.04, 0.07, f"{length} mm", ha="left", va="bottom", fontsize=7, **style)
 
 
-def _save(figure: Figure, path: Path) -> None:
-    with atomic_write(path) as temporary, warnings.catch_warnings():
+def _save(figure: Figure, path: Path, *, force: bool) -> None:
+    with atomic_write(path, force=force) as temporary, warnings.catch_warnings():
         # Names of scans may hold letters that the font lacks; it shows boxes.
         warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(temporary)

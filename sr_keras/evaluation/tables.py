@@ -61,18 +61,19 @@ def print_scores(rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def write_scores(rows: Sequence[dict[str, Any]], path: Path) -> None:
+def write_scores(rows: Sequence[dict[str, Any]], path: Path, *, force: bool = True) -> None:
     """Write rows of scores to a JSON file. The PSNR of what equals the ground truth is infinite, in JSON null.
 
     Args:
         rows: as `score_rows` returns them.
         path: of the file.
+        force: whether a file that exists there is replaced.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or exists without `force`.
     """
     finite = [{name: None if value == math.inf else value for name, value in row.items()} for row in rows]
-    with atomic_write(path) as temporary:
+    with atomic_write(path, force=force) as temporary:
         temporary.write_text(json.dumps(finite, indent=2, allow_nan=False) + "\n")
 
 

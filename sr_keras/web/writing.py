@@ -54,7 +54,7 @@ def write_site(output: str | os.PathLike[str], *, force: bool = False) -> Site:
     if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; use --force to overwrite.")
     make_folder(output)
-    with atomic_write_folder(output, "index.html") as folder:
+    with atomic_write_folder(output, "index.html", force=force) as folder:
         shutil.copytree(BUILT, folder, ignore=shutil.ignore_patterns("__*__*"), dirs_exist_ok=True)
         _write_models(folder / "models")
         _name_files(folder)

@@ -17,7 +17,7 @@ from sr_keras.benchmark.report import (
     warnings_of,
     write_report,
 )
-from sr_keras.errors import ConfigurationError
+from sr_keras.errors import ConfigurationError, OutputError
 
 COMPARE = Path(__file__).parents[2] / "benchmarks" / "compare.py"
 
@@ -122,12 +122,16 @@ def test_the_table_and_the_picture(tmp_path, capsys):
     assert "vol, a volume of 1 slices: reading 0.10 s, computing 0.15 s, writing 0.05 s" in printed
     draw_report(report(SLOW, FAST), tmp_path / "times.png")
     assert (tmp_path / "times.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OutputError, match=r"times.png exists; use --force to overwrite"):
+        draw_report(report(SLOW, FAST), tmp_path / "times.png", force=False)
 
 
 def test_a_report_is_read_back_and_keeps_its_schema(tmp_path):
     jsonschema.validate(report(SLOW, FAST), schema())
     write_report(report(SLOW), tmp_path / "report.json")
     assert read_report(tmp_path / "report.json") == report(SLOW)
+    with pytest.raises(OutputError, match=r"report.json exists; use --force to overwrite"):
+        write_report(report(SLOW), tmp_path / "report.json", force=False)
     (tmp_path / "other.json").write_text('{"format": "another"}')
     with pytest.raises(ConfigurationError, match=r"other.json is not a report of sr-keras benchmark; run"):
         read_report(tmp_path / "other.json")

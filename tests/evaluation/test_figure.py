@@ -94,5 +94,7 @@ def test_the_figure_of_an_mri_is_a_picture(sample, task, tmp_path):
     comparison = compare_methods(crop, task, 2, {})
     draw_figure(comparison, score(comparison), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(OutputError, match=r"figure.png exists; use --force to overwrite"):
+        draw_figure(comparison, score(comparison), tmp_path / "figure.png", force=False)
     with pytest.raises(OutputError, match=r"figure.nii is no picture; name a file with a suffix such as .png"):
         draw_figure(comparison, [], tmp_path / "figure.nii")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sr_keras.engines import KerasEngine
-from sr_keras.errors import ConfigurationError, VolumeError
+from sr_keras.errors import ConfigurationError, OutputError, VolumeError
 from sr_keras.evaluation.protocol import (
     check_tasks,
     compare_methods,
@@ -172,6 +172,8 @@ def test_what_equals_the_ground_truth_is_null_in_json(tmp_path):
     def refuse(name):
         raise ValueError(name)
 
+    with pytest.raises(OutputError, match=r"scores.json exists; use --force to overwrite"):
+        write_scores([], tmp_path / "scores.json", force=False)
     read = json.loads((tmp_path / "scores.json").read_text(), parse_constant=refuse)
     assert read[0]["slice_psnr"] is None
     assert read[1]["slice_psnr"] == rows[1]["slice_psnr"]

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 from bench import judge, unclear
 from commands import (
+    ADAPT,
+    BENCHMARK,
     EVALUATE,
     EXPORT,
     PREDICT_DICOM,
     PREDICT_FOLDER,
     PREDICT_GZ,
+    PREDICT_MAPS,
     PREDICT_NII,
+    REPORT,
     TRAIN,
     units,
     view,
@@ -21,7 +25,8 @@ from commands import (
 from dicom.synthetic import classic, save
 
 SCANS = {"predict .nii": "scan.nii", "predict .nii.gz": "scan.nii.gz"}
-ONE_OUTPUT = (PREDICT_NII, PREDICT_GZ, PREDICT_DICOM, PREDICT_FOLDER, EVALUATE, EXPORT, TRAIN)
+ONE_OUTPUT_QUICK = (PREDICT_NII, PREDICT_GZ, PREDICT_DICOM, PREDICT_FOLDER, EVALUATE)
+ONE_OUTPUT = (*ONE_OUTPUT_QUICK, PREDICT_MAPS, REPORT, BENCHMARK, EXPORT, ADAPT, TRAIN)
 
 
 def truncated(case, path, part):
@@ -106,7 +111,7 @@ def test_a_series_that_changes_while_it_is_read_gives_one_of_both_or_an_error(be
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param(command, id=command.name, marks=[pytest.mark.faults] if command.heavy else [])
+        pytest.param(command, id=command.name, marks=[] if command in ONE_OUTPUT_QUICK else [pytest.mark.faults])
         for command in ONE_OUTPUT
     ],
 )
