@@ -29,12 +29,10 @@ from sr_keras.adaptation.adapting import Settings, adapt
 from sr_keras.adaptation.files import shipped_start
 from sr_keras.adaptation.stage import engine_of
 from sr_keras.adaptation.start import folded_for
-from sr_keras.engines import Engine
-from sr_keras.engines.keras_engine import KerasEngine
+from sr_keras.engines import Engine, load_engine
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import TrainedStage, find_stage
-from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.volumes.normalization import tissue_slices
 from sr_keras.volumes.resampling import resample_axis
 from sr_keras.volumes.volume import Volume
@@ -80,9 +78,8 @@ def middle(stack: np.ndarray) -> np.ndarray:
 
 
 def run(engine: Engine, volume: Volume, scale: int) -> np.ndarray:
-    """Return the super-resolved middle of a scan."""
-    part = volume.with_voxels(middle(volume.voxels))
-    return np.asarray(Upscaler([engine]).upscale(part, (scale, 1, 1), slice_axis=0).voxels)
+    """Return the middle of a super-resolved scan; its fingerprint is that of the whole."""
+    return middle(np.asarray(Upscaler([engine]).upscale(volume, (scale, 1, 1), slice_axis=0).voxels))
 
 
 def edge_width(voxels: np.ndarray, axis: int, spacing: float, data_range: float) -> float:
@@ -110,8 +107,7 @@ def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int,
     volume, whole, shown = reduced(scan, case, scale, noise=noise)
     truth = middle(whole)
     through = PRESETS[case].through_plane
-    # The fingerprint is that of the whole scan, not of its middle.
-    blind = KerasEngine(folded_for(stage, volume, 0, KEPT_NOISE))
+    blind = load_engine(stage.name)
     row = row_of(scan, case, scale, stage, steps, noise=noise)
     row["blind"], row["blind_edge"] = measured(run(blind, volume, scale), truth, shown, scan)
     cubic = resample_axis(middle(volume.voxels).astype(np.float32), 0, len(truth), 1 / scale)
