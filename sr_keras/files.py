@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -118,26 +118,24 @@ def atomic_write(path: Path, *, force: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_write_folder(folder: Path, name: str, *, force: bool) -> Iterator[Path]:
+def atomic_write_folder(folder: Path, name: str) -> Iterator[Path]:
     """Yield a temporary folder inside `folder`, and move all that is in it to `folder` if all goes well.
 
-    They move in the order of their names, so that `x.onnx.json` appears after `x.onnx`.
+    Files and folders of the same names are replaced; who does not want that looks for them in here, where no other run
+    makes them. They move in the order of their names, so that `x.onnx.json` appears after `x.onnx`.
 
     Args:
         folder: exists.
         name: of what is written; another run that writes the same is refused.
-        force: whether files and folders of the same names that appeared there meanwhile are replaced.
 
     Raises:
-        OutputError: they cannot be written, one exists without `force`, or another run is writing them.
+        OutputError: they cannot be written, or another run is writing them.
     """
     with reserved(folder / name) as temporary, write_errors(folder):
         new, old = temporary / "new", temporary / "old"
         new.mkdir()
         old.mkdir()
         yield new
-        if not force:
-            _check_absent(folder / path.name for path in new.iterdir())
         for path in sorted(new.iterdir()):
             target = folder / path.name
             if target.is_dir():
@@ -315,12 +313,6 @@ def parse_json(content: str | bytes, source: str, error: type[SrKerasError]) -> 
     except (ValueError, RecursionError) as failure:
         reason = "nested too deeply" if isinstance(failure, RecursionError) else failure
         raise error(f"{source} is not valid JSON: {reason}; copy or export it again.") from failure
-
-
-def _check_absent(paths: Iterable[Path]) -> None:
-    for path in paths:
-        if path.exists():
-            raise OutputError(f"{path} exists; use --force to overwrite.")
 
 
 def _reason(error: OSError) -> str:

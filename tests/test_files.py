@@ -174,23 +174,10 @@ def test_names_of_any_length_can_be_reserved(tmp_path):
 def test_a_folder_of_files_appears_together(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").touch()
-    with atomic_write_folder(tmp_path, "a", force=True) as new:
+    with atomic_write_folder(tmp_path, "a") as new:
         (new / "a").mkdir()
         (new / "a.json").write_text("{}")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "a.json"]
-
-
-def test_a_file_that_appeared_meanwhile_is_kept_and_none_beside_it_appears(tmp_path):
-    def write():
-        with atomic_write_folder(tmp_path, "a", force=False) as new:
-            (new / "a").touch()
-            (new / "b.json").write_text("new")
-            (tmp_path / "b.json").write_text("of another run")
-
-    with pytest.raises(OutputError, match=r"b\.json exists; use --force to overwrite"):
-        write()
-    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
-    assert (tmp_path / "b.json").read_text() == "of another run"
 
 
 def test_sha256_by_its_standard(tmp_path):

@@ -94,7 +94,7 @@ def save_adapted(stage: ModelStage, folder: str | os.PathLike[str], *, force: bo
     """
     folder = Path(folder).absolute()
     make_folder(folder)
-    with reserved(folder):
+    with reserved(folder / "stage"):
         check_adapted(folder, force=force)
         return save_stage(stage.network, stage.card, folder / "stage")
 

@@ -60,7 +60,9 @@ def export_stage(
     write, engine_class = FORMATS[kind].load_writer(), FORMATS[kind].load_engine_class()
     target = model_file_path(request, kind, output)
     request = replace(request, timing_cache=output / "tensorrt.timing_cache")
-    with atomic_write_folder(output, target.name, force=force) as folder:
+    with atomic_write_folder(output, target.name) as folder:
+        # Another run may have ended since.
+        check_request(request, kind, output, force=force)
         path = folder / target.name
         manifest: Manifest = write(request, path)
         engine = engine_class(path, manifest)

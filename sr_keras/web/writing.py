@@ -12,7 +12,7 @@ from typing import Any
 
 from sr_keras.engines.folded_onnx import PLACES_SUFFIX
 from sr_keras.errors import ConfigurationError, OutputError
-from sr_keras.files import atomic_write_folder, make_folder
+from sr_keras.files import atomic_write_folder, check_output, make_folder
 from sr_keras.models.registry import DEFAULT_FAMILY, by_family, choose_stages
 from sr_keras.models.stages import SHIPPED, TrainedStage, shipped_stages
 
@@ -54,7 +54,9 @@ def write_site(output: str | os.PathLike[str], *, force: bool = False) -> Site:
     if output.exists() and not force and (not output.is_dir() or any(output.iterdir())):
         raise OutputError(f"{output} exists; use --force to overwrite.")
     make_folder(output)
-    with atomic_write_folder(output, "index.html", force=force) as folder:
+    with atomic_write_folder(output, "index.html") as folder:
+        # Another run may have ended since.
+        check_output(output / "index.html", force=force)
         shutil.copytree(BUILT, folder, ignore=shutil.ignore_patterns("__*__*"), dirs_exist_ok=True)
         _write_models(folder / "models")
         _name_files(folder)

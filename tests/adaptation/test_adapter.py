@@ -9,11 +9,13 @@ from click.testing import CliRunner
 
 from sr_keras.adaptation.adapter import ScanAdapter, stage_of
 from sr_keras.adaptation.adapting import Settings, adapt
+from sr_keras.adaptation.stage import save_adapted
 from sr_keras.cli import main
 from sr_keras.engines import KerasEngine, load_engine
-from sr_keras.errors import StageError
+from sr_keras.errors import OutputBusyError, OutputError, StageError
 from sr_keras.export.reference_slices import shipped_reference_slices
 from sr_keras.export.request import Request
+from sr_keras.files import reserved
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import find_stage
 
@@ -60,6 +62,15 @@ def test_a_factor_that_no_stage_ships_for(thick_file, tmp_path):
     result = run("predict", thick_file, "-o", tmp_path / "x3.nii.gz", "--scale", "1x1x3", "--adapt", "--adapt-steps", 3)
     assert "72x80x144 voxels" in result.stdout
     assert json.loads((tmp_path / "x3.json").read_text())["sr_keras"]["steps"] == ["d x3 on k"]
+
+
+def test_a_stage_that_another_run_kept_meanwhile_stays(adapted):
+    before = {path.name: path.read_bytes() for path in adapted.iterdir()}
+    with pytest.raises(OutputError, match=r"stage.json exists; use --force to overwrite\.$"):
+        save_adapted(find_stage(adapted), adapted, force=False)
+    with reserved(adapted / "stage"), pytest.raises(OutputBusyError, match="is being written by another run"):
+        save_adapted(find_stage(adapted), adapted)
+    assert {path.name: path.read_bytes() for path in adapted.iterdir()} == before
 
 
 def test_a_kept_stage_is_a_stage_like_any_other(adapted, exported, thick):

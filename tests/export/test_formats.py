@@ -17,7 +17,7 @@ from sr_keras.engines.manifest import manifest_path
 from sr_keras.engines.signature import ShapeLimits
 from sr_keras.engines.tensorrt_engine import METADATA
 from sr_keras.errors import ConfigurationError, MissingDependencyError, ModelFileError, OutputError
-from sr_keras.export import Request, export_stage, verify
+from sr_keras.export import Request, export_stage, model_file_path, steps, verify
 from sr_keras.export.reference_slices import ReferenceSlices, shipped_reference_slices
 from sr_keras.export.tensorrt import profile
 from sr_keras.models.stages import find_stage
@@ -131,6 +131,15 @@ def test_nothing_is_overwritten_without_force(tmp_path):
     )
     assert again == path
     assert load_engine(again).run(np.zeros((1, 16, 16), np.float32)).shape == (1, 32, 32)
+
+
+def test_what_another_run_exported_meanwhile_is_kept(tmp_path, monkeypatch):
+    other = model_file_path(Request(HW, "fp32", SLICES), "onnx", tmp_path)
+    monkeypatch.setattr(steps, "require_tensorflow", lambda _: other.write_text("of another run"))
+    with pytest.raises(OutputError, match=r"\.onnx exists; use --force to overwrite\.$"):
+        exported(HW, "fp32", "onnx", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [other.name]
+    assert other.read_text() == "of another run"
 
 
 @pytest.mark.parametrize("kind", ["saved_model", "openvino", "ncnn"])

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import sr_keras
 from sr_keras.cli import main
+from sr_keras.errors import OutputError
 from sr_keras.models.stages import SHIPPED
 from sr_keras.web import write_site, writing
 
@@ -73,6 +74,20 @@ def test_other_files_give_the_service_worker_another_version(built, tmp_path):
     other = write_site(tmp_path / "other").folder / "service-worker.js"
     assert one.read_text() == same.read_text() != other.read_text()
     assert "__VERSION__" not in one.read_text()
+
+
+@pytest.mark.usefixtures("built")
+def test_what_another_run_wrote_meanwhile_is_kept(tmp_path, monkeypatch):
+    def make_folder(folder):
+        folder.mkdir()
+        (folder / "index.html").write_text("of another run")
+
+    monkeypatch.setattr(writing, "make_folder", make_folder)
+    with pytest.raises(OutputError, match=r"index.html exists; use --force to overwrite\.$"):
+        write_site(tmp_path / "out")
+    assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [
+        ("index.html", "of another run")
+    ]
 
 
 @pytest.mark.usefixtures("built")
