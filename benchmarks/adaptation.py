@@ -1,13 +1,13 @@
 """Adapt d stages to scans that were reduced through plane, and compare with the stages as they are.
 
     python benchmarks/adaptation.py RESULT.json SCAN_OR_FOLDER... [--scale N]... [--model NAME_OR_RUN] [--steps N]
-        [--crop N] [--cases N] [--noise-free]
+        [--cases N] [--noise-free]
 
-Each scan is cropped to N x N pixels around its middle and reduced as the cases of `sr_keras.acquisition.presets` say.
-Stages adapt to that, and are compared on its middle rows. Prints, over the slices with tissue, the gain of the adapted
-stage over the blind one with the slice profile known (its shape and thickness are given) and estimated (nothing is
-given), and the seconds to adapt; then the median width in mm of real edges through plane (cubic interpolation, blind,
-adapted) and, beside it, in-plane. Results that are in RESULT.json already are not computed again.
+Each scan is reduced as the cases of `sr_keras.acquisition.presets` say, and stages adapt to that. Prints, over the
+slices with tissue, the gain of the adapted stage over the blind one with the slice profile known (its shape and
+thickness are given) and estimated (nothing is given), and the seconds to adapt; then the median width in mm of real
+edges through plane (cubic interpolation, blind, adapted) and, beside it, in-plane. Results that are in RESULT.json
+already are not computed again.
 """
 
 import argparse
@@ -40,17 +40,8 @@ from sr_keras.volumes.volume import Volume
 Row = dict[str, Any]
 # HU of CT that normalised intensities begin at.
 FLOOR = -1024.0
-# Rows of a scan that results are compared on.
-ROWS = 48
 # Least height of an edge, normalised.
 EDGE = 0.2
-
-
-def cropped(scan: Scan, size: int) -> Scan:
-    """Return the middle of a scan's slices."""
-    starts = [max(0, (length - size) // 2) for length in scan.voxels.shape[1:]]
-    box = (slice(None), *(slice(start, start + size) for start in starts))
-    return replace(scan, voxels=np.ascontiguousarray(scan.voxels[box]), tissue=np.ascontiguousarray(scan.tissue[box]))
 
 
 def reduced(scan: Scan, case: str, scale: int, *, noise: bool) -> tuple[Volume, np.ndarray, np.ndarray]:
@@ -71,15 +62,9 @@ def measured(result: np.ndarray, truth: np.ndarray, shown: np.ndarray, scan: Sca
     return psnr, edge_width(result, 0, scan.spacing[0], scan.data_range)
 
 
-def middle(stack: np.ndarray) -> np.ndarray:
-    """Return the middle rows of (slice, row, column)."""
-    start = max(0, (stack.shape[1] - ROWS) // 2)
-    return np.ascontiguousarray(stack[:, start : start + ROWS])
-
-
 def run(engine: Engine, volume: Volume, scale: int) -> np.ndarray:
-    """Return the middle of a super-resolved scan; its fingerprint is that of the whole."""
-    return middle(np.asarray(Upscaler([engine]).upscale(volume, (scale, 1, 1), slice_axis=0).voxels))
+    """Return the voxels of a super-resolved scan."""
+    return np.asarray(Upscaler([engine]).upscale(volume, (scale, 1, 1), slice_axis=0).voxels)
 
 
 def edge_width(voxels: np.ndarray, axis: int, spacing: float, data_range: float) -> float:
@@ -99,18 +84,17 @@ def edge_width(voxels: np.ndarray, axis: int, spacing: float, data_range: float)
 def row_of(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *, noise: bool) -> Row:
     """Return what a row is known by."""
     names = {"scan": scan.name, "case": case, "scale": scale, "noise": noise, "model": stage.name, "steps": steps}
-    return {**names, "crop": scan.voxels.shape[1], "weights": stage.card.weights_sha256[:8]}
+    return {**names, "weights": stage.card.weights_sha256[:8]}
 
 
 def compared(scan: Scan, case: str, scale: int, stage: TrainedStage, steps: int, *, noise: bool) -> Row:
     """Return the levels of the blind and the adapted stage for one case of a scan."""
-    volume, whole, shown = reduced(scan, case, scale, noise=noise)
-    truth = middle(whole)
+    volume, truth, shown = reduced(scan, case, scale, noise=noise)
     through = PRESETS[case].through_plane
     blind = load_engine(stage.name)
     row = row_of(scan, case, scale, stage, steps, noise=noise)
     row["blind"], row["blind_edge"] = measured(run(blind, volume, scale), truth, shown, scan)
-    cubic = resample_axis(middle(volume.voxels).astype(np.float32), 0, len(truth), 1 / scale)
+    cubic = resample_axis(volume.voxels.astype(np.float32), 0, len(truth), 1 / scale)
     row["cubic"], row["cubic_edge"] = measured(cubic, truth, shown, scan)
     row["truth_edge"] = edge_width(truth, 0, scan.spacing[0], scan.data_range)
     row["in_plane_edge"] = fmean(edge_width(truth, axis, scan.spacing[axis], scan.data_range) for axis in (1, 2))
@@ -170,14 +154,13 @@ def main() -> None:
     parser.add_argument("--scale", type=int, action="append")
     parser.add_argument("--model")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--cases", type=int, help="Only the first so many of each modality.")
     parser.add_argument("--noise-free", action="store_true")
     arguments = parser.parse_args()
     rows: list[Row] = json.loads(arguments.result.read_text()) if arguments.result.exists() else []
     done = [set(row.items()) for row in rows]
     for path in find_scans(arguments.scans):
-        scan = cropped(load(path), arguments.crop)
+        scan = load(path)
         for scale in arguments.scale or [2, 4]:
             stage = find_stage(arguments.model) if arguments.model else shipped_start("fast", scale)
             for case in THROUGH_PLANE_CASES[scan.modality][1:][: arguments.cases]:

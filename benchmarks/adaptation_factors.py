@@ -1,6 +1,6 @@
 """Factors that no stage ships for: a d stage made for the factor and adapted to it, beside x4 and resampling.
 
-    python benchmarks/adaptation_factors.py RESULT.json SCAN_OR_FOLDER... [--factor N]... [--steps N] [--crop N]
+    python benchmarks/adaptation_factors.py RESULT.json SCAN_OR_FOLDER... [--factor N]... [--steps N]
 
 Each scan is reduced through plane by the factor, with the profile of its modality, without added noise. Prints the
 PSNR of: cubic interpolation; the shipped x4 stage, then cubic resampling; the x4 stage adapted, then resampling; a
@@ -16,7 +16,7 @@ from statistics import fmean
 
 import numpy as np
 from acquisitions import load
-from adaptation import Row, cropped, measured, middle, reduced, run
+from adaptation import Row, measured, reduced, run
 
 from sr_keras.adaptation.adapter import FactorEngine
 from sr_keras.adaptation.adapting import Settings, adapt
@@ -31,11 +31,10 @@ PROFILES = {"MR": "gaussian", "CT": "raised_cosine"}
 METHODS = ("cubic", "x4, resampled", "x4 adapted, resampled", "own factor", "own factor, adapted")
 
 
-def compared(path: Path, factor: int, steps: int, crop: int) -> Row:
+def compared(path: Path, factor: int, steps: int) -> Row:
     """Return the PSNR of each method for a scan and a factor."""
-    scan, stage = cropped(load(path), crop), find_stage("fast_d_x4")
-    volume, whole, shown = reduced(scan, CASES[scan.modality], factor, noise=False)
-    truth = middle(whole)
+    scan, stage = load(path), find_stage("fast_d_x4")
+    volume, truth, shown = reduced(scan, CASES[scan.modality], factor, noise=False)
     settings = Settings(steps, volume.spacing[0], PROFILES[scan.modality])
 
     def resampled(upsampled: np.ndarray) -> np.ndarray:
@@ -43,14 +42,14 @@ def compared(path: Path, factor: int, steps: int, crop: int) -> Row:
 
     by_four, own = (adapt(stage, [(volume, 0)], scale, settings).stage for scale in (4, factor))
     results = (
-        resampled(middle(volume.voxels)),
+        resampled(volume.voxels),
         resampled(run(KerasEngine(stage), volume, 4)),
         resampled(run(engine_of(by_four) if by_four else KerasEngine(stage), volume, 4)),
         run(FactorEngine(stage, factor), volume, factor),
         run(engine_of(own) if own else FactorEngine(stage, factor), volume, factor),
     )
     levels = {name: measured(each, truth, shown, scan)[0] for name, each in zip(METHODS, results, strict=True)}
-    return {"scan": scan.name, "factor": factor, "steps": steps, "crop": crop, **levels}
+    return {"scan": scan.name, "factor": factor, "steps": steps, **levels}
 
 
 def main() -> None:
@@ -60,15 +59,14 @@ def main() -> None:
     parser.add_argument("scans", nargs="+", type=Path)
     parser.add_argument("--factor", type=int, action="append")
     parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--crop", type=int, default=128)
     arguments = parser.parse_args()
     rows: list[Row] = json.loads(arguments.result.read_text()) if arguments.result.exists() else []
-    done = {(row["scan"], row["factor"], row["steps"], row["crop"]) for row in rows}
+    done = {(row["scan"], row["factor"], row["steps"]) for row in rows}
     for path in find_scans(arguments.scans):
         for factor in arguments.factor or [3, 5, 6]:
-            if (path.name.split(".")[0], factor, arguments.steps, arguments.crop) in done:
+            if (path.name.split(".")[0], factor, arguments.steps) in done:
                 continue
-            rows.append(compared(path, factor, arguments.steps, arguments.crop))
+            rows.append(compared(path, factor, arguments.steps))
             arguments.result.write_text(json.dumps(rows, indent=1) + "\n")
     lines = ["| scan | factor | " + " | ".join(METHODS) + " |", "|---" * (2 + len(METHODS)) + "|"]
     lines += [

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from acquisitions import Scan, evenly, load, mean_psnr
-from adaptation import Row, cropped
+from adaptation import Row
 
 from sr_keras.acquisition.description import Noise
 from sr_keras.acquisition.presets import IN_PLANE_CASES, PRESETS
@@ -35,6 +35,13 @@ from sr_keras.volumes.volume import Volume
 
 SLICES, BATCH, PATCH, RATE = 12, 32, 24, 1e-3
 Floats = np.ndarray
+
+
+def cropped(scan: Scan, size: int) -> Scan:
+    """Return the middle of a scan's slices."""
+    starts = [max(0, (length - size) // 2) for length in scan.voxels.shape[1:]]
+    box = (slice(None), *(slice(start, start + size) for start in starts))
+    return replace(scan, voxels=np.ascontiguousarray(scan.voxels[box]), tissue=np.ascontiguousarray(scan.tissue[box]))
 
 
 def reduced(stack: Floats, case: str) -> Floats:

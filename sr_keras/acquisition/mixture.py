@@ -6,11 +6,13 @@ import numpy as np
 
 from sr_keras.acquisition.description import Acquisition, InPlane, Noise, ThroughPlane
 
-# Shares of the ways to reduce, and of scans without added noise.
-MR_IN_PLANE = {"k_space": 0.6, "cubic": 0.25, "gaussian": 0.1, "box": 0.05}
-CT_IN_PLANE = {"gaussian": 0.5, "box": 0.25, "cubic": 0.25}
-MR_THROUGH_PLANE = {"slr": 0.25, "gaussian": 0.35, "box": 0.2, "cubic": 0.2}
-CT_THROUGH_PLANE = {"raised_cosine": 0.5, "gaussian": 0.2, "box": 0.1, "cubic": 0.2}
+# Shares of scans that are downsampled by cubic interpolation, after they were acquired, so that no noise is added; of
+# the ways in which the others are acquired; and of those without added noise.
+DOWNSAMPLED = 0.25
+MR_IN_PLANE = {"k_space": 0.8, "gaussian": 0.15, "box": 0.05}
+CT_IN_PLANE = {"gaussian": 0.65, "box": 0.35}
+MR_THROUGH_PLANE = {"slr": 0.3, "gaussian": 0.45, "box": 0.25}
+CT_THROUGH_PLANE = {"raised_cosine": 0.6, "gaussian": 0.25, "box": 0.15}
 WINDOWS = {"none": 0.3, "fermi": 0.3, "tukey": 0.15, "hamming": 0.25}
 WITHOUT_NOISE = 0.25
 # The paper smooths half of the patches before cubic interpolation, by up to half a voxel.
@@ -26,6 +28,9 @@ def draw_acquisition(modality: str, generator: np.random.Generator) -> Acquisiti
         modality: "CT" or "MR".
         generator: the source of randomness.
     """
+    if generator.random() < DOWNSAMPLED:
+        blur = _blur(generator)
+        return Acquisition(InPlane("cubic", blur=blur), ThroughPlane("cubic", blur=blur))
     is_ct = modality == "CT"
     in_plane = _in_plane(_choice(CT_IN_PLANE if is_ct else MR_IN_PLANE, generator), is_ct, generator)
     through_plane = _through_plane(_choice(CT_THROUGH_PLANE if is_ct else MR_THROUGH_PLANE, generator), generator)
@@ -33,8 +38,6 @@ def draw_acquisition(modality: str, generator: np.random.Generator) -> Acquisiti
 
 
 def _in_plane(method: str, is_ct: bool, generator: np.random.Generator) -> InPlane:
-    if method == "cubic":
-        return InPlane(method, blur=_blur(generator))
     anisotropy = _log_uniform(1.0, LARGEST_ANISOTROPY, generator) if generator.random() < ANISOTROPIC_SHARE else 1.0
     if method == "box":
         return InPlane(method)
@@ -55,8 +58,6 @@ def _in_plane(method: str, is_ct: bool, generator: np.random.Generator) -> InPla
 
 
 def _through_plane(profile: str, generator: np.random.Generator) -> ThroughPlane:
-    if profile == "cubic":
-        return ThroughPlane(profile, blur=_blur(generator))
     low, high = (0.8, 1.6) if profile == "raised_cosine" else (0.6, 1.3)
     return ThroughPlane(profile, thickness=float(generator.uniform(low, high)))
 

@@ -21,8 +21,17 @@ def test_every_modality_has_its_own_kinds_of_noise_and_methods():
     assert {one.through_plane.profile for one in drawn["MR"]} == {"slr", "gaussian", "box", "cubic"}
 
 
+def test_a_quarter_is_downsampled_and_gets_no_noise():
+    generator = np.random.default_rng(0)
+    drawn = [draw_acquisition(modality, generator) for modality in ("CT", "MR") for _ in range(400)]
+    downsampled = [each for each in drawn if each.in_plane.method == "cubic"]
+    assert len(downsampled) == pytest.approx(200, abs=40)
+    assert downsampled == [each for each in drawn if each.through_plane.profile == "cubic"]
+    assert {each.noise.kind for each in downsampled} == {"none"}
+
+
 def test_the_multi_sigma_blur_stays_a_part():
     generator = np.random.default_rng(0)
     blurs = [draw_acquisition("MR", generator).in_plane.blur for _ in range(400)]
-    assert 0 < sum(blur > 0 for blur in blurs) < 60
+    assert 0 < sum(blur > 0 for blur in blurs) < 80
     assert max(blurs) <= 0.5
