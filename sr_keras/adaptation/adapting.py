@@ -124,7 +124,7 @@ def adapt(
             for scan, profile in zip(taken, profiles, strict=True)
         ]
     generator = np.random.default_rng([settings.seed, 1])
-    learned, held_out = divided(taken, profiles, scale, settings.noise_kept, generator)
+    learned, held_out = divided(taken, profiles, start, settings.noise_kept, generator)
     fitted = fit(start, learned, settings.steps, settings.seed, lambda done: report("adapting", done, settings.steps))
     verdict, chosen = judge(start, fitted, held_out, settings.seed)
     record = _record(stage, taken, profiles, settings, verdict)

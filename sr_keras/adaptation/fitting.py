@@ -61,13 +61,13 @@ def started(start: Start) -> Any:
 
 
 def level_of(model: Any, sampler: PatchSampler, seed: int) -> float:
-    """Return the mean of a chain's PSNR on each of some patches, normalised intensities, dB.
+    """Return the mean of a chain's PSNR on each of some patches, normalised intensities, dB; 0 where none counts.
 
     Of the error of all patches together a few edges of bone would be the larger part.
 
     Args:
         model: as `started` returns it.
-        sampler: of patches of slices that it did not learn from.
+        sampler: of patches of slices that it did not learn from; NaN in their targets does not count.
         seed: of the patches.
     """
     generator, errors = np.random.default_rng(seed), []
@@ -76,8 +76,9 @@ def level_of(model: Any, sampler: PatchSampler, seed: int) -> float:
         scale = target.shape[2] // low.shape[2]
         inner = (slice(None), slice(BORDER, -BORDER), slice(BORDER * scale, -BORDER * scale))
         made = np.asarray(model.predict_on_batch(low))
-        errors.append(np.mean(np.square(made[inner] - target[inner]), axis=(1, 2, 3), dtype=np.float64))
-    return float(np.mean(-10.0 * np.log10(np.concatenate(errors) + LEAST_ERROR)))
+        squares = np.square(made - target)[inner]
+        errors += [np.nanmean(each, dtype=np.float64) for each in squares if not np.isnan(each).all()]
+    return float(np.mean(-10.0 * np.log10(np.array(errors) + LEAST_ERROR))) if errors else 0.0
 
 
 def upsample(model: Any, images: Floats) -> Floats:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sr_keras.adaptation.fitting import patch_size
+from sr_keras.adaptation.fitting import patch_size, started, upsample
 from sr_keras.adaptation.implied import THICKNESSES, presumed_thickness
 from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
-from sr_keras.adaptation.slices import HELD_OUT, ScanSlices
+from sr_keras.adaptation.slices import HELD_OUT, Mask, ScanSlices
 from sr_keras.adaptation.start import Start
 from sr_keras.adaptation.thickness import ESTIMATED, SliceProfile
 from sr_keras.errors import VolumeError
@@ -24,34 +24,40 @@ SEEN = 8
 def divided(
     scans: Sequence[ScanSlices],
     profiles: Sequence[SliceProfile],
-    scale: int,
+    start: Start,
     noise_kept: float,
     generator: np.random.Generator,
 ) -> tuple[PatchSampler, PatchSampler]:
     """Return what to learn from, and what to judge by.
 
+    Background teaches nothing good: in magnitude images noise makes it brighter. There the targets to learn from are
+    what the chain made before, and those to judge by are NaN. Z. Li, D. Hoiem, "Learning without Forgetting", DOI
+    10.1109/TPAMI.2017.2773081.
+
     Args:
         scans: their slices.
         profiles: of each scan.
-        scale: of the stage.
+        start: the chain to train.
         noise_kept: how much of the scans' noise the stage is to keep, 0 to 1.
         generator: the source of the noise of pairs.
 
     Raises:
         VolumeError: the slices of a scan are too small for a patch.
     """
-    learned, held_out = [], []
+    learned, held_out, scale = [], [], start.scale
     for scan, profile in zip(scans, profiles, strict=True):
-        pairs = _pairs_of(scan, profile, scale, noise_kept, generator)
-        if not pairs:
+        oriented = _pairs_of(scan, profile, scale, noise_kept, generator)
+        if not oriented:
             raise VolumeError(
                 f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
                 f"to at x{scale}; leave --adapt out."
             )
         judges = np.arange(len(scan.slices)) % HELD_OUT == HELD_OUT // 2
-        for each in pairs:
-            learned.append(Pairs(each.low[~judges], each.target[~judges]))
-            held_out.append(Pairs(each.low[judges], each.target[judges]))
+        for pairs, background in oriented:
+            low, target, unknown = (each[~judges] for each in (pairs.low, pairs.target, background))
+            learned.append(Pairs(low, np.where(unknown, upsample(started(start), low), target)))
+            low, target, unknown = (each[judges] for each in (pairs.low, pairs.target, background))
+            held_out.append(Pairs(low, np.where(unknown, np.float32(np.nan), target)))
     return PatchSampler(learned, scale, patch_size(scale)), PatchSampler(held_out, scale, patch_size(scale))
 
 
@@ -75,24 +81,29 @@ def as_presumed(scan: ScanSlices, profile: SliceProfile, start: Start, noise_kep
         pairs = _pairs_of(few, tried, start.scale, noise_kept, np.random.default_rng([seed, 2]))
         if not pairs:
             return profile
-        samplers.append(PatchSampler(pairs, start.scale, patch_size(start.scale)))
+        samplers.append(PatchSampler([each for each, _ in pairs], start.scale, patch_size(start.scale)))
     return replace(profile, thickness=presumed_thickness(start, samplers, seed))
 
 
 def _pairs_of(
     scan: ScanSlices, profile: SliceProfile, scale: int, noise_kept: float, generator: np.random.Generator
-) -> list[Pairs]:
-    """Return the pairs of each orientation whose images hold a patch."""
+) -> list[tuple[Pairs, Mask]]:
+    """Return the pairs of each orientation whose images hold a patch, and where their targets are background."""
     height, depth = patch_size(scale)
-    pairs = []
-    for slices, spacing in scan.oriented():
+    result = []
+    for slices, background, spacing in scan.oriented():
         coarsening = max(1, round(scan.spacing[2] / scale / spacing))
         if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
-            reduction = profile.reduction(scale)
-            pairs.append(
-                make_pairs(slices, reduction, coarsening, scan.noise, generator, _part_kept(scan) * noise_kept)
-            )
-    return pairs
+            kept, reduction = _part_kept(scan) * noise_kept, profile.reduction(scale)
+            pairs = make_pairs(slices, reduction, coarsening, scan.noise, generator, kept)
+            result.append((pairs, _coarser(background, coarsening, pairs.target.shape[2])))
+    return result
+
+
+def _coarser(mask: Mask, coarsening: int, length: int) -> Mask:
+    """Return where all pixels along the last axis that become one are in a mask."""
+    parts = mask[..., : length * coarsening].reshape(*mask.shape[:-1], length, coarsening)
+    return np.asarray(parts.all(axis=-1))
 
 
 def _part_kept(scan: ScanSlices) -> float:

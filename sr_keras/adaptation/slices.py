@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.acquisition.profiles import smooth_image
 from sr_keras.adaptation.noise import Noise, noise_of
 from sr_keras.errors import VolumeError
 from sr_keras.volumes.geometry import format_spacing
@@ -12,6 +13,7 @@ from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue
 from sr_keras.volumes.volume import Array, Volume
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 # Slices that are taken at most, and their pixels in all: what they become takes some 25 times as many bytes.
 MOST_SLICES, MOST_PIXELS = 48, 1 << 23
 # Fewer slices with tissue in them do not leave some to learn from and some to judge by.
@@ -22,6 +24,9 @@ HELD_OUT = 4
 LEAST_RATIO = 1.2
 # Through-plane images of each orientation that are looked at, from the middle of the scan.
 THROUGH_PLANE_IMAGES = 16
+# Background of MRI: where the mean in a Gaussian window of so many pixels is below so large a part of the range, or so
+# many standard deviations of noise. That of noise alone is 1.25.
+WINDOW, DARK, NOISY = 3.0, 0.05, 1.75
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class ScanSlices:
         through_plane: (image, in-plane, depth), float32, of images that show columns, and of those that show rows.
         spacing: of rows, of columns and of slices, in mm.
         noise: of the slices, normalised.
+        background: (slice, row, column), of the slices.
         volume: the scan.
     """
 
@@ -40,6 +46,7 @@ class ScanSlices:
     through_plane: tuple[Floats, Floats]
     spacing: tuple[float, float, float]
     noise: Noise
+    background: Mask
     volume: Volume
 
     @property
@@ -47,10 +54,11 @@ class ScanSlices:
         """Of the scan: "CT" or "MR"."""
         return str(self.volume.modality)
 
-    def oriented(self) -> list[tuple[Floats, float]]:
-        """Return the slices with each in-plane axis last, and the spacing along it in mm."""
+    def oriented(self) -> list[tuple[Floats, Mask, float]]:
+        """Return the slices and their background with each in-plane axis last, and the spacing along it in mm."""
         rows, columns, _ = self.spacing
-        return [(self.slices, columns), (np.ascontiguousarray(self.slices.transpose(0, 2, 1)), rows)]
+        turned = np.ascontiguousarray(self.slices.transpose(0, 2, 1))
+        return [(self.slices, self.background, columns), (turned, self.background.transpose(0, 2, 1), rows)]
 
 
 def take_slices(volume: Volume, axis: int, count: int = MOST_SLICES) -> ScanSlices:
@@ -90,7 +98,22 @@ def take_slices(volume: Volume, axis: int, count: int = MOST_SLICES) -> ScanSlic
     ]
     noise = noise_of(slices, tissue, str(volume.modality))
     columns_shown, rows_shown = (np.maximum(normalization.apply(each), 0.0) for each in images)
-    return ScanSlices(slices, (columns_shown, rows_shown), (rows, columns, depth), noise, volume)
+    return ScanSlices(
+        slices,
+        (columns_shown, rows_shown),
+        (rows, columns, depth),
+        noise,
+        _background(slices, noise, str(volume.modality)),
+        volume,
+    )
+
+
+def _background(slices: Floats, noise: Noise, modality: str) -> Mask:
+    """Return where slices of an MRI show only background; air in a CT is as scanners measure it, on average."""
+    if modality == "CT":
+        return np.zeros(slices.shape, bool)
+    brightest = max(DARK, NOISY * noise.deviation)
+    return np.stack([smooth_image(each, WINDOW) < brightest for each in slices])
 
 
 def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from sr_keras.acquisition.fingerprint import fingerprint_length
 from sr_keras.networks import StageName, output_factors, upsampled_axes
+from sr_keras.networks.folding import KEPT_NOISE
 from sr_keras.training.acquired_slices import DenoisedScan, Group, acquired_group
 from sr_keras.training.configuration import Configuration
 from sr_keras.volumes.normalization import MR_TISSUE
@@ -23,6 +24,8 @@ Floats = npt.NDArray[np.float32]
 GROUP_STREAM, BATCH_STREAM = 1, 2
 # A patch is drawn again while less of it is tissue, at most this often.
 TISSUE_SHARE, ATTEMPTS = 0.1, 10
+# Half of the parts keep as much noise as is the default, the others any part of it.
+KEPT_SHARE = 0.5
 # Threads that degrade slices.
 THREADS = 2
 
@@ -117,7 +120,7 @@ def draw_batch(window: GroupWindow, configuration: Configuration, step: int) -> 
     numbers = window.numbers(step)
     for start in range(0, patches.batch, part):
         group = window.group(int(generator.integers(numbers.start, numbers.stop)), step)
-        dial = generator.random(dtype=np.float32)
+        dial = KEPT_NOISE if generator.random() < KEPT_SHARE else generator.random(dtype=np.float32)
         description[start : start + part] = np.append(group.fingerprint, dial)
         for index in range(start, start + part):
             lr[index, ..., 0], hr[index, ..., 0] = _patch(group, (height, width), factors, dial, generator)

@@ -54,7 +54,7 @@ def test_a_network_of_the_same_family_begins_as_the_stage_itself(stage):
     assert largest_difference(*started(wanted)) < 1e-5
 
 
-@pytest.mark.parametrize(("stage", "scale"), [("hw", 2), ("d", 2), ("d", 4)])
+@pytest.mark.parametrize(("stage", "scale"), [("hw", 2), ("hw", 4), ("d", 2), ("d", 4)])
 def test_a_larger_network_begins_by_giving_what_the_smaller_one_gives(stage, scale):
     wanted = configuration(f"fast_{stage}_x{scale}", stage=stage, scale=scale)
     # What the skip adds to the old channels is small, but not nothing.
@@ -89,7 +89,7 @@ def test_every_new_channel_learns():
         (configuration("fast_hw_x4"), "must name a conditional hw stage at x2, not fast_hw_x4"),
         (configuration("fast_d_x2"), "must name a conditional hw stage at x2, not fast_d_x2"),
         (configuration("fast_hw_x2", bases=3), "acquisition.bases must be 4, as in fast_hw_x2"),
-        (configuration("fast_hw_x4", scale=4), "fast_hw_x4 cannot grow into best; name a smaller stage as start"),
+        (configuration("best_hw_x2", family="fast"), "best_hw_x2 cannot grow into fast; name a smaller stage as start"),
     ],
 )
 def test_a_stage_that_cannot_be_begun_at_is_refused(wanted, message):
