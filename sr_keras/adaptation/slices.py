@@ -24,6 +24,8 @@ HELD_OUT = 4
 LEAST_RATIO = 1.2
 # Through-plane images of each orientation that are looked at, from the middle of the scan.
 THROUGH_PLANE_IMAGES = 16
+# Pixels along the in-plane axis that the middle of such an image has at least.
+LEAST_MIDDLE = 64
 # Background of MRI: where the mean in a Gaussian window of so many pixels is below so large a part of the range, or so
 # many standard deviations of noise. That of noise alone is 1.25.
 WINDOW, DARK, NOISY = 3.0, 0.05, 1.75
@@ -35,7 +37,8 @@ class ScanSlices:
 
     Attributes:
         slices: (slice, row, column), float32; rows and columns are the in-plane axes in the order of the volume's.
-        through_plane: (image, in-plane, depth), float32, of images that show columns, and of those that show rows.
+        through_plane: (image, in-plane, depth), float32, the middle of images that show columns, and of those that
+            show rows: at the border lie skin and tables.
         spacing: of rows, of columns and of slices, in mm.
         noise: of the slices, normalised.
         background: (slice, row, column), of the slices.
@@ -124,10 +127,12 @@ def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
 
 
 def _with_depth_last(volume: Volume, axis: int, across: int, index: int) -> Array:
-    """Return a through-plane image (in-plane, depth)."""
+    """Return the middle of a through-plane image (in-plane, depth)."""
     image = volume.voxels.take(index, across)
     first = [other for other in range(3) if other != across].index(axis) == 0
-    return np.asarray(image.T if first else image)
+    image = image.T if first else image
+    margin = max(0, min(len(image) // 4, (len(image) - LEAST_MIDDLE) // 2))
+    return np.asarray(image[margin : len(image) - margin])
 
 
 def _middle(length: int) -> npt.NDArray[np.intp]:
