@@ -24,6 +24,8 @@ BAND = (0.25, 0.5)
 # Slices thicker than usual seem less thick to a stage than they are: the logarithm of their thickness over the usual is
 # so many times as large. Fitted to three brains of the training scans.
 USUAL, STRETCH = 0.62, 1.7
+# Slices of MRI seldom overlap, and many lie farther apart than they are thick.
+THICKEST = 1.1
 
 
 def presumed_thickness(start: Start, samplers: Sequence[PatchSampler], seed: int) -> float:
@@ -35,7 +37,7 @@ def presumed_thickness(start: Start, samplers: Sequence[PatchSampler], seed: int
         seed: of the patches.
     """
     seen = _presumed(start, samplers, seed)
-    return seen if seen <= USUAL else float(USUAL * (seen / USUAL) ** STRETCH)
+    return seen if seen <= USUAL else min(THICKEST, float(USUAL * (seen / USUAL) ** STRETCH))
 
 
 def _presumed(start: Start, samplers: Sequence[PatchSampler], seed: int) -> float:

@@ -23,8 +23,8 @@ def presumed(truth, profile, thickness):
 
 # A box is as sharp as a Gaussian of 0.68 times its width.
 @pytest.mark.parametrize(("profile", "thickness", "width"), [("gaussian", 1.0, 1.0), ("box", 1.0, 0.68)])
-def test_the_shipped_stage_sees_how_thick_slices_are(truth, profile, thickness, width):
-    assert presumed(truth, profile, thickness) == pytest.approx(width, rel=0.25)
+def test_the_shipped_stage_sees_how_thick_slices_are(sample, profile, thickness, width):
+    assert presumed(sample, profile, thickness) == pytest.approx(width, rel=0.25)
 
 
 def test_what_is_known_is_not_changed(thick):
