@@ -1,6 +1,6 @@
 """What `acquisitions.py` compares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,12 +22,12 @@ class Method:
     """A way to upsample a stack (slice, row, column) of normalised intensities by factors, with a noise dial of 0 to 1.
 
     Attributes:
-        stages: that it has.
+        weights: the SHA-256 of those of each stage that it has.
         upsample: takes the stack, the factors and the dial.
         has_dial: whether the dial changes anything.
     """
 
-    stages: frozenset[str]
+    weights: Mapping[str, str]
     upsample: Any
     has_dial: bool = True
 
@@ -55,7 +55,8 @@ def model(name: str, scale: int) -> Method:
     ]
     engines = [load_engine(each) for each in stages or [name]]
     conditional = any(engine.card.description for engine in engines)
-    return Method(frozenset(engine.card.stage for engine in engines), _Shipped(Upscaler(engines)), conditional)
+    weights = {engine.card.stage: engine.card.weights_sha256 for engine in engines}
+    return Method(weights, _Shipped(Upscaler(engines)), conditional)
 
 
 @dataclass(frozen=True)

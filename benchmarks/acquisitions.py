@@ -5,15 +5,19 @@
 
 Prints the gain over the better of cubic and Lanczos interpolation for each case of `sr_keras.acquisition.presets`, at
 three settings of the noise dial; noise in flat tissue over Lanczos', and the lattice of six slices together, of scans
-upsampled as they are;
-and the spread and the ringing of a phantom's edges. `--quick` looks at three slices of each scan in-plane,
-and at the middle 64 rows of it through-plane.
+upsampled as they are; and the spread and the ringing of a phantom's edges. `--quick` looks at three slices of each scan
+in-plane, and at the middle 64 rows of it through-plane.
+
+What RESULT.json holds of the same weights is not measured again, so a run that was stopped goes on, and a model that
+was trained again is measured alone.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -75,7 +79,7 @@ def mean_psnr(truth: Stack, result: Stack) -> float:
 
 
 def compared(
-    scan: Scan, case: str, methods: dict[str, Method], scale: int, slices: int | None, *, in_plane: bool
+    scan: Scan, case: str, methods: dict[str, Method], *, scale: int, slices: int | None, in_plane: bool
 ) -> Row:
     """Return the gains of each method on one case of a scan: in-plane for slices, through-plane for the whole scan."""
     factors = (1, scale, scale) if in_plane else (scale, 1, 1)
@@ -106,7 +110,7 @@ def at_its_own_resolution(scan: Scan, methods: dict[str, Method]) -> Row:
     tissue = scan.tissue[chosen].repeat(2, axis=1).repeat(2, axis=2)
     reference = [noise_level(image, mask) for image, mask in zip(lanczos(low, factors, 1.0), tissue, strict=True)]
     figures: Row = {}
-    for name, method in {"lanczos": Method(frozenset(), lanczos, has_dial=False), **methods}.items():
+    for name, method in {"lanczos": Method({}, lanczos, has_dial=False), **methods}.items():
         for dial, result in method.at_dials(low, factors, DIAL).items():
             noise = [noise_level(image, mask) for image, mask in zip(result, tissue, strict=True)]
             figures.setdefault(name, {})[dial] = {
@@ -116,11 +120,8 @@ def at_its_own_resolution(scan: Scan, methods: dict[str, Method]) -> Row:
     return {"scan": scan.name, "modality": scan.modality, "figures": figures}
 
 
-def edges(case: str, methods: dict[str, Method], scale: int) -> Row:
+def edges(case: str, methods: dict[str, Method], *, scale: int, in_plane: bool) -> Row:
     """Return the spread and the ringing of a phantom's edges, acquired as a case says, for each method at dial 1."""
-    in_plane = all("hw" in method.stages for method in methods.values()) and any(
-        case in cases for cases in IN_PLANE_CASES.values()
-    )
     factors = (1, scale, scale) if in_plane else (scale, 1, 1)
     stack = phantom()
     low = acquire(stack, factors, PRESETS[case], np.random.default_rng(0), data_range=1.0, hounsfield=1 / 2500)
@@ -128,7 +129,7 @@ def edges(case: str, methods: dict[str, Method], scale: int) -> Row:
     for name, method in {"cubic": lambda *each: interpolate(each[0], each[1], "cubic"), **methods}.items():
         found = edges_of(method(low, factors, 1.0), through_plane=not in_plane)
         figures[name] = {"spread": fmean(e.spread for e in found), "ringing": max(e.ringing for e in found)}
-    return {"case": case, "figures": figures, "edges": EDGES}
+    return {"case": case, "in_plane": in_plane, "figures": figures, "edges": EDGES}
 
 
 def print_line(text: str) -> None:
@@ -180,11 +181,46 @@ def print_edges(rows: list[Row]) -> None:
     print_line(f"| case | {' | '.join(names)} |\n{'|---' * (1 + len(names))}|")
     for row in rows:
         cells = [f"{row['figures'][name]['spread']:.2f} / {row['figures'][name]['ringing']:.1f}" for name in names]
-        print_line(f"| {row['case']} | {' | '.join(cells)} |")
+        print_line(f"| {row['case']}, {'in-plane' if row['in_plane'] else 'through-plane'} | {' | '.join(cells)} |")
 
 
 def _dial(name: str) -> tuple[float, ...]:
     return DIAL[:1] if name == "lanczos" else DIAL
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured, kept in a file after each row.
+
+    Attributes:
+        path: of the file.
+        methods: to measure.
+        rows: of each part, by what they are known by.
+    """
+
+    path: Path
+    methods: dict[str, Method]
+    rows: dict[str, dict[str, Row]]
+
+    def add(self, part: str, key: str, stage: str, measure: Callable[[dict[str, Method]], Row]) -> Row:
+        """Return a row; methods whose weights it was not measured with are measured.
+
+        Args:
+            part: that it belongs to.
+            key: what it is known by in there.
+            stage: that it is about.
+            measure: returns the row of some methods.
+        """
+        old, weights = self.rows[part].get(key), {name: each.weights[stage] for name, each in self.methods.items()}
+        known = old["weights"] if old else {}
+        missing = {name: each for name, each in self.methods.items() if known.get(name) != weights[name]}
+        if missing:
+            row = measure(missing)
+            figures = "gains" if "gains" in row else "figures"
+            row[figures] = {**(old[figures] if old else {}), **row[figures]}
+            self.rows[part][key] = {**row, "weights": {**known, **weights}}
+            self.path.write_text(json.dumps(self.rows, indent=1) + "\n")
+        return self.rows[part][key]
 
 
 def main() -> None:
@@ -197,23 +233,32 @@ def main() -> None:
     parser.add_argument("--own", action="append", default=[], type=Path, help="scans to upsample as they are")
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
-    methods = {Path(name).name: model(name, arguments.scale) for name in arguments.model}
+    methods, scale = {Path(name).name: model(name, arguments.scale) for name in arguments.model}, arguments.scale
+    old = json.loads(arguments.result.read_text()) if arguments.result.exists() else {}
+    results = Results(arguments.result, methods, {part: old.get(part, {}) for part in ("gains", "own", "edges")})
     slices = QUICK_SLICES if arguments.quick else None
     # What all models have.
-    stages = frozenset.intersection(*(method.stages for method in methods.values()))
-    rows, own = [], []
+    shared = set.intersection(*(set(method.weights) for method in methods.values()))
+    tables = {
+        stage: cases for stage, cases in {"hw": IN_PLANE_CASES, "d": THROUGH_PLANE_CASES}.items() if stage in shared
+    }
+    gains, own, phantoms = [], [], []
     for path in find_scans(arguments.scans):
         scan = load(path)
-        for stage, cases in (("hw", IN_PLANE_CASES), ("d", THROUGH_PLANE_CASES)):
-            chosen = cases[scan.modality] if stage in stages else ()
-            rows += [compared(scan, case, methods, arguments.scale, slices, in_plane=stage == "hw") for case in chosen]
-    if "hw" in stages and arguments.scale == 2:
-        own = [at_its_own_resolution(load(path), methods) for path in find_scans([*arguments.scans, *arguments.own])]
-    tables = {"hw": IN_PLANE_CASES, "d": THROUGH_PLANE_CASES}
-    cases = dict.fromkeys(case for stage in stages for cases in tables[stage].values() for case in cases)
-    phantoms = [edges(case, methods, arguments.scale) for case in cases]
-    arguments.result.write_text(json.dumps({"gains": rows, "own": own, "edges": phantoms}, indent=1) + "\n")
-    print_gains(rows, list(methods))
+        for stage, cases in tables.items():
+            for case in cases[scan.modality]:
+                measure = partial(compared, scan, case, scale=scale, slices=slices, in_plane=stage == "hw")
+                gains.append(results.add("gains", f"{scan.name} {case} {stage}", stage, measure))
+    if "hw" in shared and scale == 2:
+        own = [
+            results.add("own", path.name.split(".")[0], "hw", partial(at_its_own_resolution, load(path)))
+            for path in find_scans([*arguments.scans, *arguments.own])
+        ]
+    for stage, cases in tables.items():
+        for case in dict.fromkeys(case for each in cases.values() for case in each):
+            measure = partial(edges, case, scale=scale, in_plane=stage == "hw")
+            phantoms.append(results.add("edges", f"{case} {stage}", stage, measure))
+    print_gains(gains, list(methods))
     print_own(own)
     print_edges(phantoms)
 

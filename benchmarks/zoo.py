@@ -121,7 +121,7 @@ def acquired_table(acquired: dict[str, Any]) -> str:
     """
     rows = []
     for in_plane, axes in ((True, "in-plane"), (False, "through-plane")):
-        chosen = [row for row in acquired["gains"] if row["in_plane"] == in_plane]
+        chosen = [row for row in acquired["gains"].values() if row["in_plane"] == in_plane]
         cases = [case for case in CASES if case in {row["case"] for row in chosen}]
         groups = {CASES[case]: [row for row in chosen if row["case"] == case] for case in cases}
         scanners = [row for row in chosen if row["case"] != "cubic"]
