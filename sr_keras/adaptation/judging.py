@@ -16,6 +16,8 @@ from sr_keras.adaptation.start import Start
 SHARES, DOUBT = (1.0, 0.75, 0.5), 0.05
 # What must be left of a gain, in dB.
 LEAST_GAIN = 0.01
+# Where the likeness of the pixels of the pairs and of the result is less, the whole way is too far.
+ALIKE, UNLIKE_SHARE = 0.8, 0.75
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Verdict:
         return self.worth >= LEAST_GAIN
 
 
-def judge(start: Start, fitted: Start, held_out: PatchSampler, seed: int) -> tuple[Verdict, Start]:
+def judge(
+    start: Start, fitted: Start, held_out: PatchSampler, seed: int, likeness: float = 1.0
+) -> tuple[Verdict, Start]:
     """Return the verdict on the best network between two, and that network.
 
     Args:
@@ -49,10 +53,12 @@ def judge(start: Start, fitted: Start, held_out: PatchSampler, seed: int) -> tup
         fitted: after.
         held_out: patches of slices that it did not learn from.
         seed: of the patches.
+        likeness: of the pixels that they have to those of the result, the smaller over the larger.
     """
+    farthest = SHARES[0] if likeness >= ALIKE else UNLIKE_SHARE
     before = level_of(started(start), held_out, seed)
     verdicts = []
-    for share in SHARES:
+    for share in (each for each in SHARES if each <= farthest):
         level = level_of(started(between(start, fitted, share)), held_out, seed)
         verdicts.append(Verdict(share, level - before))
     best = max(verdicts, key=lambda each: each.worth)

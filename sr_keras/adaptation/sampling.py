@@ -61,6 +61,23 @@ def divided(
     return PatchSampler(learned, scale, patch_size(scale)), PatchSampler(held_out, scale, patch_size(scale))
 
 
+def likeness(scans: Sequence[ScanSlices], scale: int) -> float:
+    """Return how alike the pixels of pairs and of the result are, the smaller over the larger; of the least alike.
+
+    Pairs are made of whole numbers of pixels, so they may be finer or coarser than what is to be made.
+
+    Args:
+        scans: their slices.
+        scale: of the stage.
+    """
+    ratios = [
+        scan.spacing[2] / scale / spacing / _coarsening(scan, scale, spacing)
+        for scan in scans
+        for *_, spacing in scan.oriented()
+    ]
+    return min(min(ratio, 1.0 / ratio) for ratio in ratios)
+
+
 def as_presumed(scan: ScanSlices, profile: SliceProfile, start: Start, noise_kept: float, seed: int) -> SliceProfile:
     """Return a profile of an MRI whose thickness was estimated, with the thickness that the stage presumes.
 
@@ -92,12 +109,17 @@ def _pairs_of(
     height, depth = patch_size(scale)
     result = []
     for slices, background, spacing in scan.oriented():
-        coarsening = max(1, round(scan.spacing[2] / scale / spacing))
+        coarsening = _coarsening(scan, scale, spacing)
         if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
             kept, reduction = _part_kept(scan) * noise_kept, profile.reduction(scale)
             pairs = make_pairs(slices, reduction, coarsening, scan.noise, generator, kept)
             result.append((pairs, _coarser(background, coarsening, pairs.target.shape[2])))
     return result
+
+
+def _coarsening(scan: ScanSlices, scale: int, spacing: float) -> int:
+    """Return how many pixels of a slice make one of the pairs."""
+    return max(1, round(scan.spacing[2] / scale / spacing))
 
 
 def _coarser(mask: Mask, coarsening: int, length: int) -> Mask:

@@ -6,8 +6,11 @@ import pytest
 from sr_keras.adaptation.fitting import started, upsample
 from sr_keras.adaptation.judging import Verdict, between, judge
 from sr_keras.adaptation.pairs import Pairs, PatchSampler
+from sr_keras.adaptation.sampling import likeness
+from sr_keras.adaptation.slices import take_slices
 from sr_keras.adaptation.start import start_of
 from sr_keras.models.stages import find_stage
+from sr_keras.volumes.volume import Volume
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,21 @@ def test_it_goes_as_far_as_held_out_slices_say(start, right, share):
     verdict, chosen = judge(start, shifted(start, 0.04), sampler_of(start, right), 0)
     assert (verdict.share, verdict.accepted) == (share, True)
     assert chosen.weights["linear"][1] - start.weights["linear"][1] == pytest.approx(0.04 * share, rel=1e-4)
+
+
+def test_it_goes_three_quarters_of_the_way_where_pixels_of_pairs_are_not_those_of_the_result(start):
+    verdict, _ = judge(start, shifted(start, 0.04), sampler_of(start, 0.04), 0, likeness=0.78)
+    assert (verdict.share, verdict.accepted) == (0.75, True)
+
+
+# In-plane 0.78 mm; slices of 2 mm at x2 give voxels of 1 mm, of 6 mm at x4 1.5 mm, which two pixels come near.
+@pytest.mark.parametrize(
+    ("pixel", "depth", "scale", "alike"), [(0.78, 2.0, 2, 0.78), (0.78, 6.0, 4, 1.5 / 1.56), (1, 2, 2, 1)]
+)
+def test_pixels_of_pairs_are_whole_numbers_of_those_of_slices(pixel, depth, scale, alike):
+    voxels = np.random.default_rng(0).random((96, 96, 8), np.float32)
+    scan = take_slices(Volume(voxels, np.diag([pixel, pixel, depth, 1.0]), "MR"), 2)
+    assert likeness([scan], scale) == pytest.approx(alike)
 
 
 def test_what_does_not_gain_is_refused(start):
