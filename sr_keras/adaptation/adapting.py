@@ -11,7 +11,7 @@ import numpy as np
 from sr_keras.acquisition.profiles import PROFILES
 from sr_keras.adaptation.fitting import fit
 from sr_keras.adaptation.judging import Verdict, judge
-from sr_keras.adaptation.sampling import as_presumed, divided, likeness
+from sr_keras.adaptation.sampling import are_coarse, as_presumed, divided
 from sr_keras.adaptation.slices import MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
 from sr_keras.adaptation.stage import adapted_stage
 from sr_keras.adaptation.start import start_of
@@ -115,7 +115,7 @@ def adapt(
     _check_memory(memory, [volume for volume, _ in scans])
     report = progress or _silent
     report("adapting", 0, settings.steps)
-    taken = [take_slices(volume, axis, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
+    taken = [take_slices(volume, axis, scale, max(1, MOST_SLICES // len(scans))) for volume, axis in scans]
     profiles = [slice_profile(each, settings.thickness, settings.profile) for each in taken]
     start = start_of(stage, scale)
     if stage.card.description:
@@ -126,7 +126,7 @@ def adapt(
     generator = np.random.default_rng([settings.seed, 1])
     learned, held_out = divided(taken, profiles, start, settings.noise_kept, generator)
     fitted = fit(start, learned, settings.steps, settings.seed, lambda done: report("adapting", done, settings.steps))
-    verdict, chosen = judge(start, fitted, held_out, settings.seed, likeness(taken, scale))
+    verdict, chosen = judge(start, fitted, held_out, settings.seed, coarse=are_coarse(taken, scale))
     record = _record(stage, taken, profiles, settings, verdict)
     if not verdict.accepted:
         return Outcome(None, verdict.gain, record)

@@ -16,8 +16,8 @@ from sr_keras.adaptation.start import Start
 SHARES, DOUBT = (1.0, 0.75, 0.5), 0.05
 # What must be left of a gain, in dB.
 LEAST_GAIN = 0.01
-# Where the likeness of the pixels of the pairs and of the result is less, the whole way is too far.
-ALIKE, UNLIKE_SHARE = 0.8, 0.75
+# How far it goes at most where pixels of the pairs are coarser than those of the result, so that they are too sharp.
+COARSE_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Verdict:
 
 
 def judge(
-    start: Start, fitted: Start, held_out: PatchSampler, seed: int, likeness: float = 1.0
+    start: Start, fitted: Start, held_out: PatchSampler, seed: int, *, coarse: bool = False
 ) -> tuple[Verdict, Start]:
     """Return the verdict on the best network between two, and that network.
 
@@ -53,9 +53,9 @@ def judge(
         fitted: after.
         held_out: patches of slices that it did not learn from.
         seed: of the patches.
-        likeness: of the pixels that they have to those of the result, the smaller over the larger.
+        coarse: whether their pixels are coarser than those of the result.
     """
-    farthest = SHARES[0] if likeness >= ALIKE else UNLIKE_SHARE
+    farthest = COARSE_SHARE if coarse else SHARES[0]
     before = level_of(started(start), held_out, seed)
     verdicts = []
     for share in (each for each in SHARES if each <= farthest):

@@ -8,7 +8,7 @@ import numpy as np
 from sr_keras.adaptation.fitting import patch_size, started, upsample
 from sr_keras.adaptation.implied import THICKNESSES, presumed_thickness
 from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
-from sr_keras.adaptation.slices import HELD_OUT, Mask, ScanSlices
+from sr_keras.adaptation.slices import ALIKE, HELD_OUT, Mask, ScanSlices
 from sr_keras.adaptation.start import Start
 from sr_keras.adaptation.thickness import ESTIMATED, SliceProfile
 from sr_keras.errors import VolumeError
@@ -61,21 +61,15 @@ def divided(
     return PatchSampler(learned, scale, patch_size(scale)), PatchSampler(held_out, scale, patch_size(scale))
 
 
-def likeness(scans: Sequence[ScanSlices], scale: int) -> float:
-    """Return how alike the pixels of pairs and of the result are, the smaller over the larger; of the least alike.
-
-    Pairs are made of whole numbers of pixels, so they may be finer or coarser than what is to be made.
+def are_coarse(scans: Sequence[ScanSlices], scale: int) -> bool:
+    """Return whether the pixels of some pairs are much coarser than those of the result, which are no whole number.
 
     Args:
         scans: their slices.
         scale: of the stage.
     """
-    ratios = [
-        scan.spacing[2] / scale / spacing / _coarsening(scan, scale, spacing)
-        for scan in scans
-        for *_, spacing in scan.oriented()
-    ]
-    return min(min(ratio, 1.0 / ratio) for ratio in ratios)
+    sizes = [(scan.spacing[2] / scale, each) for scan in scans for each in scan.spacing[:2]]
+    return any(wanted < ALIKE * max(1, round(wanted / each)) * each for wanted, each in sizes if each < wanted)
 
 
 def as_presumed(scan: ScanSlices, profile: SliceProfile, start: Start, noise_kept: float, seed: int) -> SliceProfile:
@@ -109,17 +103,12 @@ def _pairs_of(
     height, depth = patch_size(scale)
     result = []
     for slices, background, spacing in scan.oriented():
-        coarsening = _coarsening(scan, scale, spacing)
+        coarsening = max(1, round(scan.spacing[2] / scale / spacing))
         if slices.shape[1] >= height and slices.shape[2] // (scale * coarsening) >= depth:
             kept, reduction = _part_kept(scan) * noise_kept, profile.reduction(scale)
             pairs = make_pairs(slices, reduction, coarsening, scan.noise, generator, kept)
             result.append((pairs, _coarser(background, coarsening, pairs.target.shape[2])))
     return result
-
-
-def _coarsening(scan: ScanSlices, scale: int, spacing: float) -> int:
-    """Return how many pixels of a slice make one of the pairs."""
-    return max(1, round(scan.spacing[2] / scale / spacing))
 
 
 def _coarser(mask: Mask, coarsening: int, length: int) -> Mask:

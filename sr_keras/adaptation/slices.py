@@ -10,6 +10,7 @@ from sr_keras.adaptation.noise import Noise, noise_of
 from sr_keras.errors import VolumeError
 from sr_keras.volumes.geometry import format_spacing
 from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.resampling import resample_axis
 from sr_keras.volumes.volume import Array, Volume
 
 Floats = npt.NDArray[np.float32]
@@ -26,6 +27,8 @@ LEAST_RATIO = 1.2
 THROUGH_PLANE_IMAGES = 16
 # Pixels along the in-plane axis that the middle of such an image has at least.
 LEAST_MIDDLE = 64
+# Pixels of the pairs over those of the result, below which they are resampled.
+ALIKE = 0.8
 # Background of MRI: where the mean in a Gaussian window of so many pixels is below so large a part of the range, or so
 # many standard deviations of noise. That of noise alone is 1.25.
 WINDOW, DARK, NOISY = 3.0, 0.05, 1.75
@@ -64,12 +67,16 @@ class ScanSlices:
         return [(self.slices, self.background, columns), (turned, self.background.transpose(0, 2, 1), rows)]
 
 
-def take_slices(volume: Volume, axis: int, count: int = MOST_SLICES) -> ScanSlices:
+def take_slices(volume: Volume, axis: int, scale: int, count: int = MOST_SLICES) -> ScanSlices:
     """Take slices with tissue from a scan, evenly.
+
+    Pixels that are much finer than what they are to become, which a whole number of them makes, are resampled to fit:
+    what they show would be too blurred.
 
     Args:
         volume: the scan.
         axis: the through-plane axis, 0, 1 or 2.
+        scale: of the stage to make.
         count: of slices, at most.
 
     Raises:
@@ -91,13 +98,20 @@ def take_slices(volume: Volume, axis: int, count: int = MOST_SLICES) -> ScanSlic
         )
     pixels = volume.shape[in_plane[0]] * volume.shape[in_plane[1]]
     chosen = evenly(shown, max(LEAST_SLICES, min(count, MOST_PIXELS // pixels)))
+    pixels_mm = [fitting_pixel(each, depth / scale) for each in (rows, columns)]
     raw = np.stack([volume.voxels.take(index, axis) for index in chosen])
+    for number, (old, new) in enumerate(zip((rows, columns), pixels_mm, strict=True), 1):
+        raw = _resampled(raw, number, old, new)
     # What lies below the floor of the normalisation bypasses the networks.
     slices = np.maximum(normalization.apply(raw), 0.0)
     tissue = np.stack([tissue_mask(volume.with_voxels(each[..., None]), normalization)[..., 0] for each in raw])
     images = [
-        np.stack([_with_depth_last(volume, axis, across, int(index)) for index in _middle(volume.shape[across])])
-        for across in in_plane
+        _resampled(
+            np.stack([_with_depth_last(volume, axis, other, int(each)) for each in _middle(volume.shape[other])]),
+            1,
+            *pixel,
+        )
+        for other, pixel in zip(in_plane, ((columns, pixels_mm[1]), (rows, pixels_mm[0])), strict=True)
     ]
     noise = noise_of(slices, tissue, str(volume.modality))
     columns_shown, rows_shown = (np.maximum(normalization.apply(each), 0.0) for each in images)
@@ -117,6 +131,19 @@ def _background(slices: Floats, noise: Noise, modality: str) -> Mask:
         return np.zeros(slices.shape, bool)
     brightest = max(DARK, NOISY * noise.deviation)
     return np.stack([smooth_image(each, WINDOW) < brightest for each in slices])
+
+
+def fitting_pixel(pixel: float, wanted: float) -> float:
+    """Return a pixel of which a whole number make one of the result; their own unless they are much finer."""
+    whole = max(1, round(wanted / pixel))
+    return wanted / whole if pixel * whole < ALIKE * wanted else pixel
+
+
+def _resampled(images: Array, axis: int, old: float, new: float) -> Array:
+    """Return images with the pixels along an axis as large as `new`, where they are not so already."""
+    if old == new:
+        return images
+    return resample_axis(images.astype(np.float32), axis, int(images.shape[axis] * old / new), new / old)
 
 
 def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:

@@ -42,7 +42,7 @@ def start(magnitude):
 
 
 def test_background_begins_a_few_pixels_from_tissue(magnitude):
-    background = take_slices(magnitude, 2).background
+    background = take_slices(magnitude, 2, 2).background
     rows, columns = np.mgrid[-1:1:112j, -1:1:96j]
     radius = np.hypot(rows, columns)
     assert background[:, radius > 0.85].mean() > 0.99
@@ -51,11 +51,11 @@ def test_background_begins_a_few_pixels_from_tissue(magnitude):
 
 def test_air_in_a_ct_is_learned_from(magnitude):
     ct = Volume(magnitude.voxels - 1000.0, magnitude.affine, "CT")
-    assert not take_slices(ct, 2).background.any()
+    assert not take_slices(ct, 2, 2).background.any()
 
 
 def test_targets_there_are_what_the_stage_made_and_do_not_judge(magnitude, start):
-    scan, chain = take_slices(magnitude, 2), start_of(start, 2)
+    scan, chain = take_slices(magnitude, 2, 2), start_of(start, 2)
     learned, held_out = divided([scan], [slice_profile(scan, 2.0, "gaussian")], chain, 1.0, np.random.default_rng(0))
     low, target = learned.draw(100, np.random.default_rng(0))
     inner = (slice(None), slice(8, -8), slice(16, -16))

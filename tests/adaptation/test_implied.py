@@ -16,7 +16,7 @@ from sr_keras.volumes.volume import Volume
 def presumed(truth, profile, thickness):
     voxels = average_axis(truth.voxels.astype(np.float32), 2, 2, profile, thickness)
     volume = Volume(voxels, rescaled_affine(truth.affine, (1, 1, 2)), "MR")
-    scan = take_slices(volume, 2)
+    scan = take_slices(volume, 2, 2)
     start = start_of(folded_for(find_stage("fast_d_x2"), volume, 2, 1.0), 2)
     return as_presumed(scan, slice_profile(scan, None), start, 1.0, 0).thickness
 
@@ -30,4 +30,4 @@ def test_the_shipped_stage_sees_how_thick_slices_are(sample, profile, thickness,
 def test_what_is_known_is_not_changed(thick):
     start = start_of(folded_for(find_stage("fast_d_x2"), thick, 2, 1.0), 2)
     known = SliceProfile("slr", 0.9, "as given")
-    assert as_presumed(take_slices(thick, 2), known, start, 1.0, 0) is known
+    assert as_presumed(take_slices(thick, 2, 2), known, start, 1.0, 0) is known

@@ -6,7 +6,7 @@ import pytest
 from sr_keras.adaptation.fitting import started, upsample
 from sr_keras.adaptation.judging import Verdict, between, judge
 from sr_keras.adaptation.pairs import Pairs, PatchSampler
-from sr_keras.adaptation.sampling import likeness
+from sr_keras.adaptation.sampling import are_coarse
 from sr_keras.adaptation.slices import take_slices
 from sr_keras.adaptation.start import start_of
 from sr_keras.models.stages import find_stage
@@ -38,19 +38,23 @@ def test_it_goes_as_far_as_held_out_slices_say(start, right, share):
     assert chosen.weights["linear"][1] - start.weights["linear"][1] == pytest.approx(0.04 * share, rel=1e-4)
 
 
-def test_it_goes_three_quarters_of_the_way_where_pixels_of_pairs_are_not_those_of_the_result(start):
-    verdict, _ = judge(start, shifted(start, 0.04), sampler_of(start, 0.04), 0, likeness=0.78)
+def test_it_goes_three_quarters_of_the_way_where_pixels_of_pairs_are_coarse(start):
+    verdict, _ = judge(start, shifted(start, 0.04), sampler_of(start, 0.04), 0, coarse=True)
     assert (verdict.share, verdict.accepted) == (0.75, True)
 
 
-# In-plane 0.78 mm; slices of 2 mm at x2 give voxels of 1 mm, of 6 mm at x4 1.5 mm, which two pixels come near.
+# In-plane pixels and slices in mm, the factor, what pixels become, and whether the pairs are coarse: two pixels of
+# 0.96 mm are 1.92 mm for 1.5 mm; one of 0.78 mm is too fine for 1 mm, two of it do for 1.5 mm.
 @pytest.mark.parametrize(
-    ("pixel", "depth", "scale", "alike"), [(0.78, 2.0, 2, 0.78), (0.78, 6.0, 4, 1.5 / 1.56), (1, 2, 2, 1)]
+    ("pixel", "depth", "scale", "becomes", "coarse"),
+    [(0.96, 3.0, 2, 0.96, True), (0.78, 2.0, 2, 1.0, False), (0.78, 6.0, 4, 0.78, False), (1.0, 2.0, 2, 1.0, False)],
 )
-def test_pixels_of_pairs_are_whole_numbers_of_those_of_slices(pixel, depth, scale, alike):
+def test_pixels_of_pairs_fit_into_those_of_the_result(pixel, depth, scale, becomes, coarse):
     voxels = np.random.default_rng(0).random((96, 96, 8), np.float32)
-    scan = take_slices(Volume(voxels, np.diag([pixel, pixel, depth, 1.0]), "MR"), 2)
-    assert likeness([scan], scale) == pytest.approx(alike)
+    scan = take_slices(Volume(voxels, np.diag([pixel, pixel, depth, 1.0]), "MR"), 2, scale)
+    assert scan.spacing[:2] == pytest.approx((becomes, becomes))
+    assert scan.slices.shape[1] == pytest.approx(96 * pixel / becomes, abs=1)
+    assert are_coarse([scan], scale) == coarse
 
 
 def test_what_does_not_gain_is_refused(start):

@@ -22,7 +22,7 @@ def texture():
 
 
 def estimated(voxels, factor, modality="MR"):
-    scan = take_slices(Volume(voxels, np.diag([1, 1, factor, 1]), modality), 2)
+    scan = take_slices(Volume(voxels, np.diag([1, 1, factor, 1]), modality), 2, 2)
     return slice_profile(scan, None)
 
 
@@ -47,7 +47,7 @@ def test_a_box_is_taken_for_the_gaussian_that_blurs_as_much(texture):
 
 
 def test_the_brain_s_slices_are_as_thick_as_they_were_made(thick):
-    assert slice_profile(take_slices(thick, 2), None).thickness == pytest.approx(1.0, rel=0.25)
+    assert slice_profile(take_slices(thick, 2, 2), None).thickness == pytest.approx(1.0, rel=0.25)
 
 
 def test_an_image_blurred_alike_along_both_axes_shows_no_excess(texture):

@@ -13,15 +13,15 @@ from sr_keras.io.nifti import read_volume
 
 
 def test_what_is_given_counts(thick):
-    taken = slice_profile(take_slices(thick, 2), 3.0)
+    taken = slice_profile(take_slices(thick, 2, 2), 3.0)
     assert (taken.profile, taken.thickness, taken.source) == ("slr", pytest.approx(1.5), "as given")
     with pytest.raises(ConfigurationError, match="between 0.4 and 8 mm for slices every 2 mm, not 20"):
-        slice_profile(take_slices(thick, 2), 20.0)
+        slice_profile(take_slices(thick, 2, 2), 20.0)
 
 
 def test_a_sidecar_of_the_same_spacing_counts(thick_file):
     sidecar = thick_file.with_name("thick.json")
-    scan = take_slices(read_volume(thick_file), 2)
+    scan = take_slices(read_volume(thick_file), 2, 2)
     for content, expected in (
         ({"SliceThickness": 1.6, "SpacingBetweenSlices": 2.0}, (0.8, "thick.json")),
         ({"SliceThickness": 2.5}, (1.25, "thick.json")),
@@ -43,6 +43,6 @@ def test_a_dicom_header_counts(tmp_path, thick):
     from dicom.synthetic import classic, save
 
     volume = read_series(save(classic("MR"), tmp_path / "series"))
-    scan = replace(take_slices(thick, 2), volume=volume, spacing=(0.75, 0.5, 2.5))
+    scan = replace(take_slices(thick, 2, 2), volume=volume, spacing=(0.75, 0.5, 2.5))
     taken = slice_profile(scan, None)
     assert (taken.thickness, taken.source) == (pytest.approx(1.2), "the DICOM header")
