@@ -98,10 +98,9 @@ def take_slices(volume: Volume, axis: int, scale: int, count: int = MOST_SLICES)
         )
     pixels = volume.shape[in_plane[0]] * volume.shape[in_plane[1]]
     chosen = evenly(shown, max(LEAST_SLICES, min(count, MOST_PIXELS // pixels)))
-    pixels_mm = [fitting_pixel(each, depth / scale) for each in (rows, columns)]
+    new_rows, new_columns = (fitting_pixel(each, depth / scale) for each in (rows, columns))
     raw = np.stack([volume.voxels.take(index, axis) for index in chosen])
-    for number, (old, new) in enumerate(zip((rows, columns), pixels_mm, strict=True), 1):
-        raw = _resampled(raw, number, old, new)
+    raw = _resampled(_resampled(raw, 1, rows, new_rows), 2, columns, new_columns)
     # What lies below the floor of the normalisation bypasses the networks.
     slices = np.maximum(normalization.apply(raw), 0.0)
     tissue = np.stack([tissue_mask(volume.with_voxels(each[..., None]), normalization)[..., 0] for each in raw])
@@ -111,14 +110,14 @@ def take_slices(volume: Volume, axis: int, scale: int, count: int = MOST_SLICES)
             1,
             *pixel,
         )
-        for other, pixel in zip(in_plane, ((columns, pixels_mm[1]), (rows, pixels_mm[0])), strict=True)
+        for other, pixel in zip(in_plane, ((columns, new_columns), (rows, new_rows)), strict=True)
     ]
     noise = noise_of(slices, tissue, str(volume.modality))
     columns_shown, rows_shown = (np.maximum(normalization.apply(each), 0.0) for each in images)
     return ScanSlices(
         slices,
         (columns_shown, rows_shown),
-        (rows, columns, depth),
+        (new_rows, new_columns, depth),
         noise,
         _background(slices, noise, str(volume.modality)),
         volume,
