@@ -67,8 +67,14 @@ def test_the_parts_of_a_batch_are_told_the_same(scans):
     _, description, _ = draw_batch(GroupWindow(scans, configuration()), configuration(), 0)
     assert (description[0] == description[1]).all()
     assert (description[2] == description[3]).all()
-    assert description[0, -1] != description[2, -1]
     assert ((description[:, -1] >= 0) & (description[:, -1] <= 1)).all()
+
+
+def test_half_of_the_parts_keep_all_of_the_noise(scans):
+    window = GroupWindow(scans, configuration())
+    dials = np.concatenate([draw_batch(window, configuration(), step)[1][::2, -1] for step in range(12)])
+    assert (dials == 1.0).sum() == pytest.approx(12, abs=6)
+    assert len(set(dials[dials < 1.0])) == (dials < 1.0).sum()
 
 
 def test_batches_that_start_at_a_step_are_those_from_the_start(scans):
