@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_keras.dicom.writing import publish_series
+from sr_keras.errors import OutputError
 from sr_keras.files import publish_together, reserved
 from sr_keras.inference.carried import carried_gradients
 from sr_keras.inference.labels import LabelPair
@@ -78,6 +79,8 @@ class Publication:
         """
         output, place = self._output, self._places[self._output]
         if not is_image(output):
+            if output.exists() and not self._force:
+                raise OutputError(f"{output} exists; use --force to overwrite.")
             publish_together(self._moves, lambda: publish_series(place / output.name, output))
             return
         *data, _ = files = output_files(output)
