@@ -7,7 +7,7 @@ import numpy as np
 
 from sr_keras.adaptation.fitting import patch_size, started, upsample
 from sr_keras.adaptation.implied import THICKNESSES, presumed_thickness
-from sr_keras.adaptation.pairs import Pairs, PatchSampler, make_pairs
+from sr_keras.adaptation.pairs import Floats, Pairs, PatchSampler, make_pairs
 from sr_keras.adaptation.slices import ALIKE, HELD_OUT, Mask, ScanSlices
 from sr_keras.adaptation.start import Start
 from sr_keras.adaptation.thickness import ESTIMATED, SliceProfile
@@ -55,21 +55,21 @@ def divided(
         judges = np.arange(len(scan.slices)) % HELD_OUT == HELD_OUT // 2
         for pairs, background in oriented:
             low, target, unknown = (each[~judges] for each in (pairs.low, pairs.target, background))
-            learned.append(Pairs(low, np.where(unknown, upsample(started(start), low), target)))
+            learned.append(Pairs(low, _as_before(start, low, target, unknown)))
             low, target, unknown = (each[judges] for each in (pairs.low, pairs.target, background))
             held_out.append(Pairs(low, np.where(unknown, np.float32(np.nan), target)))
     return PatchSampler(learned, scale, patch_size(scale)), PatchSampler(held_out, scale, patch_size(scale))
 
 
 def are_coarse(scans: Sequence[ScanSlices], scale: int) -> bool:
-    """Return whether the pixels of some pairs are much coarser than those of the result, which are no whole number.
+    """Return whether the pixels of some pairs are much coarser than those of the result.
 
     Args:
         scans: their slices.
         scale: of the stage.
     """
     sizes = [(scan.spacing[2] / scale, each) for scan in scans for each in scan.spacing[:2]]
-    return any(wanted < ALIKE * max(1, round(wanted / each)) * each for wanted, each in sizes if each < wanted)
+    return any(wanted < ALIKE * max(1, round(wanted / each)) * each for wanted, each in sizes)
 
 
 def as_presumed(scan: ScanSlices, profile: SliceProfile, start: Start, noise_kept: float, seed: int) -> SliceProfile:
@@ -108,6 +108,14 @@ def _pairs_of(
             kept, reduction = _part_kept(scan) * noise_kept, profile.reduction(scale)
             pairs = make_pairs(slices, reduction, coarsening, scan.noise, generator, kept)
             result.append((pairs, _coarser(background, coarsening, pairs.target.shape[2])))
+    return result
+
+
+def _as_before(start: Start, low: Floats, target: Floats, unknown: Mask) -> Floats:
+    """Return targets that are what a chain makes where they are unknown; an image at a time, for the sake of memory."""
+    model, result = started(start), target.copy()
+    for number in np.flatnonzero(unknown.any(axis=(1, 2))):
+        result[number] = np.where(unknown[number], upsample(model, low[number : number + 1])[0], target[number])
     return result
 
 

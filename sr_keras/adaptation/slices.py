@@ -98,7 +98,7 @@ def take_slices(volume: Volume, axis: int, scale: int, count: int = MOST_SLICES)
         )
     pixels = volume.shape[in_plane[0]] * volume.shape[in_plane[1]]
     chosen = evenly(shown, max(LEAST_SLICES, min(count, MOST_PIXELS // pixels)))
-    new_rows, new_columns = (fitting_pixel(each, depth / scale) for each in (rows, columns))
+    new_rows, new_columns = (_fitting_pixel(each, depth / scale) for each in (rows, columns))
     raw = np.stack([volume.voxels.take(index, axis) for index in chosen])
     raw = _resampled(_resampled(raw, 1, rows, new_rows), 2, columns, new_columns)
     # What lies below the floor of the normalisation bypasses the networks.
@@ -132,7 +132,7 @@ def _background(slices: Floats, noise: Noise, modality: str) -> Mask:
     return np.stack([smooth_image(each, WINDOW) < brightest for each in slices])
 
 
-def fitting_pixel(pixel: float, wanted: float) -> float:
+def _fitting_pixel(pixel: float, wanted: float) -> float:
     """Return a pixel of which a whole number make one of the result; their own unless they are much finer."""
     whole = max(1, round(wanted / pixel))
     return wanted / whole if pixel * whole < ALIKE * wanted else pixel
