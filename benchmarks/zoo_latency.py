@@ -3,7 +3,8 @@
     python benchmarks/zoo_latency.py [REPEATS] [EARLIER]
 
 Each model runs in its own process, one low-resolution slice of 256x256 at a time. All models run in turn in each of 5
-repeats. Writes benchmarks/results/zoo_latency.json. Run it on an idle machine, after export/ship_onnx.py.
+repeats, each time in a new process: the same model can be a fifth slower in one process than in another, by where its
+memory lies. Writes benchmarks/results/zoo_latency.json. Run it on an idle machine, after export/ship_onnx.py.
 
 EARLIER is a folder with ONNX files of the same names, as an earlier commit shipped them. They run in turn with the
 others, and the ratios to them are printed and stored.
@@ -12,7 +13,6 @@ others, and the ratios to them are printed and stored.
 import json
 import sys
 import tempfile
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from operator import truediv
 from pathlib import Path
@@ -27,25 +27,24 @@ from sr_keras.models.stages import shipped_stages
 
 RESULTS = Path(__file__).parent / "results" / "zoo_latency.json"
 SHAPE = {"batch": 1, "height": 256, "width": 256}
-SECONDS = 2.0
+SECONDS = 1.0
 # What is behind the names of the files of an earlier commit.
 EARLIER = "(earlier)"
 
 repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-with ExitStack() as stack:
-    images = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "images.npy"
+models = {name: name for name in shipped_stages()}
+earlier = sorted(Path(sys.argv[2]).glob("*.onnx")) if len(sys.argv) > 2 else []
+models |= {f"{path.stem} {EARLIER}": str(path) for path in earlier if path.stem in models}
+medians: dict[str, list[float]] = {name: [] for name in models}
+with tempfile.TemporaryDirectory() as folder:
+    images = Path(folder) / "images.npy"
     np.save(images, shipped_reference_slices().first)
-    models = {name: name for name in shipped_stages()}
-    earlier = sorted(Path(sys.argv[2]).glob("*.onnx")) if len(sys.argv) > 2 else []
-    models |= {f"{path.stem} {EARLIER}": str(path) for path in earlier if path.stem in models}
-    workers = {name: stack.enter_context(WorkerProcess()) for name in models}
-    for name, worker in workers.items():
-        worker.call("load", model=models[name], kind="onnx", images=str(images))
-        worker.call("warm_up", **SHAPE)
-    medians: dict[str, list[float]] = {name: [] for name in workers}
     for _ in range(repeats):
-        for name, worker in workers.items():
-            medians[name].append(median(worker.call("time_batches", **SHAPE, seconds=SECONDS)["samples_s"]))
+        for name, model in models.items():
+            with WorkerProcess() as worker:
+                worker.call("load", model=model, kind="onnx", images=str(images))
+                worker.call("warm_up", **SHAPE)
+                medians[name].append(median(worker.call("time_batches", **SHAPE, seconds=SECONDS)["samples_s"]))
 before = {name.removesuffix(EARLIER).strip(): medians.pop(name) for name in list(medians) if name.endswith(EARLIER)}
 ratios = {name: round(median(map(truediv, medians[name], seconds)), 3) for name, seconds in before.items()}
 report = {
