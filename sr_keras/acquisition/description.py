@@ -90,7 +90,7 @@ class Acquisition:
         noise: of the result.
 
     Raises:
-        ConfigurationError: a value is out of its range.
+        ConfigurationError: a value is out of its range, or noise of CT is asked for in the k-space of MRI.
     """
 
     in_plane: InPlane = InPlane()
@@ -103,6 +103,8 @@ class Acquisition:
         _one_of("in_plane.window", in_plane.window, WINDOWS)
         _one_of("through_plane.profile", through_plane.profile, PROFILES)
         _one_of("noise.kind", noise.kind, NOISES)
+        if in_plane.method == "k_space" and noise.kind == "coloured":
+            raise ConfigurationError("noise.kind coloured is of CT, in_plane.method k_space of MRI; use rician.")
         for name, value, low, high in (
             ("in_plane.width", in_plane.width, 0.1, 10.0),
             ("in_plane.anisotropy", in_plane.anisotropy, 0.1, 10.0),

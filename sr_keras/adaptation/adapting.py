@@ -12,7 +12,7 @@ from sr_keras.acquisition.profiles import PROFILES
 from sr_keras.adaptation.fitting import fit
 from sr_keras.adaptation.judging import Verdict, judge
 from sr_keras.adaptation.sampling import are_coarse, as_presumed, divided
-from sr_keras.adaptation.slices import MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
+from sr_keras.adaptation.slices import LEAST_SLICES, MOST_PIXELS, MOST_SLICES, ScanSlices, take_slices
 from sr_keras.adaptation.stage import adapted_stage
 from sr_keras.adaptation.start import start_of
 from sr_keras.adaptation.thickness import SliceProfile, slice_profile
@@ -175,7 +175,8 @@ def _digest(volume: Volume) -> str:
 def _check_memory(memory: int | None, volumes: Sequence[Volume]) -> None:
     budget = budget_of(memory, disk=False)
     # As if the shortest axis were the through-plane one: no other choice takes more.
-    pixels = sum(min(MOST_PIXELS, MOST_SLICES * prod(sorted(volume.shape)[1:])) for volume in volumes)
+    count = max(LEAST_SLICES, MOST_SLICES // len(volumes))
+    pixels = sum(min(MOST_PIXELS, count * prod(sorted(volume.shape)[1:])) for volume in volumes)
     needed = budget.resident + STEP_BYTES + PIXEL_BYTES * pixels
     if needed > budget.memory:
         raise VolumeError(

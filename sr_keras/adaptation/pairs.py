@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sr_keras.acquisition.profiles import average_axis
 from sr_keras.adaptation.corruption import Corruption
 from sr_keras.adaptation.noise import Noise
+from sr_keras.errors import VolumeError
 
 Floats = npt.NDArray[np.float32]
 
@@ -87,12 +88,17 @@ class PatchSampler:
         pairs: of all orientations and scans.
         scale: of the stage.
         size: (height, depth) of a low-resolution patch, at most that of any image.
+
+    Raises:
+        VolumeError: no image shows any detail.
     """
 
     def __init__(self, pairs: Sequence[Pairs], scale: int, size: tuple[int, int]) -> None:
         self._pairs, self._scale, self._size = pairs, scale, size
         self._cumulated = [np.cumsum(_detail(each, scale, size).ravel(), dtype=np.float64) for each in pairs]
         self._shares = np.cumsum([each[-1] for each in self._cumulated])
+        if not self._shares[-1] > 0.0:
+            raise VolumeError("Slices without detail have nothing to learn from; leave --adapt out.")
 
     def draw(self, count: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
         """Return low-resolution patches (count, height, depth, 1) and their targets (count, height, depth * scale, 1).

@@ -45,6 +45,8 @@ class ThroughPlane:
     def excess(self, profile: str, thickness: float) -> Spectrum:
         """Return by how many decades the power along the depth exceeds that along the axis that a profile reduced."""
         factor = max(1, round(self.ratio))
+        if self.images.shape[1] < factor:
+            return np.zeros(0)
         coarsened = factor / self.ratio
         kept = self.images[:, : self.images.shape[1] // factor * factor]
         reduced = average_axis(kept, 1, factor, profile, thickness / coarsened)
@@ -65,6 +67,8 @@ def fit_thickness(views: Sequence[ThroughPlane], profile: str, modality: str) ->
         modality: "CT" or "MR".
     """
     unlike = np.array([_unlikeness(views, profile, each) for each in THICKNESSES])
+    if not np.isfinite(unlike).all():
+        return USUAL[modality]
     unusual = np.log2(np.array(THICKNESSES) / USUAL[modality]) / PRIOR
     # What no thickness explains is the anatomy's: the more of it there is, the less the scan is believed.
     misfits = np.square(unlike) / (ANATOMY**2 + np.square(unlike.min())) + np.square(unusual)
@@ -72,10 +76,10 @@ def fit_thickness(views: Sequence[ThroughPlane], profile: str, modality: str) ->
 
 
 def _unlikeness(views: Sequence[ThroughPlane], profile: str, thickness: float) -> float:
-    """Return the standard deviation over frequencies of how the two axes differ, in decades."""
+    """Return the standard deviation over frequencies of how the two axes differ, in decades; NaN if none is shared."""
     excesses = [view.excess(profile, thickness) for view in views]
     shared = min(each.size for each in excesses)
-    return float(np.std(np.mean([each[:shared] for each in excesses], axis=0)))
+    return float(np.std(np.mean([each[:shared] for each in excesses], axis=0))) if shared else float("nan")
 
 
 def _spectrum(images: Floats, length: int) -> Spectrum:

@@ -85,7 +85,8 @@ def as_presumed(scan: ScanSlices, profile: SliceProfile, start: Start, noise_kep
     # That of CT is seen less well: it presumes slices a quarter thinner than they are.
     if profile.source != ESTIMATED or scan.modality != "MR":
         return profile
-    few = replace(scan, slices=scan.slices[:: -(-len(scan.slices) // SEEN)])
+    every = -(-len(scan.slices) // SEEN)
+    few = replace(scan, slices=scan.slices[::every], background=scan.background[::every])
     samplers = []
     for thickness in THICKNESSES:
         tried = replace(profile, thickness=thickness)

@@ -129,9 +129,9 @@ class PredictionJob:
             map_places = {path: publication.reserve(path, stack) / path.name for path in self.maps.outputs}
             volumes = stack.enter_context(closing(self._volumes(scan, output)))
             job = self._prepared(next(volumes), scan, output)
+            labels = [read_labels(pair, job.volume) for pair in self.labels]
             job = self.upscaler.adapted(job, memory=self.memory, progress=progress)
             LOG.info("%s", log_line(job))
-            labels = [read_labels(pair, job.volume) for pair in self.labels]
             warnings = list(job.warnings)
             maps = RunningMaps(job, self.maps, map_places) if map_places else None
             with write_errors(output):

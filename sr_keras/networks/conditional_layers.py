@@ -196,6 +196,10 @@ class Standardise(layers.Layer):
             standard += ops.pad(noise, ((0, 0), (0, 1)))
         return ops.clip(self._plausible(standard), -LARGEST_DEVIATION, LARGEST_DEVIATION)
 
+    def go_on_from(self, step: int) -> None:
+        """Blur from now on as at a step of training: weights on disk do not hold the state of the generator."""
+        self.seed_generator.state.assign([self.seed_generator.state[0], step])
+
     def _plausible(self, standard: Any) -> Any:
         members = (self.members - self.mean[:-1]) / self.deviation[:-1]
         _, _, axes = ops.svd(members, full_matrices=False)

@@ -62,6 +62,10 @@ class GroupWindow:
         """Return the fingerprints (group, number) of the first groups."""
         return np.array([group.fingerprint for group in self._executor.map(self.make, range(count))])
 
+    def close(self) -> None:
+        """Leave out what is still to be made: a process does not end before its threads do."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
     def numbers(self, step: int) -> range:
         """Return the numbers of the groups that batches of a step are drawn from."""
         acquisition = self._configuration.acquisition

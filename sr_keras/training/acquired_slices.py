@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sr_keras.acquisition.fingerprint import fingerprint
 from sr_keras.acquisition.mixture import draw_acquisition
 from sr_keras.acquisition.simulation import acquire
-from sr_keras.files import atomic_write
+from sr_keras.files import atomic_write, file_sha256
 from sr_keras.io.nifti import read_volume
 from sr_keras.networks import StageName, upsampled_axes
 from sr_keras.training.denoising import denoise, estimate_noise
@@ -72,7 +72,7 @@ def load_denoised_scan(path: Path, cache: Path) -> DenoisedScan:
         MissingDependencyError: scikit-image is not installed.
     """
     scan = load_scan(path, cache)
-    stem = path.name.split(".")[0]
+    stem = f"{path.name.split('.')[0]}-{file_sha256(path)[:16]}"
     array, metadata = cache / f"{stem}.denoised.npy", cache / f"{stem}.metadata.json"
     if not (array.exists() and metadata.exists()):
         _fill_cache(path, scan, array, metadata)
@@ -142,7 +142,7 @@ def _drawn_slices(scan: DenoisedScan, generator: np.random.Generator) -> tuple[F
 def _drawn_slab(scan: DenoisedScan, generator: np.random.Generator) -> tuple[Floats, Floats]:
     """Draw a slab (depth, slice, in-plane) of neighbouring slices, as it is and denoised."""
     if scan.thin and generator.random() < THROUGH_PLANE_SHARE:
-        across, order = int(generator.integers(1, 3)), (0, 1, 2)
+        across = int(generator.integers(1, 3))
         start = _start(scan.scan.voxels.shape[across], generator)
         order = (0, 1, 2) if across == 1 else (0, 2, 1)
     else:

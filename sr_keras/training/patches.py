@@ -141,6 +141,9 @@ def check_patches(scan: Scan, configuration: Configuration, *, in_plane: bool = 
         ConfigurationError: it is too small.
     """
     height, width = largest_patch(scan, "hw" if in_plane else configuration.network.stage)
+    if in_plane:
+        # Either in-plane axis may stand for depth, and rows and columns change places.
+        height = width = min(height, width)
     patches = configuration.patches
     if patches.height > height or patches.width > width:
         raise ConfigurationError(

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -137,14 +137,15 @@ def _load(run: RunFolder, configuration: Configuration, description: dict[str, A
 
 def _train(run: RunFolder, configuration: Configuration, description: dict[str, Any]) -> Path:
     # Two processes in one folder would each take the other's checkpoints for its own.
-    with reserved(run.folder.absolute()):
+    with reserved(run.folder.absolute()), ExitStack() as stack:
         tf.config.experimental.enable_op_determinism()
-        task = _load(run, configuration, description)
+        task = stack.enter_context(closing(_load(run, configuration, description)))
         model = compiled_network(configuration, task.build)
         start = find_stage(run.start) if run.start.exists() else None
         if start:
             start_as(model, start, configuration)
         times = EpochTimes(run.seconds, restore_checkpoint(model, run.last))
+        task.resume(model, times.epochs_done * configuration.training.steps_per_epoch)
         _fit(model, run, configuration, task, times)
         model.load_weights(run.best)
         shutil.rmtree(run.cache)

@@ -29,6 +29,8 @@ class Task:
         modalities: of the training scans, sorted.
         description: returns that of a scan in the middle of the mixture, nothing where the network is not conditional.
         plain: takes the network and returns what a conditional one becomes for one scan; itself where it is none.
+        resume: takes the network and the steps it has seen, and restores what its weights do not hold.
+        close: ends what works beside the training.
     """
 
     build: Callable[[], Any]
@@ -37,6 +39,8 @@ class Task:
     modalities: list[str]
     description: Callable[[], list[float]]
     plain: Callable[[Any], Any]
+    resume: Callable[[Any, int], None]
+    close: Callable[[], None]
 
 
 def load_task(configuration: Configuration, training: list[Path], validation: list[Path], cache: Path) -> Task:
@@ -83,6 +87,8 @@ def _patch_task(configuration: Configuration, scans: list[Scan], references: lis
         sorted({scan.modality for scan in scans}),
         list,
         lambda model: model,
+        lambda _, __: None,
+        lambda: None,
     )
 
 
@@ -114,4 +120,6 @@ def _acquired_task(configuration: Configuration, scans: list[DenoisedScan], refe
         sorted({scan.scan.modality for scan in scans}),
         lambda: [*map(float, members().mean(axis=0)), KEPT_NOISE],
         lambda _: build_folded(network.stage, network.scale, widths=widths, skip=skip),
+        lambda model, step: model.get_layer("standard").go_on_from(step),
+        window.close,
     )

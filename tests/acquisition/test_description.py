@@ -45,6 +45,10 @@ def test_what_is_not_given_keeps_its_default(tmp_path):
             {"in_plane": {"partial_fourier": 0.4}},
             "in_plane.partial_fourier must be between 0.5 and 1. Received: 0.4.",
         ),
+        (
+            {"in_plane": {"method": "k_space"}, "noise": {"kind": "coloured", "level": 10}},
+            "noise.kind coloured is of CT, in_plane.method k_space of MRI; use rician.",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused(tree, message):

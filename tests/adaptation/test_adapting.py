@@ -14,6 +14,7 @@ from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.evaluation.metrics import psnr
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.stages import find_stage
+from sr_keras.resources import parse_bytes
 from sr_keras.volumes.volume import Volume
 
 QUICK = Settings(steps=25, thickness=2.0, profile="gaussian")
@@ -112,6 +113,17 @@ def test_a_constant_scan_is_refused_and_constant_regions_are_not_learned_from(st
 def test_too_little_memory_is_refused(thick):
     with pytest.raises(VolumeError, match="To adapt takes .* of memory, 1.0 MB may be used; allow more with --memory"):
         adapt(find_stage("fast_d_x2"), [(thick, 2)], 2, QUICK, memory=1_000_000)
+
+
+def test_of_many_scans_a_few_slices_each_are_counted():
+    scan = Volume(np.broadcast_to(np.int16(1), (256, 256, 60)), np.eye(4))
+    needed = []
+    for count in (2, 24):
+        with pytest.raises(VolumeError) as caught:
+            adapt(find_stage("fast_d_x2"), [(scan, 2)] * count, 2, QUICK, memory=1_000_000)
+        needed.append(parse_bytes("".join(str(caught.value).split()[3:5])))
+    # 24 scans give four slices each, two give 24 each: that is 48 slices more, of 256x256 pixels and 64 bytes a pixel.
+    assert needed[1] - needed[0] == pytest.approx(48 * 256 * 256 * 64, abs=1.2e8)
 
 
 def test_settings_without_meaning_are_refused():

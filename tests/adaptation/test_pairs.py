@@ -5,6 +5,7 @@ import pytest
 
 from sr_keras.adaptation.noise import Noise
 from sr_keras.adaptation.pairs import Pairs, PatchSampler, Reduction, make_pairs
+from sr_keras.errors import VolumeError
 from sr_keras.volumes.resampling import downsample_volume
 
 
@@ -51,3 +52,9 @@ def test_patches_come_from_where_there_is_detail_and_are_the_same_for_a_seed():
     np.testing.assert_array_equal(np.repeat(images, 2, axis=2), targets)
     again, _ = sampler.draw(64, np.random.default_rng(1))
     np.testing.assert_array_equal(images, again)
+
+
+def test_images_without_detail_are_refused():
+    flat = Pairs(np.ones((2, 40, 40), np.float32), np.ones((2, 40, 80), np.float32))
+    with pytest.raises(VolumeError, match="Slices without detail have nothing to learn from; leave --adapt out"):
+        PatchSampler([flat], 2, (12, 10))

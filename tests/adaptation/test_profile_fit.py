@@ -61,3 +61,10 @@ def test_images_without_detail_are_taken_for_what_is_usual():
     flat = ThroughPlane(np.full((4, 60, 20), 0.5, np.float32), 3.0)
     for modality, usual in USUAL.items():
         assert fit_thickness([flat, flat], "gaussian", modality) == pytest.approx(usual, rel=0.05)
+
+
+@pytest.mark.parametrize("shape", [(4, 64, 16), (64, 64, 4)])
+def test_slices_too_small_or_too_few_to_compare_are_taken_for_what_is_usual(shape):
+    voxels = np.random.default_rng(0).uniform(800, 1200, shape).astype(np.float32)
+    images = voxels.transpose(1, 0, 2)
+    assert fit_thickness([ThroughPlane(images, 5.0), ThroughPlane(voxels, 3.6)], "gaussian", "CT") == USUAL["CT"]

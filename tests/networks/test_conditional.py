@@ -188,3 +188,13 @@ def test_fingerprints_are_blurred_in_training_and_the_dial_is_not():
     assert (blurred[:, 2] == plain[:, 2]).all()
     assert (blurred - plain)[:, :2].std() == pytest.approx(BLUR, rel=0.05)
     assert (np.asarray(layer(numbers)) == plain).all()
+
+
+def test_a_resumed_training_blurs_as_if_it_had_not_stopped():
+    numbers = np.zeros((4, 3), np.float32)
+    whole, resumed = (Standardise(MEMBERS_OF_A_MIXTURE) for _ in range(2))
+    resumed.seed_generator.state.assign(whole.seed_generator.state)
+    drawn = [np.array(whole(numbers, training=True)) for _ in range(3)]
+    resumed.go_on_from(2)
+    np.testing.assert_array_equal(resumed(numbers, training=True), drawn[2])
+    assert not np.array_equal(drawn[1], drawn[2])

@@ -3,6 +3,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers import write_scan
 
 from sr_keras.training.acquired_batches import (
     GroupWindow,
@@ -108,3 +109,20 @@ def test_validation_has_every_case_of_the_modality(scans, stage):
     height, width = inputs["lr"].shape[1:3]
     assert targets["final"].shape == (1, height * (2 if stage == "hw" else 1), width * 2, 1)
     assert inputs["description"][0, -1] == 1.0
+
+
+def test_scans_of_one_name_have_twins_of_their_own(small_scan, tmp_path):
+    voxels = np.random.default_rng(0).uniform(100, 200, (20, 24, 8)).astype(np.float32)
+    (tmp_path / "b").mkdir()
+    other = write_scan(tmp_path / "b" / small_scan.name, voxels)
+    one, two = (load_denoised_scan(path, tmp_path / "cache") for path in (small_scan, other))
+    assert one.denoised.shape == one.scan.voxels.shape != two.denoised.shape == two.scan.voxels.shape
+    assert one.data_range != two.data_range
+
+
+def test_a_window_that_is_closed_makes_no_more_groups(scans):
+    window = GroupWindow(scans, configuration())
+    window.group(0, 0)
+    window.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        window.group(9, 9)

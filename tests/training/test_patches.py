@@ -3,7 +3,8 @@ import pytest
 from helpers import write_scan
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.training.patches import largest_patch, load_scan, sample_patches
+from sr_keras.training.configuration import parse_configuration
+from sr_keras.training.patches import check_patches, largest_patch, load_scan, sample_patches
 
 
 @pytest.fixture
@@ -81,3 +82,14 @@ def test_an_empty_scan_is_refused(tmp_path):
     path = write_scan(tmp_path / "empty.nii", np.zeros((8, 8, 8), np.float32))
     with pytest.raises(ConfigurationError, match=r"empty.nii shows no tissue; leave it out"):
         load_scan(path, tmp_path)
+
+
+def test_either_in_plane_axis_of_a_scan_may_have_to_hold_a_patch_s_depth(tmp_path):
+    scan = load_scan(write_scan(tmp_path / "narrow.nii", np.full((30, 64, 8), 1, np.float32)), tmp_path)
+    tree = {
+        "network": {"family": "fast", "stage": "d", "scale": 2},
+        "patches": {"height": 24, "width": 48, "batch": 4},
+        "training": {"epochs": 1, "steps_per_epoch": 1, "learning_rate": 1e-3, "final_learning_rate": 1e-3},
+    }
+    with pytest.raises(ConfigurationError, match="holds patches of at most 30x30 voxels, not of 24x48"):
+        check_patches(scan, parse_configuration(tree), in_plane=True)
