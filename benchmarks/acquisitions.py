@@ -35,7 +35,7 @@ from sr_keras.evaluation.metrics import psnr
 from sr_keras.inference.folders import find_scans
 from sr_keras.io.nifti import read_volume
 from sr_keras.volumes.geometry import through_plane_axis
-from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.normalization import evenly, normalization_of, tissue_mask, tissue_slices
 
 DIAL = (1.0, 0.5, 0.0)
 QUICK_SLICES, QUICK_ROWS, OWN_SLICES = 3, 64, 6
@@ -66,13 +66,6 @@ def load(path: Path) -> Scan:
     return Scan(path.name.split(".")[0], voxels, tissue, str(volume.modality), normalization.data_range, spacing)
 
 
-def evenly(indices: npt.NDArray[np.intp], count: int | None) -> npt.NDArray[np.intp]:
-    """Return `count` of some indices, evenly; None returns all."""
-    if count is None or count >= indices.size:
-        return indices
-    return indices[(2 * np.arange(count) + 1) * indices.size // (2 * count)]
-
-
 def mean_psnr(truth: Stack, result: Stack) -> float:
     """Return the mean PSNR over slices, dB, of normalised intensities."""
     return fmean(psnr(one, other, data_range=1.0) for one, other in zip(truth, result, strict=True))
@@ -87,7 +80,7 @@ def compared(
     whole = scan.voxels[: lengths[0], : lengths[1], : lengths[2]]
     shown = tissue_slices(scan.tissue[: lengths[0]], 0)
     if in_plane:
-        whole = whole[evenly(shown, slices)]
+        whole = whole[shown if slices is None else evenly(shown, slices)]
         shown = np.arange(len(whole))
     elif slices is not None:
         middle = whole.shape[1] // 2

@@ -19,7 +19,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-from acquisitions import Scan, evenly, load, mean_psnr
+from acquisitions import Scan, load, mean_psnr
 from adaptation import Row
 
 from sr_keras.acquisition.description import Noise
@@ -30,7 +30,7 @@ from sr_keras.inference.conditions import Conditions
 from sr_keras.inference.folders import find_scans
 from sr_keras.inference.planning import Step
 from sr_keras.models.stages import find_stage
-from sr_keras.volumes.normalization import tissue_slices
+from sr_keras.volumes.normalization import evenly, tissue_slices
 from sr_keras.volumes.volume import Volume
 
 SLICES, BATCH, PATCH, RATE = 12, 32, 24, 1e-3

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.acquisition.fingerprint import KERNEL_NORM
 from sr_keras.acquisition.profiles import smooth_image
 
 Floats = npt.NDArray[np.float32]
 Spectrum = npt.NDArray[np.floating[Any]]
 Mask = npt.NDArray[np.bool_]
-# Of white noise, the response to 1 -2 1 x 1 -2 1 over its standard deviation; edges hardly show in it.
-KERNEL_NORM = 6.0
 # White noise is measured where it is least, by the standard deviation in a Gaussian window of this many pixels.
 WINDOW, QUIET_SHARE = 3.0, 0.15
 # Coloured noise is measured in square pieces of this many pixels, so many pixels apart, of about so many slices: in the

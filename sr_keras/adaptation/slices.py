@@ -9,7 +9,7 @@ from sr_keras.acquisition.profiles import smooth_image
 from sr_keras.adaptation.noise import Noise, noise_of
 from sr_keras.errors import VolumeError
 from sr_keras.volumes.geometry import format_spacing
-from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.normalization import evenly, normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.resampling import resample_axis
 from sr_keras.volumes.volume import Array, Volume
 
@@ -143,13 +143,6 @@ def _resampled(images: Array, axis: int, old: float, new: float) -> Array:
     if old == new:
         return images
     return resample_axis(images.astype(np.float32), axis, int(images.shape[axis] * old / new), new / old)
-
-
-def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
-    """Return `count` of some indices, evenly; all of them where there are fewer."""
-    if count >= indices.size:
-        return indices
-    return np.asarray(indices[(2 * np.arange(count) + 1) * indices.size // (2 * count)])
 
 
 def _with_depth_last(volume: Volume, axis: int, across: int, index: int) -> Array:

@@ -10,12 +10,11 @@ from sr_keras.errors import StageError
 from sr_keras.inference.conditions import Conditions
 from sr_keras.inference.planning import Step
 from sr_keras.models.stages import Stage, TrainedStage
+from sr_keras.networks.folding import LINEAR_TAPS
 from sr_keras.volumes.resampling import interpolation_kernel
 from sr_keras.volumes.volume import Volume
 
 Floats = npt.NDArray[np.float32]
-# Taps along the depth of the linear part of `sr_keras.networks.conditional.build_folded`.
-LINEAR_TAPS = 7
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import VolumeError
 from sr_keras.models.cards import StageCard
 from sr_keras.networks import output_factors
-from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.normalization import evenly, normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume, format_shape
 
@@ -103,15 +103,11 @@ def reference_slices_of(volume: Volume) -> ReferenceSlices:
             f"{volume.source} ({format_shape(volume.shape)}) has fewer than {CALIBRATION + VERIFICATION} slices with "
             "tissue; choose a larger scan."
         )
-    order = _evenly(third, CALIBRATION + VERIFICATION)
+    order = [int(each) for each in evenly(third, CALIBRATION + VERIFICATION)]
     verification = order[1 :: len(order) // VERIFICATION][:VERIFICATION]
     calibration = [index for index in order if index not in verification]
     return ReferenceSlices(
         np.moveaxis(voxels[:, :, calibration], 2, 0),
         np.moveaxis(voxels[:, :, verification], 2, 0),
-        voxels[_evenly(first, VERIFICATION)],
+        voxels[evenly(first, VERIFICATION)],
     )
-
-
-def _evenly(indices: npt.NDArray[np.intp], count: int) -> list[int]:
-    return [int(indices[(2 * number + 1) * len(indices) // (2 * count)]) for number in range(count)]

@@ -15,7 +15,7 @@ from sr_keras.inference.passes import slice_order
 from sr_keras.inference.planning import Step
 from sr_keras.networks import StageName, upsampled_axes
 from sr_keras.networks.folding import KEPT_NOISE
-from sr_keras.volumes.normalization import normalization_of
+from sr_keras.volumes.normalization import evenly, normalization_of
 from sr_keras.volumes.volume import Volume
 
 Floats = npt.NDArray[np.float32]
@@ -128,7 +128,7 @@ def _slices(volume: Volume, order: tuple[int, int, int]) -> Iterator[Floats]:
     normalization, across = normalization_of(volume), order[0]
     length = volume.shape[across]
     start, kept = length // 8, max(1, length - length // 4)
-    for index in dict.fromkeys(start + (2 * np.arange(SLICES) + 1) * kept // (2 * SLICES)):
+    for index in evenly(np.arange(start, start + kept), SLICES):
         span: list[Any] = [slice(None)] * 3
         span[across] = slice(int(index), int(index) + 1)
         image = normalization.apply(volume.voxels[tuple(span)]).transpose(order)[0]

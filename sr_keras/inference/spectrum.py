@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.inference.planning import Step
-from sr_keras.volumes.normalization import CT_FLOOR
+from sr_keras.volumes.normalization import CT_FLOOR, evenly
 from sr_keras.volumes.volume import Volume
 
 Floats = npt.NDArray[np.float64]
@@ -73,8 +73,7 @@ def middle_slices(volume: Volume, across: int) -> Floats:
     """
     length = volume.shape[across]
     start, kept = length // 4, max(1, length // 2)
-    count = min(SLICES, kept)
-    chosen = start + (2 * np.arange(count) + 1) * kept // (2 * count)
+    chosen = evenly(np.arange(start, start + kept), SLICES)
     # Not `take`, which copies the whole volume first where its axes are in the order of a NIfTI file.
     slices: Floats = volume.voxels[(slice(None),) * across + (chosen,)].astype(np.float64)
     # The padding around a CT's field of view is no detail.

@@ -12,12 +12,10 @@ import numpy as np
 from keras import layers, ops
 
 from sr_keras.networks import StageName, output_factors
-from sr_keras.networks.folding import LARGEST_DEVIATION, largest_scores
+from sr_keras.networks.folding import LARGEST_DEVIATION, LINEAR_TAPS, largest_scores
 from sr_keras.networks.symmetry import IMAGE, Order, symmetric_channels, symmetric_kernels
 from sr_keras.networks.upscaling import CubicKernel
 
-# Taps of the linear part along an upsampled axis, around the low-resolution pixel whose phases it gives.
-LINEAR_TAPS = 7
 # Fingerprints that stand for the training mixture.
 MEMBERS = 256
 # Standard deviation of the bases at first, over that of the shared kernel, and where that begins at zero.

@@ -24,6 +24,8 @@ LARGEST_DEVIATION = 4.0
 # Largest scores along the principal axes of the mixture's fingerprints, in standard deviations: along the first, on
 # which noise lies, and along the others, where a scan stands out by what it shows rather than by how it was acquired.
 LARGEST_FIRST_SCORE, LARGEST_SCORE = 2.5, 1.5
+# Taps of the linear part along an upsampled axis, around the low-resolution pixel whose phases it gives.
+LINEAR_TAPS = 7
 # Scans this far from the nearest acquisition of the training mixture begin to be interpolated; those as far as the
 # second are interpolated only. The largest difference of a number, in standard deviations of the mixture.
 NEAR, FAR = 2.0, 3.0

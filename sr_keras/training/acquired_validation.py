@@ -12,7 +12,7 @@ from sr_keras.acquisition.simulation import acquire
 from sr_keras.networks import StageName, upsampled_axes
 from sr_keras.training.acquired_batches import description_length
 from sr_keras.training.acquired_slices import DenoisedScan
-from sr_keras.volumes.normalization import tissue_slices
+from sr_keras.volumes.normalization import evenly, tissue_slices
 
 
 def acquired_validation_images(scans: Sequence[DenoisedScan], stage: StageName, scale: int, slices: int) -> Any:
@@ -57,10 +57,10 @@ def _degraded(
     """Yield low-resolution slices, the description of their scan and their ground truth, float32."""
     voxels = scan.scan.voxels
     if stage == "hw":
-        factors, chosen = (1, scale, scale), _evenly(scan.scan.slices, count)
+        factors, chosen = (1, scale, scale), evenly(scan.scan.slices, count)
         truth = voxels[chosen].astype(np.float32)
     else:
-        factors, chosen = (scale, 1, 1), _evenly(tissue_slices(scan.scan.tissue, 1), count)
+        factors, chosen = (scale, 1, 1), evenly(tissue_slices(scan.scan.tissue, 1), count)
         truth = voxels[:, chosen].astype(np.float32)
     truth = truth[tuple(slice(size // factor * factor) for size, factor in zip(truth.shape, factors, strict=True))]
     hounsfield = 1.0 / scan.data_range
@@ -70,7 +70,3 @@ def _degraded(
     description = np.append(fingerprint(low, upsampled_axes(stage)), np.float32(1.0))
     for lr, hr in zip(low, truth, strict=True):
         yield lr, description, hr
-
-
-def _evenly(indices: Any, count: int) -> Any:
-    return indices[(2 * np.arange(count) + 1) * indices.size // (2 * count)]

@@ -110,3 +110,10 @@ def tissue_slices(mask: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.intp
     """
     in_plane = tuple(other for other in range(3) if other != axis)
     return np.flatnonzero(mask.mean(axis=in_plane) >= TISSUE_FRACTION)
+
+
+def evenly(indices: npt.NDArray[np.intp], count: int) -> npt.NDArray[np.intp]:
+    """Return `count` of some indices, evenly; all of them where there are fewer."""
+    if count >= indices.size:
+        return indices
+    return np.asarray(indices[(2 * np.arange(count) + 1) * indices.size // (2 * count)])
