@@ -61,8 +61,8 @@ MODELS_HEADING = """\
 
 For research only: sr_keras is not a medical device, and detail that a network adds is an estimate, not a finding.
 
-- No network was trained on the validation scans below. The best epoch of each training was chosen on a few of their
-  slices, though.
+- No network was trained on the validation scans below. The best epoch of a training was chosen on a few of their
+  slices, where its card says so.
 - The low-resolution versions of the validation scans were made by antialiased cubic downsampling. Real scanners blur in
   other ways, so expect smaller gains on real scans.
 - The scores say nothing about other anatomy, contrasts or scanners.

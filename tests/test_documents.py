@@ -79,19 +79,19 @@ def test_modules_that_the_architecture_names_exist():
     assert not [name for name in paths if not (ROOT / "sr_keras" / name).is_file()]
 
 
-def test_rooms_import_only_from_rooms_above_them_in_the_table():
-    rooms = re.findall(r"^\| `(\w+)` \|", TEXTS[ROOT / "docs" / "architecture.md"], re.MULTILINE)
+def test_layers_import_only_from_layers_above_them_in_the_table():
+    layers = re.findall(r"^\| `(\w+)` \|", TEXTS[ROOT / "docs" / "architecture.md"], re.MULTILINE)
     paths = [path for path in (ROOT / "sr_keras").glob("[a-z]*") if path.is_dir() or path.suffix == ".py"]
     found = {path.stem: path for path in paths if path.name != "weights"}
-    assert set(found) == set(rooms)
-    for room in rooms:
-        upwards = {name for name in imported(found[room]) if rooms.index(name) > rooms.index(room)}
-        assert not upwards, f"{room} imports {upwards}"
+    assert set(found) == set(layers)
+    for layer in layers:
+        upwards = {name for name in imported(found[layer]) if layers.index(name) > layers.index(layer)}
+        assert not upwards, f"{layer} imports {upwards}"
 
 
-def imported(room):
-    """The rooms whose modules a room names in its imports."""
-    modules = [room] if room.is_file() else room.glob("*.py")
+def imported(layer):
+    """The layers whose modules a layer names in its imports."""
+    modules = [layer] if layer.is_file() else layer.glob("*.py")
     nodes = [node for module in modules for node in ast.walk(ast.parse(module.read_text()))]
     names = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
     return {name.split(".")[1] for name in names if name.startswith("sr_keras.")}

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sr_keras.cli.options import (
-    Parsed,
+    SIZE,
     adapt_steps_option,
     force_option,
     modality_option,
@@ -21,8 +21,6 @@ from sr_keras.cli.options import (
 from sr_keras.cli.predict_options import NOISE_OPTION, choice_options
 from sr_keras.models.registry import DEFAULT_FAMILY
 from sr_keras.networks import FAMILIES
-
-SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sr_keras.cli.options import (
+    SIZE,
     Parsed,
     force_option,
     load_upscaler,
@@ -60,7 +61,7 @@ OPTIONS = (
     ),
     click.option(
         "--memory",
-        type=Parsed("size", "sr_keras.resources", "parse_bytes"),
+        type=SIZE,
         metavar="SIZE",
         help="Memory limit of each process, such as 4G.  [default: its share of the free memory]",
     ),
@@ -163,6 +164,7 @@ def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
     """Print what scans will take; those that the ledger has as done are left out."""
     from sr_keras.cohort.ledger import last_entries
     from sr_keras.cohort.planning import makespan, plan_cohort
+    from sr_keras.machine import available_cores
     from sr_keras.progress import count_report
 
     last = last_entries(output)
@@ -175,7 +177,7 @@ def print_plan(recipe: "Recipe", scans: "Sequence[Scan]", output: Path) -> None:
     for geometry, count in list(plan.geometries.items())[:LISTED]:
         click.echo(f"  {count} x {geometry}")
     each = plan.estimates
-    cores = recipe.threads or _cores()
+    cores = recipe.threads or available_cores()
     click.echo(
         f"Voxels: {sum(one.voxels for one in each):.4g} in, {sum(one.result_voxels for one in each):.4g} out.\n"
         f"Core hours: {plan.seconds * cores / 3600:.3g} ({cores} cores a worker, as timed on this machine).\n"
@@ -212,9 +214,3 @@ def _duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     required=True,
     type=Parsed("list", "sr_keras.engines.formats", "parse_formats"),
     metavar="LIST",
-    help="Any of saved_model,onnx,litert,openvino,tensorrt,tensorrt-rtx.",
+    help="Any of saved_model,onnx,litert,openvino,ncnn,tensorrt,tensorrt-rtx.",
 )
 @click.option(
     "--precision",

@@ -74,6 +74,7 @@ nan_fill_option = click.option(
     help="Replace NaN and infinite voxels by VALUE.",
 )
 DTYPE = Parsed("type", "sr_keras.io.nifti", "parse_dtype")
+SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 scan_option = click.option(
     "--scan",
     type=click.Path(path_type=Path),

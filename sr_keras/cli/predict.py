@@ -11,7 +11,7 @@ import click
 
 from sr_keras.cli.options import (
     DTYPE,
-    Parsed,
+    SIZE,
     adapt_steps_option,
     force_option,
     load_upscaler,
@@ -40,8 +40,6 @@ from sr_keras.errors import SrKerasError
 if TYPE_CHECKING:
     from sr_keras.inference.folders import NamedScan
     from sr_keras.inference.jobs import PredictionJob
-
-SIZE = Parsed("size", "sr_keras.resources", "parse_bytes")
 
 
 @click.command()

@@ -26,7 +26,7 @@ class Format:
         runtime: what runs it, as `NamedEngine.runtime` names it.
         distributions: that may provide the runtime; the versions of those installed are recorded.
         engine: the class that runs it, "module:class".
-        writer: the function that exports to it, "module:function"; rooms above this one are named by text only.
+        writer: the function that exports to it, "module:function"; layers above this one are named by text only.
     """
 
     title: str

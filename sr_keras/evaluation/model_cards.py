@@ -9,7 +9,7 @@ import yaml
 from sr_keras.errors import ConfigurationError, StageError
 from sr_keras.evaluation.tables import UNLIMITED, markdown, score_cell
 from sr_keras.models.cards import StageCard
-from sr_keras.models.stages import TrainedStage
+from sr_keras.models.stages import TrainedStage, shipped_stages
 from sr_keras.networks import StageName
 from sr_keras.resources import format_bytes
 from sr_keras.training.configuration import parse_configuration, read_configuration
@@ -41,8 +41,7 @@ def _card_text(stage: TrainedStage, further: Mapping[str, str]) -> str:
         markdown(("property", "value"), [*_facts(stage).items(), *further.items()]),
         _quality(card),
         _data(card),
-        f"To train it again on the same scans (`trained_on` and `validated_on` in the .json hold their SHA-256):\n\n"
-        f"{indent(training_command(card), '    ')}",
+        f"{_on_the_command(card)}:\n\n{indent(training_command(card), '    ')}",
         f"The configuration `{_configuration_name(card)}`:\n\n{indent(_configuration(card), '    ')}",
     ]
     return "\n\n".join(filter(None, parts))
@@ -89,7 +88,7 @@ def _facts(stage: TrainedStage) -> dict[str, str]:
         "MACs per low-resolution pixel": f"{card.macs:,}",
         "receptive field radius in low-resolution pixels": " x ".join(map(str, card.receptive_field_radius)),
         "weights": f"{format_bytes(stage.weights.stat().st_size)}, SHA-256 {card.weights_sha256}",
-        "training time": _minutes(card.training_seconds),
+        f"training time{' of the last round' if _went_on(card) else ''}": _minutes(card.training_seconds),
         "trained with": ", ".join(f"{name} {number}" for name, number in card.versions.items()),
     }
 
@@ -116,6 +115,24 @@ def _data(card: StageCard) -> str:
     chosen = ", ".join(card.validated_on)
     table = markdown(("trained on", *metadata), rows)
     return f"{table}\n\nThe best epoch was chosen on {chosen}." if chosen else table
+
+
+def _on_the_command(card: StageCard) -> str:
+    """Return what the training command of a stage does, before a colon."""
+    if not _went_on(card):
+        return "To train it again on the same scans (`trained_on` and `validated_on` in the .json hold their SHA-256)"
+    return (
+        "The command of its last round of training. It began at weights that do not ship\n"
+        f"(SHA-256 `{card.start}`); run now, it trains the shipped stage further"
+    )
+
+
+def _went_on(card: StageCard) -> bool:
+    """Say whether training began at a shipped stage of the same name, which other weights have replaced since."""
+    if card.configuration.get("training", {}).get("start") != card.name:
+        return False
+    shipped = shipped_stages().get(card.name)
+    return shipped is not None and shipped.card.weights_sha256 != card.start
 
 
 def _configuration_name(card: StageCard) -> str:

@@ -49,7 +49,8 @@ def stage_for(stage: TrainedStage, noise: float, acquisition: str = "auto") -> T
     if not stage.conditional:
         if acquisition != "auto" or noise != KEPT_NOISE:
             raise ConfigurationError(
-                f"{stage.name} is the same for every scan; leave --acquisition and --noise out, or name one of fast."
+                f"{stage.name} is the same for every scan; leave --acquisition and --noise out, or name a stage of "
+                "fast or best."
             )
         return stage
     conditions = conditions_of(noise, acquisition)

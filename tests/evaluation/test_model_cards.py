@@ -84,6 +84,21 @@ def test_a_configuration_of_ones_own_is_named_as_a_file():
     assert training_command(other).startswith("sr-keras train configuration.yaml -o")
 
 
+def test_a_stage_that_was_trained_on_is_not_trained_again_by_its_command():
+    again = "To train it again on the same scans"
+    further = [name for name, stage in shipped_stages().items() if again not in card_text(stage)]
+    assert further == ["best_d_x2", "best_hw_x2", "fast_hw_x2"]
+    stage = shipped_stages()["fast_hw_x2"]
+    text = " ".join(card_text(stage).split())
+    assert "| training time of the last round | 21 minutes |" in text
+    assert f"began at weights that do not ship (SHA-256 `{stage.card.start}`); run now, it trains" in text
+    # A run that began at what ships.
+    of_a_run = replace(stage, card=replace(stage.card, start=stage.card.weights_sha256))
+    text = card_text(of_a_run)
+    assert again in text
+    assert "last round" not in text
+
+
 @pytest.mark.parametrize("stage", shipped_stages().values(), ids=lambda stage: stage.name)
 def test_shipped_cards_are_complete(stage):
     card = stage.card

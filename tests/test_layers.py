@@ -1,4 +1,4 @@
-"""The rooms of the package and the direction of its imports, read from the source."""
+"""The layers of the package and the direction of its imports, read from the source."""
 
 import ast
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import sr_keras
 
 PACKAGE = Path(sr_keras.__file__).parent
-# Modules that every room may use, then the rooms from low to high: a module imports from its own floor and below.
+# Modules that every layer may use, then the layers from low to high: a module imports from its own floor and below.
 COMMON = ("errors", "files", "framework", "machine", "progress", "resources")
-ROOMS = (
+LAYERS = (
     *("volumes", "networks", "acquisition", "models", "dicom", "io", "engines", "uncertainty"),
     *("inference", "training", "evaluation", "export", "adaptation", "benchmark", "web", "cohort", "report"),
     "cli",
 )
-FLOOR = dict.fromkeys(COMMON, 0) | {room: floor for floor, room in enumerate(ROOMS, 1)}
+FLOOR = dict.fromkeys(COMMON, 0) | {layer: floor for floor, layer in enumerate(LAYERS, 1)}
 DATA = ("configs", "weights")
 MODULES = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in DATA]
 
@@ -25,18 +25,18 @@ def imports_of(path):
     return [name for name in (*plain, *(node.module for node in nodes if isinstance(node, ast.ImportFrom))) if name]
 
 
-def test_only_common_modules_lie_outside_the_rooms():
+def test_only_common_modules_lie_outside_the_layers():
     loose = {path.stem for path in PACKAGE.glob("*.py")}
     assert loose == {*COMMON, "__init__", "__main__"}
-    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {*DATA} == {*ROOMS}
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - {*DATA} == {*LAYERS}
 
 
-def test_no_import_runs_to_a_higher_room():
+def test_no_import_runs_to_a_higher_layer():
     upward = []
     for path in MODULES:
         own, *_ = path.relative_to(PACKAGE).with_suffix("").parts
         # The package itself holds the public names, which are for its users: FLOOR has no such key.
         names = [name for name in imports_of(path) if name.split(".")[0] == "sr_keras"]
-        rooms = [([*name.split("."), "the package itself"])[1] for name in names]
-        upward += [f"{own}: {room}" for room in rooms if FLOOR.get(room, len(FLOOR)) > FLOOR.get(own, len(FLOOR))]
+        layers = [([*name.split("."), "the package itself"])[1] for name in names]
+        upward += [f"{own}: {layer}" for layer in layers if FLOOR.get(layer, len(FLOOR)) > FLOOR.get(own, len(FLOOR))]
     assert upward == []
