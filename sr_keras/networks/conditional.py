@@ -14,7 +14,7 @@ import numpy as np
 from keras import layers
 
 from sr_keras.errors import ConfigurationError
-from sr_keras.networks import CONDITIONAL_FAMILIES, StageName, family_named, output_factors
+from sr_keras.networks import CONDITIONAL_FAMILIES, SCALES, StageName, family_named, output_factors
 from sr_keras.networks.conditional_layers import ConditionalConv2D, LinearKernel, Standardise, linear_size
 from sr_keras.networks.folding import ConditionalWeights, fold
 from sr_keras.networks.symmetry import IMAGE, features_order, pixels_order
@@ -87,12 +87,14 @@ def conditional_chain(family: str, stage: StageName, scale: int) -> tuple[tuple[
     """Return the filters of each convolution of a family's chain but the last, and whether it has a skip.
 
     Raises:
-        ConfigurationError: the family has no conditional networks.
+        ConfigurationError: the family has no conditional networks, or none of this scale.
     """
     if family not in CONDITIONAL_FAMILIES:
         raise ConfigurationError(
             f"The family of a conditional network must be one of {', '.join(CONDITIONAL_FAMILIES)}. Received: {family}."
         )
+    if scale not in SCALES:
+        raise ConfigurationError(f"The scale must be one of {', '.join(map(str, SCALES))}. Received: {scale}.")
     module: Any = family_named(family)
     chain: tuple[tuple[int, ...], bool] = module.chain(stage, scale)
     return chain

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from sr_keras.models.complexity import macs, stacks_of, workload_of
@@ -22,3 +24,8 @@ def test_a_volume_is_cut_once_by_the_hw_stage_and_twice_by_the_d_stage():
 def test_workload_of_stacks():
     workload = workload_of(D, [(30, 20, 40), (20, 30, 40)])
     assert workload == {"slices": 50, "megapixels": 2 * 30 * 20 * 80 / 1e6, "macs": 75_744 * 2 * 30 * 20 * 40}
+
+
+def test_the_macs_of_a_stage_at_a_factor_that_no_family_builds_are_not_counted():
+    card = replace(find_stage("fast_d_x2").card, scale=3, macs=0)
+    assert workload_of(card, [(30, 20, 40)]) == {"slices": 30, "megapixels": 30 * 20 * 120 / 1e6, "macs": 0}
