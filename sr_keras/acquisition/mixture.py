@@ -8,7 +8,7 @@ from sr_keras.acquisition.description import Acquisition, InPlane, Noise, Throug
 
 # Shares of scans that are downsampled by cubic interpolation, after they were acquired, so that no noise is added; of
 # the ways in which the others are acquired; and of those without added noise.
-DOWNSAMPLED = 0.25
+CUBIC_SHARE = 0.25
 MR_IN_PLANE = {"k_space": 0.8, "gaussian": 0.15, "box": 0.05}
 CT_IN_PLANE = {"gaussian": 0.65, "box": 0.35}
 MR_THROUGH_PLANE = {"slr": 0.3, "gaussian": 0.45, "box": 0.25}
@@ -21,14 +21,15 @@ BLUR_SHARE, LARGEST_BLUR = 0.5, 0.5
 ANISOTROPIC_SHARE, LARGEST_ANISOTROPY = 0.25, 2.0
 
 
-def draw_acquisition(modality: str, generator: np.random.Generator) -> Acquisition:
+def draw_acquisition(modality: str, generator: np.random.Generator, cubic_share: float = CUBIC_SHARE) -> Acquisition:
     """Draw an acquisition from the mixture.
 
     Args:
         modality: "CT" or "MR".
         generator: the source of randomness.
+        cubic_share: how often it is antialiased cubic downsampling, which no scanner does, 0 to 1.
     """
-    if generator.random() < DOWNSAMPLED:
+    if generator.random() < cubic_share:
         blur = _blur(generator)
         return Acquisition(InPlane("cubic", blur=blur), ThroughPlane("cubic", blur=blur))
     is_ct = modality == "CT"

@@ -56,7 +56,8 @@ class GroupWindow:
         modality = generator.choice(sorted({scan.scan.modality for scan in self._scans}))
         scans = [scan for scan in self._scans if scan.scan.modality == modality]
         scan = scans[int(generator.integers(len(scans)))]
-        return acquired_group(scan, network.stage, network.scale, generator)
+        share = self._configuration.acquisition.cubic_share
+        return acquired_group(scan, network.stage, network.scale, generator, share)
 
     def fingerprints(self, count: int) -> Floats:
         """Return the fingerprints (group, number) of the first groups."""

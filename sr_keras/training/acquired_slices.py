@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sr_keras.acquisition.fingerprint import fingerprint
-from sr_keras.acquisition.mixture import draw_acquisition
+from sr_keras.acquisition.mixture import CUBIC_SHARE, draw_acquisition
 from sr_keras.acquisition.simulation import acquire
 from sr_keras.files import atomic_write, file_sha256
 from sr_keras.io.nifti import read_volume
@@ -92,7 +92,9 @@ def _fill_cache(path: Path, scan: Scan, array: Path, metadata: Path) -> None:
         temporary.write_text(json.dumps(content))
 
 
-def acquired_group(scan: DenoisedScan, stage: StageName, scale: int, generator: np.random.Generator) -> Group:
+def acquired_group(
+    scan: DenoisedScan, stage: StageName, scale: int, generator: np.random.Generator, cubic_share: float = CUBIC_SHARE
+) -> Group:
     """Return slices of a scan, degraded by an acquisition drawn from the mixture for its modality.
 
     Args:
@@ -100,8 +102,9 @@ def acquired_group(scan: DenoisedScan, stage: StageName, scale: int, generator: 
         stage: "hw" reduces rows and columns, "d" the last axis of its slices.
         scale: by how much.
         generator: the source of randomness.
+        cubic_share: of the mixture, see `draw_acquisition`.
     """
-    acquisition = draw_acquisition(scan.scan.modality, generator)
+    acquisition = draw_acquisition(scan.scan.modality, generator, cubic_share)
     ground_truth, denoised = _drawn(scan, stage, generator)
     factors = (1, scale, scale) if stage == "hw" else (scale, 1, 1)
     box = tuple(slice(size // factor * factor) for size, factor in zip(ground_truth.shape, factors, strict=True))

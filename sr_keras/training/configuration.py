@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
+from sr_keras.acquisition.mixture import CUBIC_SHARE
 from sr_keras.errors import ConfigurationError, UnknownConfigurationError
 from sr_keras.networks import CONDITIONAL_FAMILIES, SCALES, STAGES, StageName, family_names, output_factors
 
-LOSSES = ("l1", "l2", "charbonnier")
+LOSSES = ("l1", "l2", "charbonnier", "psnr")
 MIXTURES = ("none", "scanners")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 # What TensorFlow counts with.
@@ -54,6 +55,7 @@ class AcquisitionConfiguration:
     Attributes:
         mixture: "none" degrades patches as `DegradationConfiguration` says; "scanners" degrades whole slices as
             scanners do it, and the network is conditional.
+        cubic_share: how much of the mixture is antialiased cubic downsampling instead, 0 to 1.
         bases: kernels that each convolution of a conditional network mixes.
         groups: parts of a batch, each of one scan, one acquisition and one noise dial.
         window: groups of slices that batches are drawn from at a time.
@@ -61,6 +63,7 @@ class AcquisitionConfiguration:
     """
 
     mixture: str = "none"
+    cubic_share: float = CUBIC_SHARE
     bases: int = 4
     groups: int = 4
     window: int = 512
@@ -85,7 +88,7 @@ class TrainingConfiguration:
         steps_per_epoch: batches in an epoch.
         learning_rate: Adam's rate at the first step.
         final_learning_rate: its rate at the last step, reached along a cosine; equal to the first it is constant.
-        loss: "l1", "l2" or "charbonnier", an L1 that is smooth at zero.
+        loss: "l1", "l2", "charbonnier", an L1 that is smooth at zero, or "psnr", the mean PSNR, negative.
         intermediate_weight: weight of the intermediate output's loss; the final output's is 1.
         ema_momentum: of the exponential moving average of the weights, which is validated and saved; 0 saves the
             weights themselves.
@@ -169,6 +172,8 @@ class Configuration:
         _one_of("acquisition.mixture", acquisition.mixture, MIXTURES)
         for name in ("bases", "groups", "window", "steps_per_group"):
             _require(getattr(acquisition, name) > 0, f"acquisition.{name}", "above zero", getattr(acquisition, name))
+        share = acquisition.cubic_share
+        _require(0 <= share <= 1, "acquisition.cubic_share", "between 0 and 1", share)
         if acquisition.mixture != "none":
             _one_of("network.family", self.network.family, CONDITIONAL_FAMILIES)
             batch, groups = self.patches.batch, acquisition.groups

@@ -19,7 +19,7 @@ from sr_keras.models.stages import find_stage, save_stage
 from sr_keras.networks import build_network, family_named
 from sr_keras.training.callbacks import Checkpoints, EpochTimes, TrainingProgress, restore_checkpoint, rewind_log
 from sr_keras.training.configuration import Configuration
-from sr_keras.training.losses import LOSS_FUNCTIONS, psnr, ssim
+from sr_keras.training.losses import loss_named, psnr, ssim
 from sr_keras.training.run_folder import RunFolder, describe, short_names
 from sr_keras.training.start import find_start, start_as
 from sr_keras.training.tasks import Task, load_task
@@ -120,10 +120,11 @@ def compiled(model: Any, configuration: Configuration) -> Any:
     Returns:
         The same model.
     """
-    training = configuration.training
+    training, acquisition = configuration.training, configuration.acquisition
+    loss = loss_named(training.loss, acquisition.groups if acquisition.mixture != "none" else 0)
     model.compile(
         optimizer=_optimizer(configuration),
-        loss=dict.fromkeys(("intermediate", "final"), LOSS_FUNCTIONS[training.loss]),
+        loss=dict.fromkeys(("intermediate", "final"), loss),
         loss_weights={"intermediate": training.intermediate_weight, "final": 1.0},
         metrics={"final": [psnr, ssim]},
     )

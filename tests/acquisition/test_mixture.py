@@ -35,3 +35,9 @@ def test_the_multi_sigma_blur_stays_a_part():
     blurs = [draw_acquisition("MR", generator).in_plane.blur for _ in range(400)]
     assert 0 < sum(blur > 0 for blur in blurs) < 80
     assert max(blurs) <= 0.5
+
+
+@pytest.mark.parametrize(("share", "methods"), [(0.0, {"gaussian", "box"}), (1.0, {"cubic"})])
+def test_the_share_of_cubic_downsampling_can_be_chosen(share, methods):
+    generator = np.random.default_rng(0)
+    assert {draw_acquisition("CT", generator, share).in_plane.method for _ in range(100)} == methods

@@ -342,7 +342,7 @@ def test_a_conditional_run_gives_a_stage_that_is_folded(stage, small_scan, tmp_p
     tree = {
         **TREE,
         "network": {"family": "fast", "stage": stage, "scale": 2},
-        "training": {**TREE["training"], "gradient_norm": 0.2},
+        "training": {**TREE["training"], "gradient_norm": 0.2, "loss": "psnr" if stage == "d" else "l1"},
         "acquisition": {"mixture": "scanners", "groups": 2, "window": 4, "bases": 2},
     }
     card = start_training(parse_configuration(tree), [small_scan], [small_scan], tmp_path / "run")
