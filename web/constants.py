@@ -24,6 +24,7 @@ def constants() -> dict[str, object]:
         "folding": _of(
             folding, "KEPT_NOISE", "LARGEST_DEVIATION", "NEAR", "FAR", "LARGEST_FIRST_SCORE", "LARGEST_SCORE"
         )
+        | _of(folding, "LINEAR_TAPS")
         | _of(resampling, "KEYS_A"),
         "spectrum": _of(spectrum, "LARGEST_RATIO", "UPPER_BAND", "LOWER_BAND", "SLICES", "SHORTEST"),
         "labels": _of(label_maps, "LABEL_INTENT", "WORDS", "MOST_LABELS", "ALIKE", "ALIKE_BY_NAME", "FEW")

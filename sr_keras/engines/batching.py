@@ -9,7 +9,8 @@ from sr_keras.engines.signature import Range, ShapeLimits
 from sr_keras.engines.tiling import TiledEngine, constant_border_crop
 from sr_keras.errors import DeviceMemoryError
 from sr_keras.models.cards import StageCard
-from sr_keras.networks import output_factors
+from sr_keras.networks import output_factors, upsampled_axes
+from sr_keras.networks.folding import LINEAR_TAPS
 
 # Smallest side of a tile in receptive field radii: most of a smaller tile would be overlap.
 SMALLEST_TILE = 3
@@ -26,6 +27,10 @@ class Batched:
     from there. The output is bit-identical in all cases on an engine whose arithmetic depends neither on the batch size
     nor on the image size, as that of onnxruntime on x86 processors.
 
+    Networks see zeros beyond an image and have learned what that does to its border. Cubic interpolation has not, so
+    images are mirrored there before an engine runs them that interpolates, wholly or in part, because it has not
+    learned from scans like them (`ConditionalEngine.trust`).
+
     Args:
         engine: the engine to run.
         batch: largest number of images in one run, 1 or more.
@@ -35,6 +40,9 @@ class Batched:
         self._engine, self.batch = engine, batch
         self._shape_limits = getattr(engine, "shape_limits", ShapeLimits())
         self._constant_output = lru_cache(CACHED_OUTPUTS)(self._run_constant)
+        interpolates = getattr(engine, "trust", 1.0) < 1.0
+        axes = upsampled_axes(engine.card.stage) if interpolates else ()
+        self._margins = [LINEAR_TAPS // 2 if axis in axes else 0 for axis in (0, 1)]
 
     @property
     def card(self) -> StageCard:
@@ -47,6 +55,20 @@ class Batched:
         Raises:
             DeviceMemoryError: not even a small tile fits into the device's memory.
         """
+        if not any(self._margins):
+            return self._run_whole(images)
+        height, width = self._margins
+        output = self._run_whole(np.pad(images, ((0, 0), (height,) * 2, (width,) * 2), mode="symmetric"))
+        rows, columns = (
+            slice(margin * factor, length - margin * factor)
+            for margin, factor, length in zip(
+                self._margins, output_factors(self.card.stage, self.card.scale), output.shape[1:], strict=True
+            )
+        )
+        return output[:, rows, columns]
+
+    def _run_whole(self, images: Images) -> Images:
+        """Run images of which constant ones need no arithmetic, in batches."""
         constant = [_is_constant(image) for image in images]
         if len(images) <= self.batch and not any(constant):
             return self._run_cropped(images)

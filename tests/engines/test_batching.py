@@ -12,6 +12,7 @@ from sr_keras.engines.signature import ShapeLimits
 from sr_keras.errors import DeviceMemoryError, ModelFileError
 from sr_keras.models.stages import shipped_stages
 from sr_keras.resources import memory_errors
+from sr_keras.volumes.resampling import resample_axis
 
 HW = load_engine("georgescu2020_hw_x2", "onnx")
 
@@ -124,3 +125,16 @@ print((batched.run(images) == expected).all(), batched.batch < 4)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("True True\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("name", ["fast_hw_x2", "fast_d_x2", "best_hw_x4", "fast_d_x4"])
+def test_a_scan_far_from_the_mixture_is_interpolated_up_to_the_border(name, images):
+    engine = load_engine(name, "onnx")
+    far = engine.for_scan(np.full(len(engine.card.description), 9.0, np.float32))
+    assert far.trust == 0.0
+    expected, scale = images, far.card.scale
+    for axis in (1, 2) if far.card.stage == "hw" else (2,):
+        expected = resample_axis(expected, axis, scale * images.shape[axis], 1 / scale)
+    np.testing.assert_allclose(Batched(far, 2).run(images), expected, atol=1e-5)
+    constant = np.full((1, 8, 8), 0.7, np.float32)
+    np.testing.assert_allclose(Batched(far, 2).run(constant), 0.7, atol=1e-6)

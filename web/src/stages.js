@@ -1,5 +1,6 @@
 /** The stages that lie beside the page: their index, files, and sessions folded for a scan. */
 
+import constants from "./constants.json";
 import { contentFor, trustIn } from "./folding.js";
 import { readNpz } from "./npz.js";
 import { openSession, runnerOf } from "./runtime.js";
@@ -46,7 +47,9 @@ export async function openStage(entry, kind, description) {
   const { content, trust } = await contentOf(entry, description);
   const session = await openSession(kind, content);
   const factors = entry.stage === "hw" ? [entry.scale, entry.scale] : [1, entry.scale];
-  const stage = new TiledStage(await runnerOf(kind, session), factors, entry.receptive_field_radius);
+  // Where it interpolates, wholly or in part.
+  const margins = factors.map((factor) => (trust < 1 && factor > 1 ? Math.floor(constants.folding.LINEAR_TAPS / 2) : 0));
+  const stage = new TiledStage(await runnerOf(kind, session), factors, entry.receptive_field_radius, margins);
   return { stage, trust, close: () => session.release() };
 }
 

@@ -14,11 +14,14 @@ export class TiledStage {
    * @param {Run} run a batch (count, height, width)
    * @param {number[]} factors of height and width
    * @param {number[]} radius of the receptive field along height and width
+   * @param {number[]} margins by how many pixels images are mirrored beyond their borders, along height and width: cubic
+   *   interpolation has not learned, as networks have, what the zeros there do
    */
-  constructor(run, factors, radius) {
+  constructor(run, factors, radius, margins = [0, 0]) {
     this.runBatch = run;
     this.factors = factors;
     this.radius = radius;
+    this.margins = margins;
     this.constant = { key: "", output: new Float32Array() };
   }
 
@@ -29,6 +32,27 @@ export class TiledStage {
    * @returns {Promise<Float32Array>} (height * factor, width * factor)
    */
   async run(image, height, width) {
+    const [above, before] = this.margins;
+    if (!above && !before) return this.runWhole(image, height, width);
+    const size = [height + 2 * above, width + 2 * before];
+    const output = await this.runWhole(mirrored(image, height, width, this.margins), size[0], size[1]);
+    const [down, along] = this.factors;
+    const [length, line] = [width * along, size[1] * along];
+    const result = new Float32Array(height * down * length);
+    for (let y = 0; y < height * down; y++) {
+      const start = (y + above * down) * line + before * along;
+      result.set(output.subarray(start, start + length), y * length);
+    }
+    return result;
+  }
+
+  /**
+   * @param {Float32Array} image
+   * @param {number} height
+   * @param {number} width
+   * @returns {Promise<Float32Array>}
+   */
+  async runWhole(image, height, width) {
     const value = borderOf(image, height, width);
     const crop = value === null ? null : cropOf(image, height, width, value, this.radius);
     if (crop && !crop.length) return (await this.constantOutput(image[0], height, width)).slice();
@@ -99,6 +123,33 @@ export function tiles({ start, stop, keepFrom, keepTo }, radius) {
     kept = end;
   }
   return found;
+}
+
+/**
+ * @param {Float32Array} image
+ * @param {number} height
+ * @param {number} width
+ * @param {number[]} margins along height and width
+ * @returns {Float32Array} the image and as many pixels beyond each border, mirrored
+ */
+function mirrored(image, height, width, [above, before]) {
+  const size = [height + 2 * above, width + 2 * before];
+  const result = new Float32Array(size[0] * size[1]);
+  for (let y = 0, n = 0; y < size[0]; y++) {
+    const line = reflected(y - above, height) * width;
+    for (let x = 0; x < size[1]; x++, n++) result[n] = image[line + reflected(x - before, width)];
+  }
+  return result;
+}
+
+/**
+ * @param {number} index may lie beyond the ends
+ * @param {number} length
+ */
+function reflected(index, length) {
+  const period = 2 * length;
+  const place = ((index % period) + period) % period;
+  return place < length ? place : period - 1 - place;
 }
 
 /**

@@ -66,3 +66,15 @@ test("a constant image is run once however often it comes", async () => {
   assert.deepEqual(one, other);
   assert.notEqual(one, other);
 });
+
+test("with margins an image is mirrored beyond its borders", async () => {
+  const [height, width] = [3, 4];
+  const image = noise(height * width);
+  // Two lines and one column beyond each border, mirrored: of four columns 0 0 1 2 3 3, of three lines 1 0 0 1 2 2 1.
+  const [lines, columns] = [[1, 0, 0, 1, 2, 2, 1], [0, 0, 1, 2, 3, 3]];
+  const wide = Float32Array.from(lines.flatMap((y) => columns.map((x) => image[y * width + x])));
+  const whole = direct(wide, 7, 6);
+  const expected = Array.from({ length: 6 }, (_, y) => [...whole.subarray((y + 4) * 12 + 2, (y + 4) * 12 + 10)]).flat();
+  const output = await new TiledStage(run, [2, 2], [RADIUS, RADIUS], [2, 1]).run(image, height, width);
+  assert.deepEqual([...output], expected);
+});
