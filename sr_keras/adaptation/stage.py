@@ -48,7 +48,7 @@ def adapted_stage(
         versions=versions_of("sr_keras", "keras", "numpy"),
         training_seconds=None,
         description=[],
-        chain={"widths": list(chain.widths), "skip": chain.skip},
+        chain={"widths": list(chain.widths), "skip": chain.skip, **_mirrored(base)},
     )
     network = network_of_chain(card.family, chain)
     card = replace(
@@ -58,6 +58,12 @@ def adapted_stage(
         macs=network_macs(network, 1, 1),
     )
     return ModelStage(card.name, card, network)
+
+
+def _mirrored(base: Stage) -> dict[str, bool]:
+    """Return that images are to be mirrored beyond their borders, if a stage interpolates, wholly or in part."""
+    mirrored = base.card.chain.get("mirrored", False) or KerasEngine(base).trust < 1.0
+    return {"mirrored": True} if mirrored else {}
 
 
 def network_of_chain(family: str, chain: Start) -> Any:

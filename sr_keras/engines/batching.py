@@ -29,7 +29,7 @@ class Batched:
 
     Networks see zeros beyond an image and have learned what that does to its border. Cubic interpolation has not, so
     images are mirrored there before an engine runs them that interpolates, wholly or in part, because it has not
-    learned from scans like them (`ConditionalEngine.trust`).
+    learned from scans like them (`ConditionalEngine.trust`), or has been adapted to one.
 
     Args:
         engine: the engine to run.
@@ -40,7 +40,7 @@ class Batched:
         self._engine, self.batch = engine, batch
         self._shape_limits = getattr(engine, "shape_limits", ShapeLimits())
         self._constant_output = lru_cache(CACHED_OUTPUTS)(self._run_constant)
-        interpolates = getattr(engine, "trust", 1.0) < 1.0
+        interpolates = getattr(engine, "trust", 1.0) < 1.0 or engine.card.chain.get("mirrored", False)
         axes = upsampled_axes(engine.card.stage) if interpolates else ()
         self._margins = [LINEAR_TAPS // 2 if axis in axes else 0 for axis in (0, 1)]
 

@@ -39,7 +39,8 @@ class StageCard:
         description: what a conditional network is told of a scan by default: a fingerprint, see
             `sr_keras.acquisition.fingerprint`, and how much noise is kept. Empty for a network that is not conditional.
         chain: of a stage adapted to a scan, `widths` and `skip` of its chain, see
-            `sr_keras.networks.conditional.build_folded`. Empty for the network of the family itself.
+            `sr_keras.networks.conditional.build_folded`, and `mirrored` where images are to be mirrored beyond their
+            borders. Empty for the network of the family itself.
         start: SHA-256 of the weights that training began at, see `training.start` of the configuration; empty where it
             began at random ones.
     """
@@ -134,6 +135,7 @@ def _is_chain(value: Any) -> bool:
         and 0 < len(widths) <= LONGEST_CHAIN
         and all(_is_count(each) and 0 < each <= WIDEST_CHAIN for each in widths)
         and isinstance(value.get("skip"), bool)
+        and isinstance(value.get("mirrored", False), bool)
     )
 
 

@@ -9,7 +9,7 @@ from sr_keras.adaptation import fitting
 from sr_keras.adaptation.adapter import FactorEngine
 from sr_keras.adaptation.adapting import Settings, adapt
 from sr_keras.adaptation.stage import engine_of
-from sr_keras.engines import KerasEngine
+from sr_keras.engines import Batched, KerasEngine
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.evaluation.metrics import psnr
 from sr_keras.inference.upscaler import Upscaler
@@ -58,6 +58,15 @@ def test_the_outcome_says_what_was_done(outcome):
     assert outcome.line == (
         f"adapted: {outcome.gain:+.2f} dB on slices held out (slices 2 mm thick every 2 mm, as given)"
     )
+
+
+def test_what_began_with_interpolation_is_as_bright_at_the_ends_as_within(thick):
+    stage = find_stage("fast_d_x2")
+    far = stage.for_scan(np.full(len(stage.card.description), 9.0, np.float32))
+    outcome = adapt(far, [(thick, 2)], 2, QUICK)
+    assert outcome.stage.card.chain["mirrored"]
+    flat = np.full((1, 24, 24), 0.5, np.float32)
+    np.testing.assert_allclose(Batched(engine_of(outcome.stage), 1).run(flat)[:, 8:16], 0.5, atol=0.02)
 
 
 def test_onnxruntime_and_keras_run_it_alike(outcome):
