@@ -13,6 +13,7 @@ from sr_keras.files import (
     atomic_write_folder,
     check_distinct,
     check_output,
+    distinct_names,
     file_sha256,
     open_passing,
     reserved,
@@ -184,3 +185,17 @@ def test_sha256_by_its_standard(tmp_path):
     (tmp_path / "abc").write_text("abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_sha256(tmp_path / "abc") == digest
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/ct.nii", "b/mr.nii"], ["ct.nii", "mr.nii"]),
+        (["a/ct.nii", "b/ct.nii", "b/mr.nii"], ["a/ct.nii", "b/ct.nii", "b/mr.nii"]),
+        (["ct.nii", "a/ct.nii"], ["ct.nii", "a/ct.nii"]),
+        # One file named twice, in two ways, is one file.
+        (["a/ct.nii", "b/../a/ct.nii"], ["ct.nii", "ct.nii"]),
+    ],
+)
+def test_files_of_one_name_are_told_apart_by_their_folders(paths, names):
+    assert distinct_names([Path(path) for path in paths]) == names

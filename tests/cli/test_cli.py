@@ -282,6 +282,19 @@ def test_evaluate_goes_on_after_a_scan_that_fails(small_scan, tmp_path):
     assert "a.nii shows no tissue; leave it out.\n1 of 2 scans failed" in result.stderr
 
 
+def test_evaluate_keeps_scans_of_one_file_name_apart(small_scan, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(small_scan, tmp_path / name / "scan.nii.gz")
+    options = ("--task", "in-plane", "--model", "fast_hw_x2", "--json", tmp_path / "s.json")
+    result = run("evaluate", tmp_path / "a" / "scan.nii.gz", tmp_path / "b" / "scan.nii.gz", *options)
+    for name in ("a/scan.nii.gz", "b/scan.nii.gz"):
+        assert result.stdout.count(f"| {name} | in-plane |") == 2
+        assert result.stdout.count(f"{name}: data_range ") == 1
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert len({(row["scan"], row["method"]) for row in rows}) == len(rows)
+
+
 def test_evaluate_compares_models(small_scan):
     result = run("evaluate", small_scan, "--model", "georgescu2020_hw_x2", "--model", CARD)
     assert "| georgescu2020_hw_x2 | /" in " ".join(result.stdout.split())
