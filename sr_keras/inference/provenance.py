@@ -14,7 +14,7 @@ from sr_keras.files import file_sha256
 from sr_keras.inference.carried import carried_metadata
 from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.prepared import PreparedJob
-from sr_keras.io.image_names import beside, input_files, output_files
+from sr_keras.io.image_names import beside, input_files, is_image, output_files
 from sr_keras.models.cards import StageCard
 
 SOFTWARE = "sr_keras"
@@ -122,7 +122,7 @@ def is_ours(sidecar: Path) -> bool:
 
 
 def check_sidecar(output: Path, *, force: bool) -> None:
-    """Refuse an output whose sidecar would replace a file of somebody else's.
+    """Refuse an output whose sidecar would replace a file of somebody else's, or that of another result.
 
     Args:
         output: an image file.
@@ -132,8 +132,14 @@ def check_sidecar(output: Path, *, force: bool) -> None:
         OutputError: it would.
     """
     path = sidecar_path(output)
-    if path.exists() and not force and not is_ours(path):
+    if force or not path.exists():
+        return
+    if not is_ours(path):
         raise OutputError(f"{path}, which would say how the output was made, exists; use --force to overwrite.")
+    # Where the output is there, it is itself refused, or replaced with its own sidecar.
+    other = None if output.exists() else _another_of(path)
+    if other is not None:
+        raise OutputError(f"{path} says how {other.name} was made; choose another name, or use --force to overwrite.")
 
 
 def scan_sha256(scan: Path) -> str:
@@ -160,6 +166,12 @@ def _pipeline(job: PreparedJob) -> str:
     """Return in a sentence what made the result."""
     models = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in models_of(job.cards).items()) or "no model"
     return f"Super-resolution by {models} on {runtime_of(job.engines.values())}"
+
+
+def _another_of(sidecar: Path) -> Path | None:
+    """Return an image file that a sidecar lies beside."""
+    images = (each for each in sorted(sidecar.parent.iterdir()) if is_image(each))
+    return next((each for each in images if sidecar_path(each) == sidecar), None)
 
 
 def _sidecar(output: Path) -> Path:

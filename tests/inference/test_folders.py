@@ -199,6 +199,17 @@ def test_two_results_of_one_name_are_refused_before_any_work(folder, tmp_path):
         check_folder(named_scans([other, folder]), tmp_path / "out", [])
 
 
+def test_two_results_of_one_sidecar_are_refused_before_any_work(small_scan, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    write_volume(read_volume(small_scan), scans / "a.nii")
+    with pytest.raises(OutputError, match=r"a.nii and .*a.nii.gz would share the sidecar a.json; super-resolve them"):
+        run_folder(JOB, scans, tmp_path / "out", print)
+    assert not (tmp_path / "out").exists()
+    check_folder(named_scans([scans / "a.nii"]), tmp_path / "out", [])
+
+
 def test_patterns_that_no_shell_expanded(folder):
     assert [path.name for path in expanded([folder / "*.nii.gz", folder])] == ["a.nii.gz", "b.nii.gz", "scans"]
     with pytest.raises(VolumeError, match=r"\*\.mha matches no file; check the pattern"):

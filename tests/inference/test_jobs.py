@@ -144,8 +144,17 @@ def test_no_file_that_is_read_is_ever_replaced(small_scan, tmp_path, case):
 
 def test_the_sidecar_of_an_earlier_result_is_replaced(small_scan, tmp_path):
     JOB.run(small_scan, tmp_path / "a.nii.gz")
+    before = (tmp_path / "a.json").read_bytes()
+    with pytest.raises(OutputError, match=r"a.json says how a.nii.gz was made; choose another name, or use --force"):
+        JOB.run(tmp_path / "a.nii.gz", tmp_path / "a.nii")
+    assert (tmp_path / "a.json").read_bytes() == before
     replace(JOB, force=True).run(tmp_path / "a.nii.gz", tmp_path / "a.nii")
     assert json.loads((tmp_path / "a.json").read_text())["Sources"] == ["a.nii.gz"]
+    # What no image lies beside any more is in nobody's way.
+    (tmp_path / "a.nii.gz").unlink()
+    (tmp_path / "a.nii").unlink()
+    JOB.run(small_scan, tmp_path / "a.nii")
+    assert json.loads((tmp_path / "a.json").read_text())["Sources"] == [small_scan.name]
 
 
 def test_a_file_whose_length_is_known_is_refused_where_it_does_not_fit(small_scan, tmp_path):
