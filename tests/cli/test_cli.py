@@ -282,6 +282,31 @@ def test_evaluate_goes_on_after_a_scan_that_fails(small_scan, tmp_path):
     assert "a.nii shows no tissue; leave it out.\n1 of 2 scans failed" in result.stderr
 
 
+SERIES = "holds 3 volumes; extract one into a file first, as fslroi does."
+NOT_FINITE = "voxels are NaN or infinite; replace them in the file, or those of a scan with --nan-fill where"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "{bad}"),
+        ("adapt", "{bad}", "-o", "out"),
+        ("export", "fast_hw_x2", "--format", "onnx", "--scan", "{bad}", "-o", "out"),
+        ("predict", "{scan}", "-o", "out.nii", "--nan-fill", "0", "--labels", "{bad}", "seg.nii"),
+    ],
+)
+def test_remedies_can_be_followed_where_they_are_given(small_scan, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    voxels = np.random.default_rng(0).random((16, 16, 16, 3), np.float32)
+    write_scan(Path("series.nii"), voxels)
+    voxels[3, 3, 3] = np.nan
+    write_scan(Path("nan.nii"), voxels[..., 0])
+    for bad, remedy in (("series.nii", SERIES), ("nan.nii", NOT_FINITE)):
+        error = run(*(part.format(scan=small_scan, bad=bad) for part in command), expect=1).stderr
+        assert f"{bad} {remedy}" in error.replace(": 1 ", " ")
+        assert "--volume" not in error
+
+
 def test_evaluate_keeps_scans_of_one_file_name_apart(small_scan, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
