@@ -210,13 +210,21 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
-def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "sent", "said", "code"),
+    [
+        ("out.nii", signal.SIGINT, "Interrupted.\n", 130),
+        ("out.nii.gz", signal.SIGINT, "Interrupted.\n", 130),
+        ("out.nii", signal.SIGTERM, "", 143),
+        ("out.nii", signal.SIGHUP, "", 129),
+    ],
+)
+def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name, sent, said, code):
     # The slowest way there is, so that it is not done before the signal comes.
     command = [sys.executable, "-m", "sr_keras", "predict", str(SAMPLE), "-o", str(tmp_path / name)]
     command += ["--quality", "best", "--self-ensemble", "mean"]
     # A process that runs in the background is born deaf to the signal, and so would be its children.
-    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    hearing = partial(signal.signal, sent, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
     # The file that is not finished shows that the work has begun.
     until = time.monotonic() + 60
@@ -224,9 +232,9 @@ def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
         time.sleep(0.05)
     time.sleep(0.5)
     assert any(tmp_path.iterdir())
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1] == "Interrupted.\n"
-    assert process.returncode == 130
+    process.send_signal(sent)
+    assert process.communicate(timeout=60)[1] == said
+    assert process.returncode == code
     assert not list(tmp_path.iterdir())
 
 
