@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -84,7 +85,7 @@ def sidecar_text(
             "seconds": round(seconds, 3),
         },
     }
-    return json.dumps(record, indent=2) + "\n"
+    return json.dumps(_finite(record), indent=2, allow_nan=False) + "\n"
 
 
 def made_otherwise(scan: Path, output: Path, request: Mapping[str, Any]) -> str:
@@ -172,6 +173,15 @@ def _another_of(sidecar: Path) -> Path | None:
     """Return an image file that a sidecar lies beside."""
     images = (each for each in sorted(sidecar.parent.iterdir()) if is_image(each))
     return next((each for each in images if sidecar_path(each) == sidecar), None)
+
+
+def _finite(value: Any) -> Any:
+    """Return a record with null in the place of numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _sidecar(output: Path) -> Path:

@@ -142,6 +142,19 @@ def test_no_file_that_is_read_is_ever_replaced(small_scan, tmp_path, case):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_sidecar_is_json_whatever_lies_beside_the_scan(small_scan, tmp_path):
+    shutil.copy(small_scan, tmp_path / "scan.nii.gz")
+    (tmp_path / "scan.json").write_text('{"EchoTime": NaN, "InversionTime": 0.9}')
+    infinite = {"Least": float("-inf"), "Several": [1.0, float("nan")]}
+    JOB.run(tmp_path / "scan.nii.gz", tmp_path / "out.nii", record=infinite)
+    text = (tmp_path / "out.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    record = json.loads(text)
+    assert record["InversionTime"] == 0.9
+    assert (record["Least"], record["Several"]) == (None, [1.0, None])
+
+
 def test_the_sidecar_of_an_earlier_result_is_replaced(small_scan, tmp_path):
     JOB.run(small_scan, tmp_path / "a.nii.gz")
     before = (tmp_path / "a.json").read_bytes()
