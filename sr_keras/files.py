@@ -105,8 +105,27 @@ def make_folder(folder: Path) -> None:
     Raises:
         OutputError: it cannot be made, or is a file.
     """
+    check_is_folder(folder)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder as `make_folder` does; where nothing is in it at the end, and it was not there before, remove it.
+
+    Raises:
+        OutputError: it cannot be made, or is a file.
+    """
+    was_there = folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    finally:
+        if not was_there:
+            # What holds something is not removed.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

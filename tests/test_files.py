@@ -15,6 +15,8 @@ from sr_keras.files import (
     check_output,
     distinct_names,
     file_sha256,
+    made_folder,
+    make_folder,
     open_passing,
     reserved,
 )
@@ -199,3 +201,20 @@ def test_sha256_by_its_standard(tmp_path):
 )
 def test_files_of_one_name_are_told_apart_by_their_folders(paths, names):
     assert distinct_names([Path(path) for path in paths]) == names
+
+
+def test_a_folder_that_nothing_came_into_is_removed_unless_it_was_there(tmp_path):
+    for name, content in (("empty", ""), ("full", "a"), ("old", "")):
+        if name == "old":
+            (tmp_path / name).mkdir()
+        with pytest.raises(RuntimeError, match="stop"), made_folder(tmp_path / name):  # noqa: PT012
+            if content:
+                (tmp_path / name / content).touch()
+            raise RuntimeError("stop")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "old"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match=r"file is a file; name a folder for the results\.$"):
+        make_folder(tmp_path / "file")
