@@ -12,7 +12,7 @@ from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.outcomes import Outcome
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
 from sr_keras.inference.provenance import made_otherwise, sidecar_path
-from sr_keras.io.image_names import is_whole
+from sr_keras.io.image_names import is_image, is_whole
 from sr_keras.io.scans import dicom_folders, is_image_file, is_scan_folder
 from sr_keras.progress import ProgressCallback
 
@@ -148,9 +148,14 @@ def check_folder(scans: Sequence[NamedScan], output: Path, given: Iterable[Path]
         given: the paths that the user named.
 
     Raises:
-        OutputError: it is a file, lies in a folder of scans, or two results would have one name, or one sidecar.
+        OutputError: it is a file or named like one, lies in a folder of scans, or two results would have one name, or
+            one sidecar.
     """
     check_is_folder(output)
+    if is_image(output) and not output.exists():
+        raise OutputError(
+            f"{output} is the name of one image file; several scans, or those of a folder, need a folder as output."
+        )
     if any(path.is_dir() and output.resolve().is_relative_to(path.resolve()) for path in given):
         raise OutputError(f"{output} is in the folder of the scans; choose a folder apart from it.")
     first: dict[Path, Path] = {}

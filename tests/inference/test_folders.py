@@ -199,6 +199,16 @@ def test_two_results_of_one_name_are_refused_before_any_work(folder, tmp_path):
         check_folder(named_scans([other, folder]), tmp_path / "out", [])
 
 
+def test_several_scans_need_a_folder_as_output(folder, small_scan, tmp_path):
+    for given in ([folder], [small_scan, folder / "a.nii.gz"]):
+        with pytest.raises(
+            OutputError, match=r"single.nii.gz is the name of one image file; several scans, .* need a fo"
+        ):
+            check_folder(named_scans(given), tmp_path / "single.nii.gz", given)
+    (tmp_path / "odd.nii.gz").mkdir()
+    check_folder(named_scans([folder]), tmp_path / "odd.nii.gz", [folder])
+
+
 def test_two_results_of_one_sidecar_are_refused_before_any_work(small_scan, tmp_path):
     scans = tmp_path / "scans"
     scans.mkdir()
