@@ -360,6 +360,18 @@ def test_models_lists_what_ships():
     assert run("models", "georgescu2020_hw_x2").stdout.startswith("## georgescu2020_hw_x2\n")
 
 
+def test_train_warns_of_scans_that_are_learned_from_and_judged_by(small_scan, tmp_path):
+    (tmp_path / "scans").mkdir()
+    shutil.copy(small_scan, tmp_path / "scans" / "a.nii.gz")
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "scans" / "a.nii.gz")
+    # A folder that is there ends the command before the training.
+    command = ("train", "georgescu2020_hw_x2", "-o", tmp_path, "--data", tmp_path / "scans", "--validation")
+    warning = "link.nii.gz is in --data and in --validation; validate on other patients, or the scores mean little."
+    said = run(*command, tmp_path / "link.nii.gz", expect=1).stderr
+    assert said.startswith(f"Warning: {warning}\nError: ")
+    assert "Warning" not in run(*command, small_scan, expect=1).stderr
+
+
 def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):
     assert "or --resume RUN alone" in run("train", expect=2).stderr
     assert "or --resume RUN alone" in run("train", "x", "-o", tmp_path, "--resume", tmp_path, expect=2).stderr
