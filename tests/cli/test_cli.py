@@ -349,7 +349,7 @@ def test_export_into_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     result = run("export", "fast_hw_x2", "--format", "onnx", "-o", tmp_path / "file", expect=1)
     assert result.stderr.count("\n") == 1
-    assert "could not be written: File exists" in result.stderr
+    assert "file is a file; name a folder for the results." in result.stderr
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -75,12 +75,6 @@ def test_a_tensorrt_engine_without_its_package_or_gpu_is_refused_by_one_line(tmp
         assert not list(tmp_path.iterdir())
 
 
-def test_export_into_a_file_is_refused(tmp_path):
-    (tmp_path / "out").write_text("mine")
-    result = run("export", "georgescu2020_hw_x2", "--format", "onnx", "-o", tmp_path / "out", expect=1)
-    assert result.stderr.endswith("out is a file; name a folder for the results.\n")
-
-
 def test_info_refuses_what_is_no_exported_file(tmp_path):
     assert "x.onnx does not exist; name an exported file" in run("info", tmp_path / "x.onnx", expect=1).stderr
 
