@@ -89,14 +89,43 @@ def check_is_folder(folder: Path) -> None:
         raise OutputError(f"{folder} is a file; name a folder for the results.")
 
 
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files and folders; where two share one, all are named from their common folder on."""
+    whole = [os.path.abspath(path) for path in paths]
+    names = [Path(path).name for path in whole]
+    if len(set(names)) == len(set(whole)):
+        return names
+    common = os.path.commonpath(whole)
+    return [Path(path).relative_to(common).as_posix() for path in whole]
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it where they do not exist.
 
     Raises:
         OutputError: it cannot be made, or is a file.
     """
+    check_is_folder(folder)
     with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder as `make_folder` does; where nothing is in it at the end, and it was not there before, remove it.
+
+    Raises:
+        OutputError: it cannot be made, or is a file.
+    """
+    was_there = folder.exists()
+    make_folder(folder)
+    try:
+        yield
+    finally:
+        if not was_there:
+            # What holds something is not removed.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

@@ -13,7 +13,10 @@ from sr_keras.files import (
     atomic_write_folder,
     check_distinct,
     check_output,
+    distinct_names,
     file_sha256,
+    made_folder,
+    make_folder,
     open_passing,
     reserved,
 )
@@ -184,3 +187,34 @@ def test_sha256_by_its_standard(tmp_path):
     (tmp_path / "abc").write_text("abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_sha256(tmp_path / "abc") == digest
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/ct.nii", "b/mr.nii"], ["ct.nii", "mr.nii"]),
+        (["a/ct.nii", "b/ct.nii", "b/mr.nii"], ["a/ct.nii", "b/ct.nii", "b/mr.nii"]),
+        (["ct.nii", "a/ct.nii"], ["ct.nii", "a/ct.nii"]),
+        # One file named twice, in two ways, is one file.
+        (["a/ct.nii", "b/../a/ct.nii"], ["ct.nii", "ct.nii"]),
+    ],
+)
+def test_files_of_one_name_are_told_apart_by_their_folders(paths, names):
+    assert distinct_names([Path(path) for path in paths]) == names
+
+
+def test_a_folder_that_nothing_came_into_is_removed_unless_it_was_there(tmp_path):
+    for name, content in (("empty", ""), ("full", "a"), ("old", "")):
+        if name == "old":
+            (tmp_path / name).mkdir()
+        with pytest.raises(RuntimeError, match="stop"), made_folder(tmp_path / name):  # noqa: PT012
+            if content:
+                (tmp_path / name / content).touch()
+            raise RuntimeError("stop")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "old"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match=r"file is a file; name a folder for the results\.$"):
+        make_folder(tmp_path / "file")

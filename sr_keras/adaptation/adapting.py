@@ -181,7 +181,7 @@ def _check_memory(memory: int | None, volumes: Sequence[Volume]) -> None:
     if needed > budget.memory:
         raise VolumeError(
             f"To adapt takes {format_bytes(needed)} of memory, {format_bytes(budget.memory)} may be "
-            "used; allow more with --memory, or leave --adapt out."
+            "used; allow more with --memory, or super-resolve without adapting."
         )
 
 

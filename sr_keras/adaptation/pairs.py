@@ -98,7 +98,7 @@ class PatchSampler:
         self._cumulated = [np.cumsum(_detail(each, scale, size).ravel(), dtype=np.float64) for each in pairs]
         self._shares = np.cumsum([each[-1] for each in self._cumulated])
         if not self._shares[-1] > 0.0:
-            raise VolumeError("Slices without detail have nothing to learn from; leave --adapt out.")
+            raise VolumeError("Slices without detail have nothing to learn from; super-resolve without adapting.")
 
     def draw(self, count: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
         """Return low-resolution patches (count, height, depth, 1) and their targets (count, height, depth * scale, 1).

@@ -50,7 +50,7 @@ def divided(
         if not oriented:
             raise VolumeError(
                 f"{scan.volume.source}: slices of {format_shape(scan.slices.shape[1:])} pixels are too small to adapt "
-                f"to at x{scale}; leave --adapt out."
+                f"to at x{scale}; super-resolve it without adapting."
             )
         judges = np.arange(len(scan.slices)) % HELD_OUT == HELD_OUT // 2
         for pairs, background in oriented:

@@ -87,14 +87,14 @@ def take_slices(volume: Volume, axis: int, scale: int, count: int = MOST_SLICES)
     if depth < LEAST_RATIO * max(rows, columns):
         raise VolumeError(
             f"{volume.source}: to adapt to, slices must lie at least {LEAST_RATIO:g} pixels apart, not {depth:g} mm at "
-            f"pixels of {format_spacing((rows, columns))} mm; leave --adapt out."
+            f"pixels of {format_spacing((rows, columns))} mm; super-resolve it without adapting."
         )
     normalization = normalization_of(volume)
     shown = tissue_slices(tissue_mask(volume, normalization), axis)
     if len(shown) < LEAST_SLICES or volume.is_constant:
         raise VolumeError(
             f"{volume.source}: to adapt to, at least {LEAST_SLICES} slices must show tissue, not "
-            f"{0 if volume.is_constant else len(shown)}; leave --adapt out."
+            f"{0 if volume.is_constant else len(shown)}; super-resolve it without adapting."
         )
     pixels = volume.shape[in_plane[0]] * volume.shape[in_plane[1]]
     chosen = evenly(shown, max(LEAST_SLICES, min(count, MOST_PIXELS // pixels)))

@@ -69,6 +69,9 @@ def main() -> None:
             # Python has no stream where the caller closed it, as some schedulers do.
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (open to the end)
     signal.signal(signal.SIGTERM, _terminated)
+    # A terminal that closes sends it; under nohup it is ignored, and stays so. Windows has none.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminated)
     fit_address_space()
 
 

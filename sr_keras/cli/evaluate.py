@@ -80,7 +80,7 @@ def evaluate(
     from sr_keras.evaluation.figure import check_format, draw_figure
     from sr_keras.evaluation.protocol import TASKS, check_tasks, evaluate_scans
     from sr_keras.evaluation.tables import print_scores, score_rows, write_scores
-    from sr_keras.files import check_distinct, check_output
+    from sr_keras.files import check_distinct, check_output, distinct_names
     from sr_keras.inference.folders import find_scans
     from sr_keras.io.scans import read_scan
     from sr_keras.models.registry import modality_warning
@@ -95,6 +95,7 @@ def evaluate(
         raise click.UsageError(str(error)) from error
     acquisition = acquisition_named(options["acquisition"]) if options["acquisition"] else None
     found = find_scans(scans, dicom=True)
+    names = dict(zip(map(str, found), distinct_names(found), strict=True))
     if figure:
         check_format(figure)
         if len(found) > 1:
@@ -120,18 +121,19 @@ def evaluate(
     def fail(path: Path, error: SrKerasError) -> None:
         if len(found) == 1:
             raise error
-        failed.append(f"{path.name}: {error}")
+        failed.append(f"{names[str(path)]}: {error}")
         click.echo(f"Error: {failed[-1]}", err=True)
 
     with progress_report() as report:
         for comparison, scores in evaluate_scans(
             found, read, chosen, scale, upscalers, slice_axis=axis, acquisition=acquisition, report=report, fail=fail
         ):
+            name = names[comparison.ground_truth.source]
             if figure and not rows:
                 draw_figure(comparison, scores, figure, force=options["force"])
             if page:
-                comparisons.add(comparison, scores)
-            rows += score_rows(comparison, scores)
+                comparisons.add(comparison, scores, name)
+            rows += score_rows(comparison, scores, name)
     print_scores(rows)
     if json_output:
         write_scores(rows, json_output, force=options["force"])

@@ -86,7 +86,7 @@ def export(
     from sr_keras.engines.keras_engine import KerasEngine
     from sr_keras.export import Request, check_request, export_stage
     from sr_keras.export.presumed import stage_for
-    from sr_keras.files import make_folder
+    from sr_keras.files import made_folder
     from sr_keras.framework import load_keras
     from sr_keras.models.stages import find_stage
 
@@ -108,13 +108,14 @@ def export(
         for precision in precisions
     ]
     load_keras()
-    make_folder(output)
-    for kind, request in requests:
-        check_request(request, kind, output, force=options["force"])
-    reference = KerasEngine(stage)
-    print_exports(
-        [export_stage(request, kind, output, reference=reference, force=options["force"]) for kind, request in requests]
-    )
+    force = options["force"]
+    with made_folder(output):
+        for kind, request in requests:
+            check_request(request, kind, output, force=force)
+        reference = KerasEngine(stage)
+        print_exports(
+            [export_stage(request, kind, output, reference=reference, force=force) for kind, request in requests]
+        )
 
 
 def print_exports(rows: "list[tuple[Path, Manifest]]") -> None:

@@ -42,10 +42,26 @@ def train(
     from sr_keras.training.run import resume_training, start_training
 
     run = resume or Path(str(output))
+    scans, others = (find_scans(paths) if parsed else [] for paths in (data, validation))
+    _warn_of_shared(scans, others)
     try:
-        card = start_training(parsed, find_scans(data), find_scans(validation), run) if parsed else resume_training(run)
+        card = start_training(parsed, scans, others, run) if parsed else resume_training(run)
     except KeyboardInterrupt:
         if run.is_dir():
             click.echo(f"Continue this run with: sr-keras train --resume {run}", err=True)
         raise
     click.echo(f"trained {card}")
+
+
+def _warn_of_shared(training: list[Path], validation: list[Path]) -> None:
+    """Say if scans are both learned from and judged by: then scores show what the network remembers."""
+    learned = {path.resolve() for path in training}
+    shared = [path.name for path in validation if path.resolve() in learned]
+    if shared:
+        names = shared[0] if len(shared) == 1 else f"{shared[0]} and {len(shared) - 1} more scans"
+        verb = "is" if len(shared) == 1 else "are"
+        click.echo(
+            f"Warning: {names} {verb} in --data and in --validation; validate on other patients, or the scores mean "
+            "little.",
+            err=True,
+        )

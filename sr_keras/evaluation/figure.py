@@ -53,7 +53,12 @@ def check_format(path: str | os.PathLike[str]) -> None:
 
 
 def draw_figure(
-    comparison: Comparison, scores: Sequence[Score], path: str | os.PathLike[str], *, force: bool = True
+    comparison: Comparison,
+    scores: Sequence[Score],
+    path: str | os.PathLike[str],
+    *,
+    name: str = "",
+    force: bool = True,
 ) -> str:
     """Write a picture: the detail of the ground truth and of each method in the upper row, error maps below.
 
@@ -65,6 +70,7 @@ def draw_figure(
         comparison: of one task.
         scores: of the same task; above each method stand its mean PSNR over slices and that of the detail alone.
         path: a file of a format that matplotlib writes, such as `.png`.
+        name: of the scan; empty takes that of its file.
         force: whether a file that exists there is replaced.
 
     Returns:
@@ -74,7 +80,7 @@ def draw_figure(
         OutputError: the format is unknown, or the file cannot be written or exists without `force`.
     """
     check_format(path)
-    detail = _detail(comparison)
+    detail = _detail(comparison, name)
     known = {score.method: score for score in scores}
     methods = [method for method in comparison.results if method in SHOWN or method not in METHODS]
     with mpl.rc_context({"font.size": 9, "savefig.dpi": 130, "text.parse_math": False}):
@@ -135,7 +141,7 @@ class _Detail:
         return cut
 
 
-def _detail(comparison: Comparison) -> _Detail:
+def _detail(comparison: Comparison, name: str = "") -> _Detail:
     volume = comparison.ground_truth
     # The axis of the file that the slice lies across.
     across = (comparison.axis + 1) % 3 if comparison.task == "through-plane" else comparison.axis
@@ -154,8 +160,8 @@ def _detail(comparison: Comparison) -> _Detail:
     largest_error = WIDTH / 2 if is_ct else ERROR_FRACTION * normalization.data_range
     factors = "x".join(map(str, comparison.factors))
     return _Detail(
-        title=f"{Path(volume.source).name}, {comparison.task} {factors}, {plane} slice {'ijk'[across]} = {index} "
-        f"(of {mask.shape[view]})",
+        title=f"{name or Path(volume.source).name}, {comparison.task} {factors}, "
+        f"{plane} slice {'ijk'[across]} = {index} (of {mask.shape[view]})",
         letters=(OPPOSITE[codes[right]], codes[right], OPPOSITE[codes[up]], codes[up]),
         spacing=(spacing[right], spacing[up]),
         greys=Normalize(LEVEL - WIDTH / 2, LEVEL + WIDTH / 2)

@@ -87,7 +87,14 @@ def check_tasks(upscalers: Mapping[str, Upscaler], scale: int, tasks: Sequence[T
     Raises:
         ConfigurationError: there is none.
     """
-    possible = [task for task in tasks if task in possible_tasks(upscalers, scale)] if scale > 1 else []
+    can = possible_tasks(upscalers, scale) if scale > 1 else []
+    possible = [task for task in tasks if task in can]
+    if can and not possible:
+        # A d stage upsamples any axis: without one, in-plane is all that can be done.
+        raise ConfigurationError(
+            f"the models have no d stage for a scale of {scale}, for {' and '.join(tasks)}; use --task "
+            f"{' or '.join(can)}, or name a d stage too."
+        )
     if not possible:
         scales = [str(each) for each in SCALES if set(tasks) & set(possible_tasks(upscalers, each))]
         remedy = f"use {' or '.join(scales)}" if scales else "use others"

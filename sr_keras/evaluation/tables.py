@@ -24,18 +24,19 @@ WIDTH = 150
 UNLIMITED = 10_000
 
 
-def score_rows(comparison: "Comparison", scores: "Sequence[Score]") -> list[dict[str, Any]]:
+def score_rows(comparison: "Comparison", scores: "Sequence[Score]", name: str = "") -> list[dict[str, Any]]:
     """Return scores as flat rows.
 
     Args:
         comparison: of one task.
         scores: of the same task.
+        name: of the scan, which rows of no other scan have; empty takes that of its file.
 
     Returns:
-        A row for each method: scan (file name), modality, task, factors, method, the figures of `Quality` and `Score`.
+        A row for each method: scan, modality, task, factors, method, the figures of `Quality` and `Score`.
     """
     place = {
-        "scan": printable(comparison.ground_truth.source.rsplit("/", 1)[-1]),
+        "scan": printable(name or comparison.ground_truth.source.rsplit("/", 1)[-1]),
         "modality": comparison.ground_truth.modality,
         "task": comparison.task,
         "factors": list(comparison.factors),

@@ -175,8 +175,8 @@ def check_least_memory(
     least = min(plan.peak_bytes for plan in spills)
     if least > budget.memory:
         raise VolumeError(
-            f"{source}: this needs {format_bytes(least)} of memory, {format_bytes(budget.memory)} may be used; allow "
-            "more with --memory, choose a coarser result or crop the scan."
+            f"{source}: this needs at least {format_bytes(least)} of memory, {format_bytes(budget.memory)} may be "
+            "used; allow more with --memory, choose a coarser result or crop the scan."
         )
 
 

@@ -4,6 +4,7 @@ BIDS asks of a derivative's sidecar that it states only what is true of the deri
 tables here say that it depends on the grid of the voxels, on when each slice was taken, or on who the patient is.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def carried_metadata(scan: Path, grid: OutputGrid, *, one_of_many: bool = False)
     gone = GRID_KEYS | PATIENT_KEYS
     gone |= AXIS_KEYS if _turns(grid) else set()
     gone |= SERIES_KEYS if one_of_many else set()
-    return {key: value for key, value in record.items() if key not in gone and not _is_about_grid(key)}
+    kept = {key: value for key, value in record.items() if key not in gone and not _is_about_grid(key)}
+    return {key: value for key, value in kept.items() if _is_json(value)}
 
 
 def carried_gradients(scan: Path, grid: OutputGrid, count: int) -> dict[str, bytes]:
@@ -132,6 +134,15 @@ def _turns(grid: OutputGrid) -> bool:
     if regridding is None:
         return False
     return regridding.axes != (0, 1, 2) or bool((np.diag(regridding.to_source)[:3] < 0).any())
+
+
+def _is_json(value: Any) -> bool:
+    """Say whether JSON can hold a value: Python reads NaN and infinite numbers, which no other reader takes."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_about_grid(key: str) -> bool:

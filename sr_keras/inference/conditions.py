@@ -89,6 +89,29 @@ def folded_engines(engines: Mapping[Step, Engine], volume: Volume, conditions: C
     }
 
 
+def check_can_be_told(engines: Mapping[Step, Engine], conditions: Conditions, *, adapts: bool) -> None:
+    """Refuse what is asked for where no stage that runs could be told it.
+
+    Args:
+        engines: that run each step.
+        conditions: what is asked of them.
+        adapts: whether a stage is adapted to the scan, as much of whose noise it learns to keep as is asked for.
+
+    Raises:
+        ConfigurationError: as said.
+    """
+    if not engines or any(map(is_conditional, engines.values())):
+        return
+    asked = ["--noise"] if conditions.noise != KEPT_NOISE and not adapts else []
+    asked += ["--acquisition"] if conditions.acquisition else []
+    if asked:
+        names = list(dict.fromkeys(engine.card.name for engine in engines.values()))
+        raise ConfigurationError(
+            f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} the same for every scan; leave "
+            f"{' and '.join(asked)} out, or use --quality fast."
+        )
+
+
 def is_conditional(engine: Engine) -> TypeGuard[ConditionalEngine]:
     """Return whether an engine can be folded for a scan."""
     return bool(getattr(engine, "conditional", False))

@@ -11,9 +11,9 @@ from sr_keras.files import check_is_folder, remove_stale
 from sr_keras.inference.jobs import PredictionJob
 from sr_keras.inference.outcomes import Outcome
 from sr_keras.inference.prepared import PreparedJob, WarningCallback
-from sr_keras.inference.provenance import made_otherwise
-from sr_keras.io.image_names import is_whole
-from sr_keras.io.scans import dicom_folders, is_scan_folder
+from sr_keras.inference.provenance import made_otherwise, sidecar_path
+from sr_keras.io.image_names import is_image, is_whole
+from sr_keras.io.scans import dicom_folders, is_image_file, is_scan_folder
 from sr_keras.progress import ProgressCallback
 
 Status = Literal["done", "skipped", "failed"]
@@ -148,9 +148,14 @@ def check_folder(scans: Sequence[NamedScan], output: Path, given: Iterable[Path]
         given: the paths that the user named.
 
     Raises:
-        OutputError: it is a file, lies in a folder of scans, or two results would have one name.
+        OutputError: it is a file or named like one, lies in a folder of scans, or two results would have one name, or
+            one sidecar.
     """
     check_is_folder(output)
+    if is_image(output) and not output.exists():
+        raise OutputError(
+            f"{output} is the name of one image file; several scans, or those of a folder, need a folder as output."
+        )
     if any(path.is_dir() and output.resolve().is_relative_to(path.resolve()) for path in given):
         raise OutputError(f"{output} is in the folder of the scans; choose a folder apart from it.")
     first: dict[Path, Path] = {}
@@ -158,6 +163,14 @@ def check_folder(scans: Sequence[NamedScan], output: Path, given: Iterable[Path]
         other = first.setdefault(scan.name, scan.path)
         if other != scan.path:
             raise OutputError(f"{other} and {scan.path} have one name; super-resolve them into two folders.")
+        if not is_image_file(scan.path):
+            continue
+        sidecar = sidecar_path(scan.name)
+        other = first.setdefault(sidecar, scan.path)
+        if other != scan.path:
+            raise OutputError(
+                f"{other} and {scan.path} would share the sidecar {sidecar}; super-resolve them into two folders."
+            )
 
 
 def plan_scans(

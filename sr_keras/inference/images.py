@@ -85,6 +85,11 @@ def _nibabel_volume(image: SpatialImage) -> Volume:
         raise VolumeError(
             f"{source} has {len(shape)} axes, {format_shape(shape)}, instead of three; extract one volume first."
         )
+    if image.affine is None:
+        raise VolumeError(
+            f"{source} has no affine, so nobody knows how large its voxels are; make it with one, or give its array "
+            "with spacing= in mm."
+        )
     voxels = np.asanyarray(image.dataobj).reshape(shape[:3])
     if voxels.dtype == np.float64:
         voxels = voxels.astype(np.float32)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from sr_keras.files import file_sha256
 from sr_keras.inference.carried import carried_metadata
 from sr_keras.inference.conditions import condition_records
 from sr_keras.inference.prepared import PreparedJob
-from sr_keras.io.image_names import beside, input_files, output_files
+from sr_keras.io.image_names import beside, input_files, is_image, output_files
 from sr_keras.models.cards import StageCard
 
 SOFTWARE = "sr_keras"
@@ -84,7 +85,7 @@ def sidecar_text(
             "seconds": round(seconds, 3),
         },
     }
-    return json.dumps(record, indent=2) + "\n"
+    return json.dumps(_finite(record), indent=2, allow_nan=False) + "\n"
 
 
 def made_otherwise(scan: Path, output: Path, request: Mapping[str, Any]) -> str:
@@ -122,7 +123,7 @@ def is_ours(sidecar: Path) -> bool:
 
 
 def check_sidecar(output: Path, *, force: bool) -> None:
-    """Refuse an output whose sidecar would replace a file of somebody else's.
+    """Refuse an output whose sidecar would replace a file of somebody else's, or that of another result.
 
     Args:
         output: an image file.
@@ -132,8 +133,14 @@ def check_sidecar(output: Path, *, force: bool) -> None:
         OutputError: it would.
     """
     path = sidecar_path(output)
-    if path.exists() and not force and not is_ours(path):
+    if force or not path.exists():
+        return
+    if not is_ours(path):
         raise OutputError(f"{path}, which would say how the output was made, exists; use --force to overwrite.")
+    # Where the output is there, it is itself refused, or replaced with its own sidecar.
+    other = None if output.exists() else _another_of(path)
+    if other is not None:
+        raise OutputError(f"{path} says how {other.name} was made; choose another name, or use --force to overwrite.")
 
 
 def scan_sha256(scan: Path) -> str:
@@ -160,6 +167,21 @@ def _pipeline(job: PreparedJob) -> str:
     """Return in a sentence what made the result."""
     models = ", ".join(f"{name} ({sha256[:12]})" for name, sha256 in models_of(job.cards).items()) or "no model"
     return f"Super-resolution by {models} on {runtime_of(job.engines.values())}"
+
+
+def _another_of(sidecar: Path) -> Path | None:
+    """Return an image file that a sidecar lies beside."""
+    images = (each for each in sorted(sidecar.parent.iterdir()) if is_image(each))
+    return next((each for each in images if sidecar_path(each) == sidecar), None)
+
+
+def _finite(value: Any) -> Any:
+    """Return a record with null in the place of numbers that JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _sidecar(output: Path) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 from sr_keras.engines import Engine, load_engine
 from sr_keras.errors import ConfigurationError
 from sr_keras.inference.adapter import Adapter
-from sr_keras.inference.conditions import Conditions
+from sr_keras.inference.conditions import Conditions, parse_noise
 from sr_keras.inference.images import three, to_volume
 from sr_keras.inference.upscaler import Upscaler
 from sr_keras.models.registry import DEFAULT_FAMILY, choose_stages
@@ -34,7 +34,7 @@ def upscale(
     quality: str | None = None,
     models: Sequence[str | os.PathLike[str] | Engine] = (),
     slice_axis: int | None = None,
-    noise: float = KEPT_NOISE,
+    noise: float | str = KEPT_NOISE,
     adapt: Adapter | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Any:
@@ -52,7 +52,8 @@ def upscale(
         models: to run instead, one for each stage and scale: names, training runs, exported files, or engines such as
             a `KerasEngine`.
         slice_axis: the through-plane axis, 0, 1 or 2; None takes the one with the largest spacing, else the third.
-        noise: how much of the scan's noise the result keeps, from 0 to 1, where the networks can be told.
+        noise: how much of the scan's noise the result keeps, where the networks can be told: "keep", "reduce", or a
+            number from 0 to 1.
         adapt: adapts the stage that upsamples the through-plane axis to the scan first, such as a `ScanAdapter`.
         progress: whether a bar on stderr shows the progress, on terminals; or what is called with it.
 
@@ -80,7 +81,7 @@ def upscale(
     wanted = None if of_array or spacing is None else three(spacing)
     if scale is not None and wanted is not None:
         raise ConfigurationError("Give scale or spacing, not both.")
-    upscaler = replace(_upscaler(quality, models), adapter=adapt, conditions=Conditions(noise))
+    upscaler = replace(_upscaler(quality, models), adapter=adapt, conditions=Conditions(parse_noise(str(noise))))
     factors = three(DEFAULT_SCALE if scale is None else scale)
     with progress_report() if progress is True else nullcontext(progress or None) as report:
         result = upscaler.upscale(volume, factors, spacing=wanted, slice_axis=slice_axis, progress=report, warn=_warn)

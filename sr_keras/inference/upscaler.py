@@ -12,7 +12,7 @@ from sr_keras.engines import Engine
 from sr_keras.errors import ConfigurationError, VolumeError
 from sr_keras.inference.adapter import Adapter
 from sr_keras.inference.budget import CostModel, OutputBuffer, Plan, budget_of, check_least_memory, plan_within_budget
-from sr_keras.inference.conditions import Conditions, folded_engines
+from sr_keras.inference.conditions import Conditions, check_can_be_told, folded_engines
 from sr_keras.inference.output_grid import Grid, OutputGrid, Scale, output_grid
 from sr_keras.inference.planning import (
     SLOWEST_AXIS,
@@ -157,6 +157,7 @@ class Upscaler:
         grid = output_grid(volume, factors, spacing, cards, like)
         steps = plan_steps(grid.factors, axis, cards)
         engines: Mapping[Step, Engine] = {step: _engine(at_hand, step) for step in steps}
+        check_can_be_told(engines, self.conditions, adapts=self.adapter is not None)
         if self.adapter:
             self.adapter.check(volume, axis, engines)
         check_slices(volume, grid.factors, axis, steps, cards)

@@ -93,7 +93,8 @@ def mgh_header(shape: tuple[int, int, int], affine: Affine, like: Volume, dtype:
     """
     header = like.header.copy() if isinstance(like.header, MghHeader) else MghHeader(MGHHeader())
     fields = header.fields
-    fields.set_data_dtype(mgh_dtype(like, dtype))
+    # By name, nibabel knows "float", but not "float32".
+    fields.set_data_dtype(np.dtype(mgh_dtype(like, dtype)))
     fields.set_data_shape(shape)
     spacing = voxel_sizes(affine)
     fields["delta"] = spacing

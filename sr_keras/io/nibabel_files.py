@@ -55,14 +55,15 @@ class NibabelFile:
             self._image: Any = _mgh_image(path) if has_suffix(path, FREESURFER) else nibabel.load(path)
             if not isinstance(self._image, _classes(path)):
                 raise ImageFileError("another format")
-            lengths = self._image.shape
+            # Those of MGH are integers of NumPy, which JSON does not take.
+            lengths = tuple(map(int, self._image.shape))
         if min(lengths, default=0) < 1:
             raise VolumeError(f"{path} has a damaged header, with {format_shape(lengths)} voxels; copy it again.")
         if len(lengths) < 3 or any(length != 1 for length in lengths[4:]):
             raise VolumeError(
                 f"{path} has {len(lengths)} axes, {format_shape(lengths)}, instead of three; extract one volume first."
             )
-        self.shape: tuple[int, int, int] = lengths[:3]
+        self.shape: tuple[int, int, int] = (lengths[0], lengths[1], lengths[2])
         self.count: int = lengths[3] if len(lengths) > 3 else 1
 
     @cached_property

@@ -305,7 +305,7 @@ def _chosen(path: Path, count: int, volume: int | None) -> int:
         ConfigurationError: there is no such volume.
     """
     if volume is None and count > 1:
-        raise VolumeError(f"{path} holds {count} volumes; choose one of 1 to {count} with --volume.")
+        raise VolumeError(f"{path} holds {count} volumes; extract one into a file first, as fslroi does.")
     if volume is not None and not 1 <= volume <= count:
         raise ConfigurationError(f"{path} has no volume {volume}; choose --volume 1 to {count}.")
     return (volume or 1) - 1

@@ -66,7 +66,8 @@ def finite_voxels(voxels: Array, path: str | os.PathLike[str], nan_fill: float |
         if nan_fill is None:
             count = voxels.size - np.count_nonzero(finite)
             raise VolumeError(
-                f"{path}: {count} voxels are NaN or infinite; give the value to put there with --nan-fill."
+                f"{path}: {count} voxels are NaN or infinite; replace them in the file, or those of a scan with "
+                "--nan-fill where the command has it."
             )
         voxels = np.where(finite, voxels, voxels.dtype.type(nan_fill))
     largest = max(abs(float(voxels.min())), abs(float(voxels.max())))

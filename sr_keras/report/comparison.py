@@ -33,14 +33,20 @@ class ComparisonPage:
     _figures: list[str] = field(default_factory=list)
     _left_out: int = 0
 
-    def add(self, comparison: Comparison, scores: Sequence[Score]) -> None:
-        """Draw a comparison, unless the page has enough pictures."""
+    def add(self, comparison: Comparison, scores: Sequence[Score], name: str = "") -> None:
+        """Draw a comparison, unless the page has enough pictures.
+
+        Args:
+            comparison: of one task.
+            scores: of the same task.
+            name: of the scan; empty takes that of its file.
+        """
         if len(self._figures) >= MOST_FIGURES:
             self._left_out += 1
             return
         with TemporaryDirectory() as folder:
             picture = Path(folder) / "figure.png"
-            caption = printable(draw_figure(comparison, scores, picture))
+            caption = printable(draw_figure(comparison, scores, picture, name=name))
             content = base64.b64encode(picture.read_bytes()).decode()
         methods = ", ".join(f"{score.method} {score.quality.slice_psnr:.2f} dB" for score in scores)
         text = escape(f"{caption}: the ground truth and each method, errors below. {methods}.")

@@ -23,6 +23,8 @@ CAUTION = 0.95
 HEADROOM = 1.25
 # A map of such a part of the scan's spacing or less is finer.
 FINER = 0.75
+# The part of its scan that a result covers at least, unless it was put onto another grid.
+LEAST_COVER = 0.5
 # The part of the values of a map that its colours reach.
 SHOWN = 99.9
 
@@ -118,6 +120,21 @@ def common_box(box: Box, scan: Volume, result: Volume) -> Box:
         slice(max(one.start, other.start), min(one.stop, other.stop)) for one, other in zip(box, on_scan, strict=True)
     )
     return i, j, k
+
+
+def check_cover(result: Volume, scan: Grid) -> None:
+    """Refuse a result that covers but a corner of a scan.
+
+    Raises:
+        VolumeError: as said.
+    """
+    covered = lengths(box_on(whole_box(result.shape), result.affine, scan.affine, scan.shape))
+    share = prod(covered) / prod(scan.shape)
+    # What lies wholly beyond is refused by `common_box`.
+    if 0.0 < share < LEAST_COVER:
+        raise VolumeError(
+            f"{result.source} covers {100 * share:.2g} % of {scan.name}; name the scan that it was made of."
+        )
 
 
 def check_map(volume: Volume, grid: Grid) -> None:

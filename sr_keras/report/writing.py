@@ -10,13 +10,14 @@ from typing import Any
 from sr_keras.errors import VolumeError
 from sr_keras.files import check_distinct
 from sr_keras.inference.jobs import PredictionJob
+from sr_keras.inference.maps import RESIDUAL, UNCERTAINTY
 from sr_keras.inference.output_grid import Grid
 from sr_keras.inference.provenance import SOFTWARE, scan_sha256
 from sr_keras.io.scans import Choice, count_volumes, is_image_file, read_scan
 from sr_keras.report.boxes import cropped, tissue_box
 from sr_keras.report.contents import Shown, report_text
 from sr_keras.report.identity import identity_of
-from sr_keras.report.layers import check_map, fit_layers
+from sr_keras.report.layers import check_cover, check_map, fit_layers
 from sr_keras.report.page import check_page, write_page
 from sr_keras.report.record import UNRECORDED, calibration_of, read_record, rows_of, warnings_of
 from sr_keras.report.sharpness import matching_axes, measure_sharpness
@@ -25,6 +26,8 @@ from sr_keras.volumes.volume import Modality, Volume
 OTHER_SCAN = "The record beside the result names another scan (its SHA-256 differs): it may not be that of this scan."
 # Names of files that are words of a record, and nobody's name.
 ORDINARY = ("scan", "result", "")
+# What the records of maps say that they are.
+DESCRIPTIONS = {"uncertainty": UNCERTAINTY, "residual": RESIDUAL}
 DIRECTIONS = {"L": "left to right", "P": "posterior to anterior", "I": "inferior to superior"}
 DIRECTIONS |= {"R": DIRECTIONS["L"], "A": DIRECTIONS["P"], "S": DIRECTIONS["I"]}
 
@@ -78,6 +81,7 @@ def write_report(report: Report, output: str | PathLike[str], *, force: bool = F
     output = Path(output)
     check_report(report, output, force=force)
     record = read_record(report.result)
+    _check_map_records(report, record)
     warnings, rows = warnings_of(record), [*rows_of(record), *_map_rows(report)]
     if not report.identify:
         anonymous = _Anonymous(report)
@@ -106,6 +110,8 @@ def _read(report: Report) -> Shown:
     summary, codes, affine, identity = scan.summary, scan.axis_codes, scan.affine, identity_of(scan)
     whole, scan = Grid(scan.shape, scan.affine, scan.source), cropped(scan, box)
     result = _volume(report, report.result, scan.modality)
+    if not _has_grid_of_another(report.result):
+        check_cover(result, whole)
     after = [measure_sharpness(result, axis) for axis in matching_axes(affine, result.affine)]
     maps = {}
     for name, path in report.maps.items():
@@ -137,11 +143,45 @@ def _map_rows(report: Report) -> list[tuple[str, str]]:
     return [("Uncertainty", text)] if text else []
 
 
+def _check_map_records(report: Report, record: Mapping[str, Any]) -> None:
+    """Refuse a map whose record says that it is another one, or of another scan than the result.
+
+    Args:
+        report: what to show.
+        record: of the result; the scan itself is compared where it says nothing.
+
+    Raises:
+        VolumeError: as said.
+    """
+    records = {name: read_record(path) for name, path in report.maps.items()}
+    if not any(records.values()):
+        return
+    source = _source(record) or scan_sha256(report.scan)
+    for name, said in records.items():
+        description = said.get("Description") or DESCRIPTIONS[name]
+        if description != DESCRIPTIONS[name]:
+            raise VolumeError(f'{report.maps[name]} is no {name} but "{description}"; name the {name} map.')
+        if _source(said) not in (None, source):
+            raise VolumeError(f"{report.maps[name]} was made of another scan; name the map that was made with it.")
+
+
+def _source(record: Mapping[str, Any]) -> Any:
+    """Return the SHA-256 of the scan that a record names."""
+    return record[SOFTWARE].get("input_sha256") if record else None
+
+
+def _has_grid_of_another(result: Path) -> bool:
+    """Say whether a result was put onto the grid of another image, which may show a part of its scan alone."""
+    record = read_record(result)
+    request = record[SOFTWARE].get("request") if record else None
+    return isinstance(request, Mapping) and bool(request.get("like"))
+
+
 def _doubts(report: Report, record: Mapping[str, Any]) -> list[str]:
     """Return what speaks against the record beside a result."""
     if not record:
         return [UNRECORDED]
-    known = record[SOFTWARE].get("input_sha256")
+    known = _source(record)
     return [OTHER_SCAN] if known and known != scan_sha256(report.scan) else []
 
 

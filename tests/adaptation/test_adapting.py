@@ -109,6 +109,8 @@ def test_scans_with_nothing_to_learn_from_are_refused_in_one_line(shape, spacing
     with pytest.raises(VolumeError, match=text) as caught:
         adapt(find_stage("fast_d_x2"), [(Volume(voxels, np.diag([*spacing, 1])), 2)], 2, QUICK)
     assert "\n" not in str(caught.value)
+    # The command adapt has no option that leaves it out.
+    assert str(caught.value).endswith("; super-resolve it without adapting.")
 
 
 def test_a_constant_scan_is_refused_and_constant_regions_are_not_learned_from(start, thick):

@@ -56,5 +56,7 @@ def test_patches_come_from_where_there_is_detail_and_are_the_same_for_a_seed():
 
 def test_images_without_detail_are_refused():
     flat = Pairs(np.ones((2, 40, 40), np.float32), np.ones((2, 40, 80), np.float32))
-    with pytest.raises(VolumeError, match="Slices without detail have nothing to learn from; leave --adapt out"):
+    with pytest.raises(
+        VolumeError, match="Slices without detail have nothing to learn from; super-resolve without adapting"
+    ):
         PatchSampler([flat], 2, (12, 10))

@@ -210,13 +210,21 @@ def test_a_dry_run_says_what_it_will_take_and_writes_nothing(small_scan, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["out.nii", "out.nii.gz"])
-def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "sent", "said", "code"),
+    [
+        ("out.nii", signal.SIGINT, "Interrupted.\n", 130),
+        ("out.nii.gz", signal.SIGINT, "Interrupted.\n", 130),
+        ("out.nii", signal.SIGTERM, "", 143),
+        ("out.nii", signal.SIGHUP, "", 129),
+    ],
+)
+def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name, sent, said, code):
     # The slowest way there is, so that it is not done before the signal comes.
     command = [sys.executable, "-m", "sr_keras", "predict", str(SAMPLE), "-o", str(tmp_path / name)]
     command += ["--quality", "best", "--self-ensemble", "mean"]
     # A process that runs in the background is born deaf to the signal, and so would be its children.
-    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    hearing = partial(signal.signal, sent, signal.SIG_DFL)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hearing)
     # The file that is not finished shows that the work has begun.
     until = time.monotonic() + 60
@@ -224,9 +232,9 @@ def test_an_interruption_leaves_nothing_behind_and_has_its_code(tmp_path, name):
         time.sleep(0.05)
     time.sleep(0.5)
     assert any(tmp_path.iterdir())
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1] == "Interrupted.\n"
-    assert process.returncode == 130
+    process.send_signal(sent)
+    assert process.communicate(timeout=60)[1] == said
+    assert process.returncode == code
     assert not list(tmp_path.iterdir())
 
 
@@ -282,6 +290,44 @@ def test_evaluate_goes_on_after_a_scan_that_fails(small_scan, tmp_path):
     assert "a.nii shows no tissue; leave it out.\n1 of 2 scans failed" in result.stderr
 
 
+SERIES = "holds 3 volumes; extract one into a file first, as fslroi does."
+NOT_FINITE = "voxels are NaN or infinite; replace them in the file, or those of a scan with --nan-fill where"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "{bad}"),
+        ("adapt", "{bad}", "-o", "out"),
+        ("export", "fast_hw_x2", "--format", "onnx", "--scan", "{bad}", "-o", "out"),
+        ("predict", "{scan}", "-o", "out.nii", "--nan-fill", "0", "--labels", "{bad}", "seg.nii"),
+    ],
+)
+def test_remedies_can_be_followed_where_they_are_given(small_scan, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    voxels = np.random.default_rng(0).random((16, 16, 16, 3), np.float32)
+    write_scan(Path("series.nii"), voxels)
+    voxels[3, 3, 3] = np.nan
+    write_scan(Path("nan.nii"), voxels[..., 0])
+    for bad, remedy in (("series.nii", SERIES), ("nan.nii", NOT_FINITE)):
+        error = run(*(part.format(scan=small_scan, bad=bad) for part in command), expect=1).stderr
+        assert f"{bad} {remedy}" in error.replace(": 1 ", " ")
+        assert "--volume" not in error
+
+
+def test_evaluate_keeps_scans_of_one_file_name_apart(small_scan, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(small_scan, tmp_path / name / "scan.nii.gz")
+    options = ("--task", "in-plane", "--model", "fast_hw_x2", "--json", tmp_path / "s.json")
+    result = run("evaluate", tmp_path / "a" / "scan.nii.gz", tmp_path / "b" / "scan.nii.gz", *options)
+    for name in ("a/scan.nii.gz", "b/scan.nii.gz"):
+        assert result.stdout.count(f"| {name} | in-plane |") == 2
+        assert result.stdout.count(f"{name}: data_range ") == 1
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert len({(row["scan"], row["method"]) for row in rows}) == len(rows)
+
+
 def test_evaluate_compares_models(small_scan):
     result = run("evaluate", small_scan, "--model", "georgescu2020_hw_x2", "--model", CARD)
     assert "| georgescu2020_hw_x2 | /" in " ".join(result.stdout.split())
@@ -303,7 +349,7 @@ def test_export_into_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("mine")
     result = run("export", "fast_hw_x2", "--format", "onnx", "-o", tmp_path / "file", expect=1)
     assert result.stderr.count("\n") == 1
-    assert "could not be written: File exists" in result.stderr
+    assert "file is a file; name a folder for the results." in result.stderr
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -312,6 +358,18 @@ def test_models_lists_what_ships():
     assert any(line.startswith("| georgescu2020_hw_x2 | in-plane | x2 | +") for line in lines)
     assert len(lines) == 2 + len(shipped_stages())
     assert run("models", "georgescu2020_hw_x2").stdout.startswith("## georgescu2020_hw_x2\n")
+
+
+def test_train_warns_of_scans_that_are_learned_from_and_judged_by(small_scan, tmp_path):
+    (tmp_path / "scans").mkdir()
+    shutil.copy(small_scan, tmp_path / "scans" / "a.nii.gz")
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "scans" / "a.nii.gz")
+    # A folder that is there ends the command before the training.
+    command = ("train", "georgescu2020_hw_x2", "-o", tmp_path, "--data", tmp_path / "scans", "--validation")
+    warning = "link.nii.gz is in --data and in --validation; validate on other patients, or the scores mean little."
+    said = run(*command, tmp_path / "link.nii.gz", expect=1).stderr
+    assert said.startswith(f"Warning: {warning}\nError: ")
+    assert "Warning" not in run(*command, small_scan, expect=1).stderr
 
 
 def test_train_wants_either_a_new_run_or_an_old_one(tmp_path):

@@ -69,9 +69,10 @@ def test_export_refuses_with_one_line(tmp_path):
 
 
 def test_a_tensorrt_engine_without_its_package_or_gpu_is_refused_by_one_line(tmp_path):
-    result = run("export", "georgescu2020_hw_x2", "--format", "tensorrt", "-o", tmp_path, expect=1)
-    assert "no NVIDIA GPU" in result.stderr or "pip install 'sr_keras[tensorrt]'" in result.stderr
-    assert not list(tmp_path.iterdir())
+    for output in (tmp_path, tmp_path / "new"):
+        result = run("export", "georgescu2020_hw_x2", "--format", "tensorrt", "-o", output, expect=1)
+        assert "no NVIDIA GPU" in result.stderr or "pip install 'sr_keras[tensorrt]'" in result.stderr
+        assert not list(tmp_path.iterdir())
 
 
 def test_info_refuses_what_is_no_exported_file(tmp_path):

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_keras.engines import KerasEngine
+from sr_keras.engines import KerasEngine, load_engine
 from sr_keras.errors import ConfigurationError, OutputError, VolumeError
 from sr_keras.evaluation.protocol import (
     check_tasks,
@@ -124,6 +124,13 @@ def test_scales_without_stages_are_refused_with_those_at_hand(scale, tasks, mess
     with pytest.raises(ConfigurationError, match=message):
         check_tasks(TRAINED, scale, tasks)
     assert check_tasks(TRAINED, 2) == ["in-plane", "through-plane", "3-D"]
+
+
+@pytest.mark.parametrize("task", ["through-plane", "3-D"])
+def test_a_task_without_its_stage_is_refused_with_the_kind_that_is_missing(task):
+    message = f"no d stage for a scale of 2, for {task}; use --task in-plane, or name a d stage too"
+    with pytest.raises(ConfigurationError, match=message):
+        check_tasks({"fast": Upscaler([load_engine("fast_hw_x2", "onnx")])}, 2, [task])
 
 
 @pytest.mark.parametrize("scale", [1, 0, -2])

@@ -62,15 +62,15 @@ def test_less_memory_means_smaller_batches_then_the_disk():
 
 def test_what_cannot_be_is_one_line_with_the_remedy():
     least = plan(plan().peak_bytes - 1).peak_bytes
-    with pytest.raises(VolumeError, match="^ct.nii: this needs 8") as caught:
+    with pytest.raises(VolumeError, match="^ct.nii: this needs at least 8") as caught:
         plan(least - 1)
     assert str(caught.value).endswith(
         "may be used; allow more with --memory, choose a coarser result or crop the scan."
     )
     assert "\n" not in str(caught.value)
-    with pytest.raises(VolumeError, match="needs 1.5 GB of memory"):
+    with pytest.raises(VolumeError, match="needs at least 1.5 GB of memory"):
         plan(least, disk=False)
-    with pytest.raises(VolumeError, match="needs 2.3 GB of memory, 2.2 GB may be used"):
+    with pytest.raises(VolumeError, match="needs at least 2.3 GB of memory, 2.2 GB may be used"):
         plan(2_200_000_000, disk=False, resident=800_000_000)
 
 

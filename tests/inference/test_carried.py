@@ -81,3 +81,10 @@ def test_gradients_of_somebody_else_are_not_replaced(scan, tmp_path):
     with pytest.raises(OutputError, match=r"out.bval exists and would be replaced by that of the scan; use --force"):
         check_gradients(scan, tmp_path / "out.nii", force=False)
     check_gradients(scan, tmp_path / "out.nii", force=True)
+
+
+def test_numbers_that_json_has_not_stay_behind(scan):
+    odd = {"EchoTime": float("nan"), "Delays": [1.0, float("inf")], "Nested": {"a": [-float("inf")]}}
+    scan.with_name("scan.json").write_text(json.dumps(TRUE | odd))
+    assert "NaN" in scan.with_name("scan.json").read_text()
+    assert carried_metadata(scan, FINER) == {key: value for key, value in TRUE.items() if key != "EchoTime"}

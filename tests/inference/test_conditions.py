@@ -51,6 +51,26 @@ def test_less_noise_is_kept_where_less_is_asked_for():
     assert deviations[0] > deviations[1] > deviations[2]
 
 
+@pytest.mark.parametrize(
+    ("noise", "acquisition", "options"),
+    [
+        (0.0, "auto", "--noise"),
+        (1.0, "ct_box_10", "--acquisition"),
+        (0.5, "ct_box_10", "--noise and --acquisition"),
+    ],
+)
+def test_what_no_stage_can_be_told_is_refused(noise, acquisition, options):
+    fixed = load_engine("georgescu2020_hw_x2", "onnx")
+    upscaler = Upscaler([fixed], conditions=conditions_of(noise, acquisition))
+    with pytest.raises(
+        ConfigurationError, match=f"^georgescu2020_hw_x2 is the same for every scan; leave {options} out, or use --qual"
+    ):
+        upscaler.prepare(scan(), (2, 2, 1))
+    # One stage that can be told is enough, and without any stage there is nothing to tell.
+    Upscaler([fixed, load_engine("fast_d_x2", "onnx")], conditions=conditions_of(noise, acquisition)).prepare(scan())
+    upscaler.prepare(scan(), (1, 1, 1))
+
+
 def test_a_scan_unlike_any_other_is_interpolated_and_says_so():
     # White noise with every second column empty has a spectrum that no scanner makes.
     voxels = scan().voxels.copy()

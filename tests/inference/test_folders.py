@@ -199,6 +199,27 @@ def test_two_results_of_one_name_are_refused_before_any_work(folder, tmp_path):
         check_folder(named_scans([other, folder]), tmp_path / "out", [])
 
 
+def test_several_scans_need_a_folder_as_output(folder, small_scan, tmp_path):
+    for given in ([folder], [small_scan, folder / "a.nii.gz"]):
+        with pytest.raises(
+            OutputError, match=r"single.nii.gz is the name of one image file; several scans, .* need a fo"
+        ):
+            check_folder(named_scans(given), tmp_path / "single.nii.gz", given)
+    (tmp_path / "odd.nii.gz").mkdir()
+    check_folder(named_scans([folder]), tmp_path / "odd.nii.gz", [folder])
+
+
+def test_two_results_of_one_sidecar_are_refused_before_any_work(small_scan, tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    shutil.copy(small_scan, scans / "a.nii.gz")
+    write_volume(read_volume(small_scan), scans / "a.nii")
+    with pytest.raises(OutputError, match=r"a.nii and .*a.nii.gz would share the sidecar a.json; super-resolve them"):
+        run_folder(JOB, scans, tmp_path / "out", print)
+    assert not (tmp_path / "out").exists()
+    check_folder(named_scans([scans / "a.nii"]), tmp_path / "out", [])
+
+
 def test_patterns_that_no_shell_expanded(folder):
     assert [path.name for path in expanded([folder / "*.nii.gz", folder])] == ["a.nii.gz", "b.nii.gz", "scans"]
     with pytest.raises(VolumeError, match=r"\*\.mha matches no file; check the pattern"):

@@ -142,10 +142,32 @@ def test_no_file_that_is_read_is_ever_replaced(small_scan, tmp_path, case):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_a_sidecar_is_json_whatever_lies_beside_the_scan(small_scan, tmp_path):
+    shutil.copy(small_scan, tmp_path / "scan.nii.gz")
+    (tmp_path / "scan.json").write_text('{"EchoTime": NaN, "InversionTime": 0.9}')
+    infinite = {"Least": float("-inf"), "Several": [1.0, float("nan")]}
+    JOB.run(tmp_path / "scan.nii.gz", tmp_path / "out.nii", record=infinite)
+    text = (tmp_path / "out.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    record = json.loads(text)
+    assert record["InversionTime"] == 0.9
+    assert (record["Least"], record["Several"]) == (None, [1.0, None])
+
+
 def test_the_sidecar_of_an_earlier_result_is_replaced(small_scan, tmp_path):
     JOB.run(small_scan, tmp_path / "a.nii.gz")
+    before = (tmp_path / "a.json").read_bytes()
+    with pytest.raises(OutputError, match=r"a.json says how a.nii.gz was made; choose another name, or use --force"):
+        JOB.run(tmp_path / "a.nii.gz", tmp_path / "a.nii")
+    assert (tmp_path / "a.json").read_bytes() == before
     replace(JOB, force=True).run(tmp_path / "a.nii.gz", tmp_path / "a.nii")
     assert json.loads((tmp_path / "a.json").read_text())["Sources"] == ["a.nii.gz"]
+    # What no image lies beside any more is in nobody's way.
+    (tmp_path / "a.nii.gz").unlink()
+    (tmp_path / "a.nii").unlink()
+    JOB.run(small_scan, tmp_path / "a.nii")
+    assert json.loads((tmp_path / "a.json").read_text())["Sources"] == [small_scan.name]
 
 
 def test_a_file_whose_length_is_known_is_refused_where_it_does_not_fit(small_scan, tmp_path):

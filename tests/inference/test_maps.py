@@ -127,7 +127,7 @@ def test_an_output_that_is_made_as_a_whole_has_maps_too(small_scan, tmp_path):
     half, residual = tmp_path / "half.nii.gz", tmp_path / "residual.nii.gz"
     PredictionJob(UPSCALER, (2, 2, 1), maps=Maps(half, residual)).run(small_scan, tmp_path / "out.nrrd")
     streamed = tmp_path / "half2.nii.gz"
-    PredictionJob(UPSCALER, (2, 2, 1), maps=Maps(streamed)).run(small_scan, tmp_path / "out.nii.gz")
+    PredictionJob(UPSCALER, (2, 2, 1), maps=Maps(streamed)).run(small_scan, tmp_path / "streamed.nii.gz")
     np.testing.assert_array_equal(nibabel.load(half).get_fdata(), nibabel.load(streamed).get_fdata())
     assert nibabel.load(residual).shape == nibabel.load(small_scan).shape
 

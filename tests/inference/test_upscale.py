@@ -183,6 +183,15 @@ RAMP = ramp_on(np.eye(4))
         ([1, 2, 3], {}, VolumeError, "^A list is no scan; give a path, a nibabel or SimpleITK image"),
         ("nowhere.nii", {}, VolumeError, "^nowhere.nii does not exist"),
         (nibabel.Nifti1Image(np.zeros((4, 4, 4, 2)), np.eye(4)), {}, VolumeError, "^the image has 4 axes, 4x4x4x2"),
+        (
+            nibabel.Nifti1Image(RAMP, None),
+            {},
+            VolumeError,
+            "^the image has no affine, .*; make it with one, or give its",
+        ),
+        (nibabel.MGHImage(RAMP.astype(np.float32), None), {}, VolumeError, "^the image has no affine"),
+        (RAMP, {"spacing": 1, "noise": "loud"}, ConfigurationError, "^The noise must be keep, reduce or a number from"),
+        (RAMP, {"spacing": 1, "noise": None}, ConfigurationError, "^The noise must be keep, reduce or a number from"),
         (SimpleITK.Image(8, 8, SimpleITK.sitkFloat32), {}, VolumeError, "^The image has 2 axes and 1 values a voxel"),
         (
             SimpleITK.Image([8, 8, 8], SimpleITK.sitkVectorUInt8, 3),
@@ -203,3 +212,12 @@ RAMP = ramp_on(np.eye(4))
 def test_what_cannot_be_super_resolved_is_refused(image, options, error, message):
     with pytest.raises(error, match=message):
         sr_keras.upscale(image, **options)
+
+
+def test_the_noise_is_a_number_or_one_of_the_words_of_the_command_line(small_scan):
+    word, number, kept = (
+        sr_keras.upscale(small_scan, (2, 2, 1), models=["fast_hw_x2"], noise=noise).voxels
+        for noise in ("reduce", 0.5, 1)
+    )
+    np.testing.assert_array_equal(word, number)
+    assert np.abs(word - kept).max() > 0

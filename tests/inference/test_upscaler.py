@@ -166,7 +166,7 @@ def test_a_result_larger_than_memory_is_refused_before_it_is_begun():
     voxels = np.broadcast_to(np.float32(1), (3000, 3000, 3000))
     with pytest.raises(
         VolumeError,
-        match=r"memory: this needs 57.1 TB of memory, .* may be used; allow more",
+        match=r"memory: this needs at least 57.1 TB of memory, .* may be used; allow more",
     ):
         TRAINED.upscale(Volume(voxels, np.eye(4), "MR"), (8, 8, 8))
 
@@ -247,7 +247,9 @@ def test_a_flat_scan_gets_advice_that_works():
 @pytest.mark.usefixtures("resident_memory")
 def test_a_spacing_is_priced_before_anything_is_made():
     volume = Volume(np.random.default_rng(0).random((48, 48, 32), np.float32), np.eye(4))
-    with pytest.raises(VolumeError, match=r"needs 1.*TB of memory|needs .* GB of memory, 4.0 GB may be used"):
+    with pytest.raises(
+        VolumeError, match=r"needs at least 1.*TB of memory|needs at least .* GB of memory, 4.0 GB may be used"
+    ):
         LINEAR.prepare(volume, spacing=(0.01, 0.01, 0.01), memory=4 * 10**9)
     small = Volume(volume.voxels[:24, :24, :16], np.eye(4))
     plain, fine, finer = (

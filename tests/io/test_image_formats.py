@@ -151,6 +151,8 @@ def test_what_others_write_is_read_where_it_lies(tmp_path, ramp, grid, suffix):
     np.testing.assert_array_equal(volume.voxels, ramp)
     assert volume.voxels.dtype == np.int16
     shape, seen = read_grid(path)
+    # JSON takes no other integers than Python's.
+    assert all(type(length) is int for length in shape)
     assert shape == SHAPE
     np.testing.assert_array_equal(seen, volume.affine)
 
@@ -182,13 +184,22 @@ def test_the_tags_of_freesurfer_and_its_scan_parameters_are_carried(tmp_path, ra
     assert with_nifti_header(scan).header["pixdim"][4] == np.float32(2.3)
 
 
-@pytest.mark.parametrize(("stored", "on_disk"), [("uint8", "uint8"), ("uint16", "int32"), ("int8", "int16")])
+@pytest.mark.parametrize(
+    ("stored", "on_disk"),
+    [
+        *(("uint8", "uint8"), ("uint16", "int32"), ("int8", "int16")),
+        *(("uint32", "float32"), ("float32", "float32"), ("float64", "float32")),
+    ],
+)
 def test_types_that_freesurfer_has_not_get_wider(tmp_path, ramp, stored, on_disk):
     scan = Volume((ramp % 100).astype(stored), np.eye(4))
     write_volume(scan, tmp_path / "a.mgz", like=scan)
     assert nibabel.load(tmp_path / "a.mgz").get_data_dtype() == np.dtype(on_disk).newbyteorder(">")
     with pytest.raises(OutputError, match=r"uint16 is no type of .mgz and .mgh; choose one of uint8, int16, int32"):
         write_volume(scan, tmp_path / "b.mgz", like=scan, dtype="uint16")
+    write_volume(scan, tmp_path / "b.mgz", like=scan, dtype="float32")
+    assert nibabel.load(tmp_path / "b.mgz").get_data_dtype() == np.dtype(">f4")
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "b.mgz").get_fdata(), scan.voxels)
 
 
 def test_names_and_colours_of_segments_are_carried_but_not_their_extent(tmp_path, ramp):
@@ -258,7 +269,7 @@ def test_volumes_of_a_time_series_are_read_one_by_one(tmp_path, name):
     for number, volume in enumerate(read_volumes(tmp_path / name)):
         np.testing.assert_array_equal(volume.voxels, voxels[..., number])
     np.testing.assert_array_equal(read_volume(tmp_path / name, volume=2).voxels, voxels[..., 1])
-    with pytest.raises(VolumeError, match=r"a.nii(.gz)? holds 3 volumes; choose one of 1 to 3 with --volume"):
+    with pytest.raises(VolumeError, match=r"a.nii(.gz)? holds 3 volumes; extract one into a file first"):
         read_volume(tmp_path / name)
     with pytest.raises(ConfigurationError, match=r"has no volume 4; choose --volume 1 to 3"):
         read_volume(tmp_path / name, volume=4)

@@ -193,7 +193,7 @@ BAD_FILES = {
     "empty": "is no complete NIfTI file",
     "missing": "scan.nii.gz does not exist; check the path",
     "two axes": "has 2 axes, 18x16, instead of three; extract one volume",
-    "four axes": "scan.nii.gz holds 2 volumes; choose one of 1 to 2 with --volume",
+    "four axes": "scan.nii.gz holds 2 volumes; extract one into a file first",
     "colour": "has colour .3 channels. voxels; convert it to one grey value a voxel",
     "complex": "has complex64 voxels; convert it to one grey value a voxel",
     "NaN": "2 voxels are NaN or infinite; .*--nan-fill",

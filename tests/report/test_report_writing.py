@@ -56,6 +56,38 @@ def test_maps_are_shown_with_ten_places(small_scan, small_result, tmp_path):
     assert (index < image.shape).all()
 
 
+def test_a_map_whose_record_says_otherwise_is_refused(small_scan, small_result, tmp_path):
+    image = nibabel.load(small_result)
+    sha256 = json.loads((small_result.parent / "result.json").read_text())["sr_keras"]["input_sha256"]
+
+    def written(name, description, made_of):
+        record = {"Description": description, "sr_keras": {"input_sha256": made_of}}
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+        return write_scan(tmp_path / f"{name}.nii.gz", np.ones(image.shape, np.float32), image.affine)
+
+    widths = "Half-widths of intervals around the voxels of a super-resolved scan"
+    right, other = written("right", widths, sha256), written("other", widths, "f" * 64)
+    write_report(Report(small_scan, small_result, {"uncertainty": right}), tmp_path / "page.html")
+    with pytest.raises(VolumeError, match=r'right.nii.gz is no residual but "Half-widths .*"; name the residual map'):
+        write_report(Report(small_scan, small_result, {"residual": right}), tmp_path / "no.html")
+    shutil.copy(small_result, tmp_path / "alone.nii.gz")
+    for result in (small_result, tmp_path / "alone.nii.gz"):
+        with pytest.raises(VolumeError, match=r"other.nii.gz was made of another scan; name the map that was made wit"):
+            write_report(Report(small_scan, result, {"uncertainty": other}), tmp_path / "no.html")
+    assert not (tmp_path / "no.html").exists()
+
+
+def test_a_result_of_a_corner_of_the_scan_is_refused_unless_it_has_another_grid(small_scan, small_result, tmp_path):
+    image = nibabel.load(small_result)
+    corner = write_scan(tmp_path / "corner.nii.gz", np.asarray(image.dataobj)[:20, :20], image.affine)
+    with pytest.raises(VolumeError, match=r"corner.nii.gz covers 5.2 % of .*; name the scan that it was made of\."):
+        write_report(Report(small_scan, corner), tmp_path / "page.html")
+    record = json.loads((small_result.parent / "result.json").read_text())
+    record["sr_keras"]["request"]["like"] = {"shape": [20, 20, 48]}
+    (tmp_path / "corner.json").write_text(json.dumps(record))
+    write_report(Report(small_scan, corner), tmp_path / "page.html")
+
+
 def test_a_record_of_another_scan_is_told(small_scan, small_result, tmp_path):
     image = nibabel.load(small_scan)
     other = write_scan(tmp_path / "other.nii.gz", np.asarray(image.dataobj)[::-1], image.affine)
