@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from sr_keras.errors import ConfigurationError, VolumeError
-from sr_keras.files import file_sha256
+from sr_keras.files import distinct_names, file_sha256
 from sr_keras.training.configuration import Configuration, format_configuration, parse_configuration, read_configuration
 
 
@@ -130,10 +130,7 @@ def describe(
 
 def short_names(digests: dict[str, str]) -> dict[str, str]:
     """Return digests by file name; where two files share one, all are named from their common folder on."""
-    names = [Path(path).name for path in digests]
-    if len(set(names)) < len(names):
-        common = Path(os.path.commonpath(digests))
-        names = [Path(path).relative_to(common).as_posix() for path in digests]
+    names = distinct_names([Path(path) for path in digests])
     return dict(zip(names, digests.values(), strict=True))
 
 
