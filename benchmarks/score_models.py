@@ -1,10 +1,11 @@
 """Measure every family that ships, and all interpolations, on scans that no stage was trained on.
 
-    python benchmarks/score_models.py SCAN_OR_FOLDER... [--family NAME]
+    python benchmarks/score_models.py SCAN_OR_FOLDER... [--family NAME] [--scale N]
 
 Every task at every scale that some stage has: each card gets the rows that measure its stage alone (in-plane for hw,
 through-plane for d), and benchmarks/results/zoo_scores.json all of them. A family without a stage of a scale applies
-the ones that it has one after another. With `--family` only that one is measured, and the rows of the others stay.
+the ones that it has one after another. With `--family` or `--scale` only that one is measured, and the rows of the
+others stay.
 """
 
 import argparse
@@ -45,11 +46,12 @@ def measured(scan: Path, upscalers: dict[str, Upscaler], scale: int) -> Iterator
 parser = argparse.ArgumentParser()
 parser.add_argument("scans", type=Path, nargs="+")
 parser.add_argument("--family", choices=FAMILIES)
+parser.add_argument("--scale", type=int)
 arguments = parser.parse_args()
 stages = {name: stage for name, stage in shipped_stages().items() if arguments.family in (None, stage.card.family)}
 upscalers = {family: Upscaler([load_engine(name) for name in members]) for family, members in by_family(stages).items()}
-before: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if arguments.family else []
-scales = sorted({stage.card.scale for stage in stages.values()})
+before: list[dict[str, Any]] = json.loads(RESULTS.read_text()) if arguments.family or arguments.scale else []
+scales = [arguments.scale] if arguments.scale else sorted({stage.card.scale for stage in stages.values()})
 rows = [row for row in before if row["scale"] not in scales or row["method"] not in (*METHODS, *upscalers)]
 for scale in scales:
     for scan in find_scans(arguments.scans):
