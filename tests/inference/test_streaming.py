@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sr_keras.engines import load_engine
+from sr_keras.engines import Batched, load_engine
 from sr_keras.inference.budget import Budget, OutputBuffer, plan_within_budget
 from sr_keras.inference.conditions import Conditions, folded_engines
 from sr_keras.inference.output_grid import output_grid
@@ -100,11 +100,11 @@ def test_a_pass_over_slabs_is_the_pass_over_the_whole_worked_out_here(scan):
     clipped = np.maximum(low, 0)
     # Every output is cut off at the floor, below which a linear last layer may go.
     across_i, across_j = (
-        np.maximum(d.run(np.ascontiguousarray(clipped.transpose(order))), 0).transpose(order)
+        np.maximum(Batched(d, 1).run(np.ascontiguousarray(clipped.transpose(order))), 0).transpose(order)
         for order in ((0, 1, 2), (1, 0, 2))
     )
     deep = (across_i + across_j) / np.float32(2)
-    wide = hw.run(np.ascontiguousarray(deep.transpose(2, 0, 1))).transpose(1, 2, 0)
+    wide = Batched(hw, 1).run(np.ascontiguousarray(deep.transpose(2, 0, 1))).transpose(1, 2, 0)
     below = np.minimum(scan.voxels + np.float32(1024), 0).repeat(2, 0).repeat(2, 1).repeat(2, 2)
     expected = normalization.invert(np.maximum(wide, 0)) + below
     np.testing.assert_array_equal(UPSCALER.upscale(scan, (2, 2, 2), slice_axis=2).voxels, expected)
