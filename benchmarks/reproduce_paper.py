@@ -19,7 +19,6 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from sr_keras.engines import KerasEngine, load_engine
@@ -33,7 +32,7 @@ from sr_keras.io.nifti import read_volume
 from sr_keras.models.stages import find_stage, shipped_stages
 from sr_keras.training.configuration import Configuration, parse_configuration
 from sr_keras.volumes.geometry import through_plane_axis
-from sr_keras.volumes.normalization import normalization_of, tissue_mask, tissue_slices
+from sr_keras.volumes.normalization import evenly, normalization_of, tissue_mask, tissue_slices
 from sr_keras.volumes.resampling import downsample_volume
 from sr_keras.volumes.volume import Volume
 
@@ -106,7 +105,7 @@ def drawn_slices(path: Path) -> Volume:
     volume = read_volume(path)
     axis = through_plane_axis(volume.spacing)
     indices = tissue_slices(tissue_mask(volume, normalization_of(volume)), axis)
-    drawn = indices[(2 * np.arange(SLICES) + 1) * indices.size // (2 * SLICES)]
+    drawn = evenly(indices, SLICES)
     return volume.with_voxels(volume.voxels.take(drawn, axis))
 
 

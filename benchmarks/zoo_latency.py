@@ -3,8 +3,8 @@
     python benchmarks/zoo_latency.py [REPEATS] [EARLIER]
 
 Each model runs in its own process, one low-resolution slice of 256x256 at a time. All models run in turn in each of 5
-repeats, each time in a new process: the same model can be a fifth slower in one process than in another, by where its
-memory lies. Writes benchmarks/results/zoo_latency.json. Run it on an idle machine, after export/ship_onnx.py.
+repeats, each time in a new process: the same model can be a fifth slower in one process than in another. Writes
+benchmarks/results/zoo_latency.json. Run it on an idle machine, after export/ship_onnx.py.
 
 EARLIER is a folder with ONNX files of the same names, as an earlier commit shipped them. They run in turn with the
 others, and the ratios to them are printed and stored.

@@ -1,4 +1,4 @@
-"""Label maps and phase images are refused at every door that scans come in by."""
+"""Label maps and phase images are refused by every command that scans come in by."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def unlike(tmp_path_factory):
     return folder
 
 
-DOORS = {
+COMMANDS = {
     "predict": ("predict", "{scan}", "-o", "{out}/a.nii.gz", "--scale", "2x2x1"),
     "dry run": ("predict", "{scan}", "-o", "{out}/a.nii.gz", "--dry-run"),
     "evaluate": ("evaluate", "{scan}", "--task", "in-plane"),
@@ -45,10 +45,10 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(("name", "message"), [("patient", LABELS), ("phase", PHASE)], ids=["patient", "phase"])
-def test_every_command_that_reads_a_scan_refuses_what_is_none(door, name, message, unlike, tmp_path):
-    arguments = [part.format(scan=unlike / f"{name}.nii.gz", out=tmp_path) for part in DOORS[door]]
+def test_every_command_that_reads_a_scan_refuses_what_is_none(command, name, message, unlike, tmp_path):
+    arguments = [part.format(scan=unlike / f"{name}.nii.gz", out=tmp_path) for part in COMMANDS[command]]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 1, result.output
     assert re.search(message, result.output), result.output

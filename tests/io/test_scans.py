@@ -1,4 +1,4 @@
-"""One door for every form of a scan, and the command line through it."""
+"""One way in for every form of a scan, and the command line through it."""
 
 import json
 import shutil
