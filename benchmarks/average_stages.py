@@ -33,7 +33,9 @@ def average(output: Path, parts: list[tuple[TrainedStage, float]]) -> None:
     first = parts[0][0].card
     path = weights_path(output / "stage", first)
     np.savez_compressed(path, **mean)
-    write_card(replace(first, weights_sha256=file_sha256(path), scores=[]), output / "stage.json")
+    averaged = {stage.card.weights_sha256: weight / total for stage, weight in parts}
+    card = replace(first, weights_sha256=file_sha256(path), scores=[], averaged=averaged)
+    write_card(card, output / "stage.json")
 
 
 def main() -> None:

@@ -43,6 +43,8 @@ class StageCard:
             borders. Empty for the network of the family itself.
         start: SHA-256 of the weights that training began at, see `training.start` of the configuration; empty where it
             began at random ones.
+        averaged: where the weights are a mean of several, SHA-256 and share of each; all else that the card says of
+            training is then of the first. Empty where they are not.
     """
 
     family: str
@@ -63,6 +65,7 @@ class StageCard:
     description: list[float] = field(default_factory=list)
     chain: dict[str, Any] = field(default_factory=dict)
     start: str = ""
+    averaged: dict[str, float] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -100,7 +103,7 @@ class StageCard:
             "chain": _is_chain(self.chain),
             "start": isinstance(self.start, str),
         }
-        mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data)
+        mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data, self.averaged)
         wrong = [name for name, holds in valid.items() if not holds]
         if wrong or not all(isinstance(each, dict) for each in mappings):
             raise ValueError(f"invalid {wrong[0] if wrong else 'mapping'}")

@@ -1,12 +1,13 @@
 """Whole slices degraded as scanners do it, in groups of one scan and one acquisition: plain NumPy."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sr_keras.acquisition.description import Acquisition, Noise
 from sr_keras.acquisition.fingerprint import fingerprint
 from sr_keras.acquisition.mixture import CUBIC_SHARE, draw_acquisition
 from sr_keras.acquisition.simulation import acquire
@@ -53,7 +54,7 @@ class Group:
     Attributes:
         low: (slice, row, column), float32, low-resolution; for the d stage (slice, in-plane, depth).
         denoised: their denoised ground truth, float16.
-        noise: what denoising took from the ground truth, float16.
+        noise: what denoising took from the ground truth, the part of it that is kept, float16.
         fingerprint: of the low-resolution slices, float32.
     """
 
@@ -110,14 +111,38 @@ def acquired_group(
     box = tuple(slice(size // factor * factor) for size, factor in zip(ground_truth.shape, factors, strict=True))
     ground_truth, denoised = np.ascontiguousarray(ground_truth[box]), denoised[box]
     low = acquire(ground_truth, factors, acquisition, generator, data_range=1.0, hounsfield=1.0 / scan.data_range)
+    noise = ground_truth - denoised
+    noise *= np.float32(noise_to_keep(noise, factors, acquisition))
     if stage == "d":
         # (depth, slice, in-plane) becomes (slice, in-plane, depth).
         kept = np.linspace(0, ground_truth.shape[1] - 1, SLICES).astype(int)
-        ground_truth, denoised, low = (
-            np.ascontiguousarray(each[:, kept].transpose(1, 2, 0)) for each in (ground_truth, denoised, low)
+        noise, denoised, low = (
+            np.ascontiguousarray(each[:, kept].transpose(1, 2, 0)) for each in (noise, denoised, low)
         )
-    noise = (ground_truth - denoised).astype(np.float16)
-    return Group(low, denoised.astype(np.float16), noise, fingerprint(low, upsampled_axes(stage)))
+    return Group(low, denoised.astype(np.float16), noise.astype(np.float16), fingerprint(low, upsampled_axes(stage)))
+
+
+def noise_to_keep(noise: Floats, factors: tuple[int, int, int], acquisition: Acquisition) -> float:
+    """Return the part of its noise that a ground truth keeps, so that networks do not learn to make a scan noisier.
+
+    That is as much as the acquisition leaves: its root mean square afterwards over that before. Of cubic downsampling,
+    which no scanner does, it is the square root of that, because results are compared with scans that have all of it.
+
+    Args:
+        noise: (slice, row, column), float32, of the scan.
+        factors: as in `acquire`.
+        acquisition: how the scan is degraded; the noise that it adds does not count.
+
+    Returns:
+        0 to 1.
+    """
+    before = float(np.square(noise).mean())
+    if before <= 0.0:
+        return 1.0
+    after = acquire(noise, factors, replace(acquisition, noise=Noise()), np.random.default_rng(0), data_range=1.0)
+    left = min(1.0, float(np.square(after).mean() / before) ** 0.5)
+    method = acquisition.through_plane.profile if factors[0] > 1 else acquisition.in_plane.method
+    return left**0.5 if method == "cubic" else left
 
 
 def _drawn(scan: DenoisedScan, stage: StageName, generator: np.random.Generator) -> tuple[Floats, Floats]:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -5,13 +6,14 @@ import pytest
 import tensorflow as tf
 from helpers import write_scan
 
+from sr_keras.acquisition.description import Acquisition, InPlane, Noise, ThroughPlane
 from sr_keras.training.acquired_batches import (
     GroupWindow,
     acquired_batches,
     description_length,
     draw_batch,
 )
-from sr_keras.training.acquired_slices import acquired_group, load_denoised_scan
+from sr_keras.training.acquired_slices import acquired_group, load_denoised_scan, noise_to_keep
 from sr_keras.training.acquired_validation import acquired_validation_images
 from sr_keras.training.configuration import parse_configuration
 
@@ -51,6 +53,28 @@ def test_a_group_is_low_resolution_and_its_ground_truth(scans, stage, scale):
         # The mean stays, but for noise and for Rician noise's own mean.
         truth = group.denoised.astype(float) + group.noise
         assert group.low.mean() == pytest.approx(truth.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("acquisition", "factors", "kept"),
+    [
+        # Averages of four voxels and of two; a quarter of k-space has half of the root mean square.
+        (Acquisition(InPlane("box")), (1, 2, 2), 1 / 2),
+        (Acquisition(InPlane("k_space")), (1, 2, 2), 1 / 2),
+        (Acquisition(InPlane("box"), ThroughPlane("box")), (2, 1, 1), 0.5**0.5),
+        # Antialiased cubic interpolation has the taps -3 -9 29 111 111 29 -9 -3 over 256, along two axes.
+        (Acquisition(InPlane("cubic")), (1, 2, 2), (2 * (3**2 + 9**2 + 29**2 + 111**2) / 256**2) ** 0.5),
+    ],
+)
+def test_a_ground_truth_keeps_as_much_noise_as_an_acquisition_leaves(acquisition, factors, kept):
+    noise = np.random.default_rng(1).standard_normal((8, 128, 128)).astype(np.float32)
+    assert noise_to_keep(noise, factors, acquisition) == pytest.approx(kept, rel=0.02)
+    noisy = replace(acquisition, noise=Noise("rician", 5.0))
+    assert noise_to_keep(noise, factors, noisy) == noise_to_keep(noise, factors, acquisition)
+
+
+def test_a_ground_truth_without_noise_keeps_it():
+    assert noise_to_keep(np.zeros((2, 8, 8), np.float32), (1, 2, 2), Acquisition()) == 1.0
 
 
 @pytest.mark.parametrize(("stage", "scale", "lr"), [("hw", 2, (8, 8)), ("hw", 4, (4, 4)), ("d", 2, (16, 8))])
