@@ -88,9 +88,16 @@ def _facts(stage: TrainedStage) -> dict[str, str]:
         "MACs per low-resolution pixel": f"{card.macs:,}",
         "receptive field radius in low-resolution pixels": " x ".join(map(str, card.receptive_field_radius)),
         "weights": f"{format_bytes(stage.weights.stat().st_size)}, SHA-256 {card.weights_sha256}",
+        **_mean(card),
         f"training time{' of the last round' if _went_on(card) else ''}": _minutes(card.training_seconds),
         "trained with": ", ".join(f"{name} {number}" for name, number in card.versions.items()),
     }
+
+
+def _mean(card: StageCard) -> dict[str, str]:
+    """Return what the weights are a mean of, if they are one."""
+    parts = [f"{share:g} of {sha256[:12]}" for sha256, share in card.averaged.items()]
+    return {"mean of weights, by SHA-256": " + ".join(parts)} if parts else {}
 
 
 def _quality(card: StageCard) -> str:

@@ -42,7 +42,7 @@ def test_a_run_is_named_completed_and_copied(package, tmp_path):
     written, original = (json.loads((folder / f"{NAME}.json").read_text()) for folder in (package, SHIPPED))
     # What came to configurations and cards after the stage was trained has its default.
     assert parse_configuration(written.pop("configuration")) == parse_configuration(original.pop("configuration"))
-    assert written == {"start": ""} | original
+    assert written == {"start": "", "averaged": {}} | original
     assert shipped.weights.read_bytes() == (SHIPPED / f"{NAME}.weights.h5").read_bytes()
     ship(NAME)
     assert shipped_stages()[NAME].card == shipped.card
