@@ -90,7 +90,7 @@ def test_a_stage_that_was_trained_on_is_not_trained_again_by_its_command():
     assert further == ["best_d_x2", "best_hw_x2", "fast_hw_x2"]
     stage = shipped_stages()["fast_hw_x2"]
     text = " ".join(card_text(stage).split())
-    assert "| training time of the last round | 21 minutes |" in text
+    assert "| training time of the last round | 11 minutes |" in text
     assert f"began at weights that do not ship (SHA-256 `{stage.card.start}`); run now, it trains" in text
     # A run that began at what ships.
     of_a_run = replace(stage, card=replace(stage.card, start=stage.card.weights_sha256))
