@@ -1,6 +1,7 @@
 """Whole slices degraded as scanners do it, in groups of one scan and one acquisition: plain NumPy."""
 
 import json
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,9 +141,9 @@ def noise_to_keep(noise: Floats, factors: tuple[int, int, int], acquisition: Acq
     if before <= 0.0:
         return 1.0
     after = acquire(noise, factors, replace(acquisition, noise=Noise()), np.random.default_rng(0), data_range=1.0)
-    left = min(1.0, float(np.square(after).mean() / before) ** 0.5)
+    left = min(1.0, math.sqrt(float(np.square(after).mean()) / before))
     method = acquisition.through_plane.profile if factors[0] > 1 else acquisition.in_plane.method
-    return left**0.5 if method == "cubic" else left
+    return math.sqrt(left) if method == "cubic" else left
 
 
 def _drawn(scan: DenoisedScan, stage: StageName, generator: np.random.Generator) -> tuple[Floats, Floats]:
