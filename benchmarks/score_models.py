@@ -66,5 +66,7 @@ for name, stage in stages.items():
         for row in rows
         if (row["task"], row["scale"]) == (TASK_OF[card.stage], card.scale) and row["method"] in (*METHODS, card.family)
     ]
+    # The family's last, whichever rows stayed from before.
+    own.sort(key=lambda row: row["method"] == card.family)
     scores = [{key: row[key] for key in KEPT} for row in own]
     write_card(replace(card, scores=scores), SHIPPED / f"{name}.json")
