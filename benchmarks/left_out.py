@@ -1,12 +1,11 @@
 """Look at scans at their own resolution through short trainings that have not seen them.
 
-    python benchmarks/left_out.py RESULT.json TRAINING VALIDATION RUNS [--stage fast_hw_x2] [--folds 4] [--seed 4]
-        [--epochs 8]
+    python benchmarks/left_out.py RESULT.json TRAINING VALIDATION RUNS [--seed 4]
 
-Each of the folds leaves out every fourth training scan in the order of their paths, trains the stage on the others from
-random weights, and upsamples those left out by 2 in-plane: noise in flat tissue over Lanczos', and the lattice, as in
-`acquisitions.py`. So each scan is left out once. VALIDATION chooses the best epoch. RUNS keeps the trainings: one that
-was stopped is resumed, one that has ended is measured only. Prints a line a scan, and whether it meets the aims.
+Each of four folds leaves out every fourth training scan in the order of their paths, trains `fast_hw_x2` on the others
+from random weights, and upsamples those left out by 2 in-plane: noise in flat tissue over Lanczos', and the lattice, as
+in `acquisitions.py`. So each scan is left out once. VALIDATION chooses the best epoch. RUNS keeps the trainings: one
+that was stopped is resumed, one that has ended is measured only. Prints a line a scan, and the aims that it misses.
 """
 
 import argparse
@@ -24,13 +23,13 @@ from sr_keras.training.run import resume_training, start_training
 
 # The aims: noise over Lanczos' at dial 1, by modality, and the lattice at every dial.
 LARGEST_NOISE_GAIN, LARGEST_LATTICE = {"MR": 1.1, "CT": 1.2}, 1.015
-LEARNING_RATE = 0.002
+STAGE, FOLDS, EPOCHS, LEARNING_RATE = "fast_hw_x2", 4, 8, 0.002
 
 
-def from_random_weights(stage: str, seed: int, epochs: int) -> Configuration:
-    """Return the configuration of a shipped stage for a training of its own, without what it began at."""
-    shipped = read_configuration(stage)
-    training = replace(shipped.training, start="", seed=seed, epochs=epochs, learning_rate=LEARNING_RATE)
+def from_random_weights(seed: int) -> Configuration:
+    """Return the configuration of the shipped stage for a short training of its own, without what it began at."""
+    shipped = read_configuration(STAGE)
+    training = replace(shipped.training, start="", seed=seed, epochs=EPOCHS, learning_rate=LEARNING_RATE)
     return replace(shipped, training=training)
 
 
@@ -73,16 +72,13 @@ def main() -> None:
     parser.add_argument("result", type=Path)
     for name in ("training", "validation", "runs"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--stage", default="fast_hw_x2")
-    parser.add_argument("--folds", type=int, default=4)
     parser.add_argument("--seed", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=8)
     arguments = parser.parse_args()
-    configuration = from_random_weights(arguments.stage, arguments.seed, arguments.epochs)
+    configuration = from_random_weights(arguments.seed)
     scans = find_scans([arguments.training])
     rows = []
-    for fold in range(arguments.folds):
-        left_out = scans[fold :: arguments.folds]
+    for fold in range(FOLDS):
+        left_out = scans[fold::FOLDS]
         others = [scan for scan in scans if scan not in left_out]
         run = arguments.runs / f"fold{fold}_seed{arguments.seed}"
         method = model(str(trained(configuration, others, find_scans([arguments.validation]), run)), 2)

@@ -102,8 +102,10 @@ class StageCard:
             and all(isinstance(each, float) for each in self.description),
             "chain": _is_chain(self.chain),
             "start": isinstance(self.start, str),
+            "averaged": isinstance(self.averaged, dict)
+            and all(isinstance(share, float) for share in self.averaged.values()),
         }
-        mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data, self.averaged)
+        mappings = (self.trained_on, self.configuration, self.versions, self.validated_on, self.data)
         wrong = [name for name, holds in valid.items() if not holds]
         if wrong or not all(isinstance(each, dict) for each in mappings):
             raise ValueError(f"invalid {wrong[0] if wrong else 'mapping'}")

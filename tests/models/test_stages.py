@@ -96,6 +96,7 @@ def test_a_damaged_card_is_refused_by_one_line_at_once(copy, content, message):
         ("scores", [1]),
         ("trained_on", []),
         ("macs", -1),
+        ("averaged", {"0" * 64: "half"}),
     ],
 )
 def test_a_card_with_an_impossible_field_is_refused(copy, name, value):
